@@ -1,0 +1,324 @@
+#include "attune/autograd/tape.h"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+
+#include "attune/kernels/elementwise.h"
+
+namespace attune {
+
+namespace {
+
+thread_local Tape* innermost = nullptr;
+
+// A tensor's mark is (serial of the tape) << 32 | (slot + 1), so that tensors of other tapes are plain constants here.
+uint64_t next_serial() {
+  static std::atomic<uint64_t> serial{0};
+  return ++serial & 0x7fffffffU;
+}
+
+void accumulate(Tensor& into, const Tensor& gradient) {
+  check(into.shape() == gradient.shape() && into.dtype() == gradient.dtype(), "gradients of one tensor differ: ",
+        into.shape().text(), " and ", gradient.shape().text());
+  dispatch_floating(into.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::add_into<T>(into.data<T>(), gradient.compact().data<T>());
+  });
+}
+
+}  // namespace
+
+// A slot is one differentiable value: an op's output, a parameter or a watched tensor.
+struct Tape::Impl {
+  struct Slot {
+    Shape shape;
+    DType dtype = DType::float32;
+    int parameter = -1;    // its index, when the slot is a parameter's
+    bool watched = false;
+    Tensor watched_tensor;
+  };
+  struct Node {
+    std::string_view op;
+    std::vector<int> outputs, inputs;  // slots; input -1: nobody needs its gradient
+    BackwardMany backward;
+  };
+  struct LeafKey {
+    const Storage* storage;
+    int64_t offset;
+    bool operator==(const LeafKey&) const = default;
+  };
+  struct LeafHash {
+    size_t operator()(const LeafKey& key) const {
+      return std::hash<const void*>()(key.storage) ^ std::hash<int64_t>()(key.offset);
+    }
+  };
+
+  const Parameters* parameters = nullptr;
+  Tape* outer = nullptr;
+  uint64_t serial = next_serial();
+  std::vector<Slot> slots;
+  std::vector<Node> nodes;
+  std::unordered_map<LeafKey, int, LeafHash> leaves;  // parameters seen and watched inputs
+
+  int new_slot(const Tensor& tensor) {
+    slots.push_back({tensor.shape(), tensor.dtype(), -1, false, {}});
+    return static_cast<int>(slots.size()) - 1;
+  }
+  uint64_t mark(int slot) const { return serial << 32 | static_cast<uint64_t>(slot + 1); }
+
+  // The slot of a tensor, -1 for a constant.
+  int slot_of(const Tensor& tensor) {
+    if (!tensor || !tensor.allocated() || tensor.node() == ~uint64_t{0}) {
+      return -1;
+    }
+    if (tensor.node() >> 32 == serial) {
+      return static_cast<int>(tensor.node() & 0xffffffffU) - 1;
+    }
+    const LeafKey key{tensor.storage(), tensor.offset()};
+    if (const auto found = leaves.find(key); found != leaves.end()) {
+      return found->second;
+    }
+    const int index = parameters != nullptr ? parameters->index_of(tensor) : -1;
+    if (index < 0) {
+      return -1;
+    }
+    const int slot = new_slot(tensor);
+    slots.back().parameter = index;
+    leaves.emplace(key, slot);
+    return slot;
+  }
+};
+
+// ---- Gradients ------------------------------------------------------------------------------------------------------
+
+Gradients::Gradients(const Parameters& parameters)
+    : parameters_(&parameters), flat_(Tensor::empty({parameters.flat_elements()}, parameters.dtype())) {}
+
+Tensor Gradients::operator[](const std::string& name) const {
+  const Parameters::Entry* entry = parameters_->find(name);
+  check(entry != nullptr, "no parameter is named ", name);
+  return parameters_->view_of(flat_, static_cast<size_t>(entry - parameters_->entries().data()));
+}
+
+Tensor Gradients::of(const Tensor& watched) const {
+  for (const auto& [tensor, gradient] : watched_) {
+    if (tensor.storage() == watched.storage() && tensor.offset() == watched.offset() &&
+        tensor.shape() == watched.shape()) {
+      return gradient;
+    }
+  }
+  fail("a gradient was asked for of a tensor ", watched.shape().text(), " that was not watched");
+}
+
+void Gradients::add(const Gradients& other) { accumulate(flat_, other.flat_); }
+
+// ---- Adjoints -------------------------------------------------------------------------------------------------------
+
+struct Adjoints::Impl {
+  Tape::Impl& tape;
+  std::vector<Tensor>& sums;          // by slot
+  std::vector<bool>& written;         // by slot: whether a parameter's view holds a value yet
+  std::vector<bool>& shared;          // by slot: the sum may be somebody else's tensor, copy before adding to it
+  const Tape::Impl::Node* node = nullptr;
+};
+
+bool Adjoints::wants(size_t input) const { return impl_.node->inputs[input] >= 0; }
+
+void Adjoints::add(size_t input, Tensor gradient) {
+  const int slot = impl_.node->inputs[input];
+  if (slot < 0) {
+    return;
+  }
+  const auto& info = impl_.tape.slots[static_cast<size_t>(slot)];
+  check(gradient.shape() == info.shape, impl_.node->op, ": the backward gave shape ", gradient.shape().text(),
+        " for input ", input, " of shape ", info.shape.text());
+  const auto at = static_cast<size_t>(slot);
+  Tensor& sum = impl_.sums[at];
+  if (info.parameter >= 0) {
+    const auto [into, add_to] = destination(input);
+    Tensor target = into;
+    if (add_to) {
+      accumulate(target, gradient);
+    } else {
+      target.copy_from(gradient);
+    }
+  } else if (!sum) {
+    sum = detach(gradient);
+    impl_.shared[at] = true;
+    impl_.written[at] = true;
+  } else {
+    if (impl_.shared[at]) {
+      sum = detach(sum.clone());
+      impl_.shared[at] = false;
+    }
+    accumulate(sum, gradient);
+  }
+}
+
+Adjoints::Destination Adjoints::destination(size_t input) {
+  const auto slot = static_cast<size_t>(impl_.node->inputs[input]);
+  const auto& info = impl_.tape.slots[slot];
+  Tensor& sum = impl_.sums[slot];
+  if (!sum) {
+    sum = detach(Tensor::empty(info.shape, info.dtype));
+  } else if (impl_.shared[slot]) {
+    sum = detach(sum.clone());
+  }
+  impl_.shared[slot] = false;
+  const bool holds_value = impl_.written[slot];
+  impl_.written[slot] = true;
+  return {sum, holds_value};
+}
+
+// ---- Tape -----------------------------------------------------------------------------------------------------------
+
+Tape::Tape(const Parameters& parameters) : Tape() { impl_->parameters = &parameters; }
+
+Tape::Tape() : impl_(std::make_unique<Impl>()) {
+  impl_->outer = innermost;
+  innermost = this;
+}
+
+Tape::~Tape() {
+  if (innermost == this) {
+    innermost = impl_->outer;
+  }
+}
+
+Tape* Tape::current() { return innermost; }
+
+NoTape::NoTape() : paused_(innermost) { innermost = nullptr; }
+NoTape::~NoTape() { innermost = paused_; }
+
+size_t Tape::nodes() const { return impl_->nodes.size(); }
+
+void Tape::watch(const Tensor& tensor) {
+  check(tensor.allocated(), "watch: the tensor has no elements");
+  int slot = impl_->slot_of(tensor);
+  if (slot < 0) {
+    slot = impl_->new_slot(tensor);
+    impl_->leaves.emplace(Impl::LeafKey{tensor.storage(), tensor.offset()}, slot);
+  }
+  auto& info = impl_->slots[static_cast<size_t>(slot)];
+  info.watched = true;
+  info.watched_tensor = tensor;
+}
+
+Gradients Tape::backward(const Tensor& loss) {
+  check(loss.elements() == 1, "backward: the loss has shape ", loss.shape().text(), ", expected one element");
+  const Tensor seed = Tensor::full(loss.shape(), 1.0, loss.dtype());
+  return backward(std::span(&loss, 1), std::span(&seed, 1));
+}
+
+Gradients Tape::backward(std::span<const Tensor> outputs, std::span<const Tensor> seeds) {
+  static const Parameters none;
+  check(outputs.size() == seeds.size(), "backward: ", outputs.size(), " outputs but ", seeds.size(), " seeds");
+  const NoTape pause;
+  const Parameters& parameters = impl_->parameters != nullptr ? *impl_->parameters : none;
+  Gradients result(parameters);
+  const size_t count = impl_->slots.size();
+  std::vector<Tensor> sums(count);
+  std::vector<bool> written(count, false), shared(count, false);
+  std::vector<bool> has_gradient(parameters.entries().size(), false);
+  std::vector<int> slot_of_parameter(parameters.entries().size(), -1);
+  for (size_t slot = 0; slot < count; ++slot) {
+    if (const int index = impl_->slots[slot].parameter; index >= 0) {
+      sums[slot] = detach(parameters.view_of(result.flat_, static_cast<size_t>(index)));
+      slot_of_parameter[static_cast<size_t>(index)] = static_cast<int>(slot);
+    }
+  }
+  Adjoints::Impl adjoints{*impl_, sums, written, shared};
+  Adjoints into(adjoints);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const int slot = impl_->slot_of(outputs[i]);
+    check(slot >= 0, "backward: output ", i, " depends on no parameter and on no watched tensor");
+    Impl::Node start{"seed", {}, {slot}, {}};
+    adjoints.node = &start;
+    into.add(0, seeds[i]);
+  }
+  for (auto node = impl_->nodes.rbegin(); node != impl_->nodes.rend(); ++node) {
+    std::vector<Tensor> dys;
+    bool any = false;
+    for (int slot : node->outputs) {
+      Tensor& sum = sums[static_cast<size_t>(slot)];
+      any = any || sum;
+      dys.push_back(sum);
+      if (!impl_->slots[static_cast<size_t>(slot)].watched) {
+        sum = Tensor();
+      }
+    }
+    if (any) {
+      adjoints.node = &*node;
+      node->backward(dys, into);
+    }
+  }
+  for (size_t slot = 0; slot < count; ++slot) {
+    if (impl_->slots[slot].watched) {
+      result.watched_.emplace_back(impl_->slots[slot].watched_tensor,
+                                   impl_->slots[slot].parameter >= 0 && !written[slot] ? Tensor() : sums[slot]);
+    }
+  }
+  // What no op wrote to, the padding between parameters included, is zero.
+  dispatch_floating(result.flat_.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    auto flat = result.flat_.data<T>();
+    int64_t end = 0;
+    for (size_t i = 0; i < parameters.entries().size(); ++i) {
+      const auto& entry = parameters.entries()[i];
+      const int slot = slot_of_parameter[i];
+      if (slot >= 0 && written[static_cast<size_t>(slot)]) {
+        std::fill(flat.begin() + end, flat.begin() + entry.offset, T{0});
+        end = entry.offset + entry.parameter->elements();
+      }
+    }
+    std::fill(flat.begin() + end, flat.end(), T{0});
+  });
+  return result;
+}
+
+// ---- Recording ------------------------------------------------------------------------------------------------------
+
+bool recording(std::initializer_list<const Tensor*> inputs) {
+  Tape* tape = Tape::current();
+  return tape != nullptr && std::any_of(inputs.begin(), inputs.end(),
+                                        [&](const Tensor* input) { return tape->impl_->slot_of(*input) >= 0; });
+}
+
+std::vector<Tensor> differentiable(std::string_view op, std::vector<Tensor> ys, std::vector<Tensor> inputs,
+                                   BackwardMany backward) {
+  Tape* tape = Tape::current();
+  if (tape == nullptr) {
+    return ys;
+  }
+  Tape::Impl& impl = *tape->impl_;
+  Tape::Impl::Node node{op, {}, {}, {}};
+  bool needed = false;
+  for (const Tensor& input : inputs) {
+    node.inputs.push_back(impl.slot_of(input));
+    needed = needed || node.inputs.back() >= 0;
+  }
+  if (!needed) {
+    return ys;
+  }
+  for (Tensor& y : ys) {
+    node.outputs.push_back(impl.new_slot(y));
+    y.set_node(impl.mark(node.outputs.back()));
+  }
+  node.backward = std::move(backward);
+  impl.nodes.push_back(std::move(node));
+  return ys;
+}
+
+Tensor differentiable(std::string_view op, Tensor y, std::vector<Tensor> inputs, Backward backward) {
+  if (Tape::current() == nullptr) {
+    return y;
+  }
+  std::vector<Tensor> ys{std::move(y)};
+  return differentiable(op, std::move(ys), std::move(inputs),
+                        [backward = std::move(backward)](std::span<const Tensor> dys, Adjoints& into) {
+                          backward(dys[0], into);
+                        })[0];
+}
+
+}  // namespace attune

@@ -1,0 +1,140 @@
+// zlib's gz functions read plain files as well, so there is one path for both.
+#include "attune/data/corpus.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <string_view>
+#include <utility>
+
+#include "attune/base/check.h"
+#include "attune/text/unicode.h"
+
+namespace attune {
+
+// The open file and what was read ahead; without a handle it is standard input.
+struct LineReader::File {
+  struct Close {
+    void operator()(gzFile open) const { gzclose_r(open); }
+  };
+  std::unique_ptr<gzFile_s, Close> handle;
+  std::string buffer;  // bytes not given out yet start at `begin`
+  size_t begin = 0;
+  bool ended = false;
+
+  // A line without its '\n'; false at the end. A last line without '\n' counts.
+  bool read(std::string& line, const std::string& name) {
+    if (!handle) {
+      return static_cast<bool>(std::getline(std::cin, line));
+    }
+    size_t searched = begin;
+    for (;;) {
+      const size_t end = buffer.find('\n', searched);
+      if (end != std::string::npos) {
+        line.assign(buffer, begin, end - begin);
+        begin = end + 1;
+        return true;
+      }
+      if (ended) {
+        line.assign(buffer, begin);
+        buffer.clear();
+        begin = 0;
+        return !line.empty();
+      }
+      buffer.erase(0, begin);
+      begin = 0;
+      searched = buffer.size();
+      fill(name);
+    }
+  }
+
+  void fill(const std::string& name) {
+    constexpr unsigned chunk = 1 << 18;
+    const size_t old = buffer.size();
+    buffer.resize(old + chunk);
+    const int got = gzread(handle.get(), buffer.data() + old, chunk);
+    buffer.resize(old + static_cast<size_t>(std::max(got, 0)));
+    int code = Z_OK;
+    const char* reason = gzerror(handle.get(), &code);
+    // A gzip file cut short reads well to its end and then says Z_BUF_ERROR.
+    check(got >= 0 && code != Z_BUF_ERROR, name, ": reading failed, the file is damaged or cut short (",
+          code == Z_ERRNO ? std::strerror(errno) : reason, ")");
+    ended = got == 0;
+  }
+};
+
+LineReader::LineReader(const std::string& path)
+    : file_(std::make_unique<File>()), name_(path == "-" ? "standard input" : path) {
+  if (path == "-") {
+    return;
+  }
+  std::error_code ignored;
+  check(std::filesystem::exists(path, ignored), path, ": no such file");
+  check(!std::filesystem::is_directory(path, ignored), path, ": expected a text file, got a directory");
+  file_->handle.reset(gzopen(path.c_str(), "rb"));
+  check(file_->handle != nullptr, path, ": cannot be opened: ", std::strerror(errno));
+  gzbuffer(file_->handle.get(), 1 << 17);
+}
+
+LineReader::~LineReader() = default;
+LineReader::LineReader(LineReader&&) noexcept = default;
+LineReader& LineReader::operator=(LineReader&&) noexcept = default;
+
+std::optional<std::string> LineReader::next() {
+  std::string line;
+  if (!file_->read(line, name_)) {
+    return std::nullopt;
+  }
+  ++line_;
+  if (!line.empty() && line.back() == '\r') {
+    line.pop_back();
+  }
+  if (line_ == 1 && line.starts_with("\xEF\xBB\xBF")) {
+    line.erase(0, 3);
+  }
+  size_t bad = 0;
+  const bool valid = valid_utf8(line, &bad);  // before the message below reads `bad`
+  check(valid, name_, ":", line_, ": not UTF-8 at byte ", bad + 1, " of the line; convert the file first (iconv)");
+  const size_t nul = line.find('\0');
+  check(nul == std::string::npos, name_, ":", line_, ": NUL character at byte ", nul + 1,
+        " of the line; is this text?");
+  return line;
+}
+
+std::vector<std::string> read_lines(const std::string& path) {
+  LineReader reader(path);
+  std::vector<std::string> lines;
+  while (auto line = reader.next()) {
+    lines.push_back(std::move(*line));
+  }
+  check(!lines.empty(), reader.name(), ": expected at least one line of text, the file is empty");
+  return lines;
+}
+
+ParallelCorpus read_parallel(const std::string& source_path, const std::string& target_path) {
+  ParallelCorpus corpus{read_lines(source_path), read_lines(target_path)};
+  check(corpus.source.size() == corpus.target.size(), "parallel corpus: ", source_path, " has ", corpus.source.size(),
+        " lines and ", target_path, " has ", corpus.target.size(),
+        "; line n of one must be the translation of line n of the other");
+  return corpus;
+}
+
+ParallelCorpus read_pairs(const std::string& path) {
+  LineReader reader(path);
+  ParallelCorpus corpus;
+  while (auto line = reader.next()) {
+    const size_t tab = line->find('\t');
+    check(tab != std::string::npos && line->find('\t', tab + 1) == std::string::npos, reader.name(), ":", reader.line(),
+          ": expected source<TAB>target, got ", tab == std::string::npos ? "no tab" : "more than one tab");
+    corpus.source.push_back(line->substr(0, tab));
+    corpus.target.push_back(line->substr(tab + 1));
+  }
+  check(!corpus.source.empty(), reader.name(), ": expected at least one line of text, the file is empty");
+  return corpus;
+}
+
+}  // namespace attune

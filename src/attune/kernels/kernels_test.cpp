@@ -1,0 +1,136 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "attune/base/parallel.h"
+#include "attune/base/rng.h"
+#include "attune/kernels/elementwise.h"
+#include "attune/kernels/product.h"
+
+namespace attune::kernels {
+namespace {
+
+std::vector<float> normals(size_t count, uint64_t seed) {
+  std::vector<float> values(count);
+  for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(Rng(seed).normal(i));
+  return values;
+}
+
+struct Sizes {
+  int64_t m, n, k;
+};
+
+TEST(Product, equals_the_float64_loop_for_all_transposes_and_odd_sizes) {
+  for (const auto& [m, n, k] : {Sizes{1, 1, 1}, {3, 5, 7}, {17, 33, 40}, {600, 24, 65}, {16, 16, 1500}, {0, 4, 4}, {4, 4, 0}}) {
+    for (int form = 0; form < 16; ++form) {
+      const bool ta = form & 1, tb = form & 2, accumulate = form & 4, with_bias = (form & 8) && !accumulate;
+      const auto a = normals(static_cast<size_t>(m * k), 1), b = normals(static_cast<size_t>(n * k), 2),
+                 bias = normals(static_cast<size_t>(n), 3);
+      auto c = normals(static_cast<size_t>(m * n), 4);
+      const std::vector<double> wide_a(a.begin(), a.end()), wide_b(b.begin(), b.end()), wide_bias(bias.begin(), bias.end());
+      std::vector<double> wide_c(c.begin(), c.end());
+      const auto matrix = [](auto* data, int64_t rows, int64_t columns, bool transposed) {
+        using T = std::remove_pointer_t<decltype(data)>;
+        return transposed ? Matrix<T>{data, columns, rows, rows, true} : Matrix<T>{data, rows, columns, columns, false};
+      };
+      product(matrix(a.data(), m, k, ta), matrix(b.data(), k, n, tb), {c.data(), m, n, n},
+              with_bias ? bias.data() : nullptr, {.accumulate = accumulate});
+      product(matrix(wide_a.data(), m, k, ta), matrix(wide_b.data(), k, n, tb), {wide_c.data(), m, n, n},
+              with_bias ? wide_bias.data() : nullptr, {.accumulate = accumulate});
+      for (size_t i = 0; i < c.size(); ++i) {
+        ASSERT_NEAR(c[i], wide_c[i], 1e-6 * (10 + std::sqrt(static_cast<double>(k)) * 10)) << m << ' ' << n << ' ' << k << ' ' << form;
+      }
+    }
+  }
+}
+
+TEST(Product, bfloat16_rounds_operands_only) {
+  const auto a = normals(64 * 128, 1), b = normals(32 * 128, 2);
+  std::vector<float> c(64 * 32), exact(64 * 32);
+  product(Matrix<const float>{a.data(), 64, 128, 128}, Matrix<const float>{b.data(), 32, 128, 128, true},
+          {c.data(), 64, 32, 32}, nullptr, {.compute = DType::bfloat16});
+  for (int i = 0; i < 64; ++i) {
+    for (int j = 0; j < 32; ++j) {
+      double sum = 0;
+      for (int p = 0; p < 128; ++p) {
+        sum += static_cast<double>(static_cast<float>(BFloat16(a[i * 128 + p]))) * static_cast<float>(BFloat16(b[j * 128 + p]));
+      }
+      ASSERT_NEAR(c[i * 32 + j], sum, 1e-4);
+    }
+  }
+}
+
+TEST(Product, a_row_has_the_same_bits_whatever_the_other_rows_and_the_threads) {
+  for (const auto& [m, n, k] : {Sizes{530, 256, 256}, {530, 64, 1024}, {530, 24, 64}, {130, 2000, 256}, {130, 512, 2048}}) {
+    for (DType compute : {DType::float32, DType::bfloat16}) {
+      const auto a = normals(static_cast<size_t>(m * k), 1), b = normals(static_cast<size_t>(n * k), 2);
+      std::vector<float> whole(static_cast<size_t>(m * n)), part(whole.size());
+      set_threads(2);
+      product(Matrix<const float>{a.data(), m, k, k}, Matrix<const float>{b.data(), n, k, k, true}, {whole.data(), m, n, n},
+              nullptr, {.compute = compute});
+      for (int count : {1, 2}) {
+        set_threads(count);
+        for (int64_t rows : {1, 2, 5, 15, 16, 17, 31, 64, 100, 128}) {
+          product(Matrix<const float>{a.data(), rows, k, k}, Matrix<const float>{b.data(), n, k, k, true},
+                  {part.data(), rows, n, n}, nullptr, {.compute = compute});
+          EXPECT_EQ(std::memcmp(part.data(), whole.data(), static_cast<size_t>(rows * n) * 4), 0)
+              << rows << " rows, n " << n << ", k " << k << ", threads " << count << ' ' << name_of(compute);
+        }
+      }
+    }
+  }
+  set_threads(0);
+}
+
+TEST(Product, weight_gradients_have_the_same_bits_for_one_and_two_threads) {
+  for (const auto& [m, n, k] : {Sizes{256, 256, 1400}, {1024, 256, 1391}, {64, 64, 5000}, {16, 40, 9000}, {256, 1024, 4096}, {32, 2000, 512}}) {
+    for (DType compute : {DType::float32, DType::bfloat16}) {
+      const auto a = normals(static_cast<size_t>(m * k), 1), b = normals(static_cast<size_t>(n * k), 2);
+      std::vector<float> one(static_cast<size_t>(m * n)), two(one.size());
+      for (auto* c : {&one, &two}) {
+        set_threads(c == &one ? 1 : 2);
+        product(Matrix<const float>{a.data(), k, m, m, true}, Matrix<const float>{b.data(), k, n, n}, {c->data(), m, n, n},
+                nullptr, {.compute = compute});
+      }
+      EXPECT_EQ(std::memcmp(one.data(), two.data(), one.size() * 4), 0) << m << ' ' << n << ' ' << k;
+    }
+  }
+  set_threads(0);
+}
+
+TEST(Elementwise, bfloat16_conversion_rounds_to_nearest_even_and_keeps_nan) {
+  std::vector<float> x{1.0f, 1.00390625f, 1.01171875f, -0.0f, INFINITY, NAN, 3.3895314e38f};
+  for (int i = 0; i < 100; ++i) x.push_back(static_cast<float>(Rng(1).normal(i)));
+  std::vector<BFloat16> y(x.size());
+  to_bfloat16(y, x);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const float back = static_cast<float>(y[i]);
+    if (std::isnan(x[i])) {
+      EXPECT_TRUE(std::isnan(back));
+    } else if (std::isinf(x[i])) {
+      EXPECT_EQ(back, x[i]);
+    } else {
+      EXPECT_EQ(y[i].bits, BFloat16(x[i]).bits);
+      EXPECT_LE(std::fabs(back - x[i]), std::fabs(x[i]) / 256);
+    }
+  }
+  EXPECT_EQ(static_cast<float>(y[1]), 1.0f);       // a tie goes to the even mantissa
+  EXPECT_EQ(static_cast<float>(y[2]), 1.015625f);
+}
+
+TEST(Elementwise, sum_of_squares_has_the_same_bits_for_any_thread_count) {
+  const auto x = normals(300001, 7);
+  set_threads(1);
+  const double one = sum_of_squares<float>(x);
+  set_threads(2);
+  EXPECT_EQ(one, sum_of_squares<float>(x));
+  set_threads(0);
+  double plain = 0;
+  for (float v : x) plain += static_cast<double>(v) * v;
+  EXPECT_NEAR(one, plain, 1e-6 * plain);
+}
+
+}  // namespace
+}  // namespace attune::kernels

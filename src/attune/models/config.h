@@ -1,0 +1,71 @@
+// What a model is made of: config.json in a model directory, keys of the config file and flags of the command line. The
+// keys are listed once, in visit(), with their help.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace attune {
+
+struct ModelConfig {
+  std::string architecture = "transformer";
+  int encoder_layers = 6, decoder_layers = 6;
+  int width = 512, heads = 8, feed_forward = 2048;
+  std::string encoder_mixer = "scaled_dot", decoder_mixer = "scaled_dot", cross_mixer = "scaled_dot";
+  std::string normaliser = "softmax";
+  std::string norm_position = "pre";  // pre, post
+  std::string norm = "layer_norm";    // layer_norm, rms_norm
+  double norm_epsilon = 1e-5;
+  std::string activation = "relu";
+  bool gated_feed_forward = false;
+  bool biases = true;
+  std::string positions = "sinusoidal";  // sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned, none
+  int max_positions = 1024;              // learned positions only
+  std::string tied_embeddings = "decoder";  // none, decoder (target and output), all (source too)
+  bool embedding_scale = true;
+  double dropout = 0.1, embedding_dropout = -1, attention_dropout = -1, activation_dropout = 0;  // -1: as dropout
+  std::string initialiser = "xavier_uniform";
+  std::string embedding_initialiser = "";  // "": normal(width^-0.5)
+  // From the tokenizers, not from flags.
+  int source_vocabulary = 0, target_vocabulary = 0;
+
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    each("architecture", self.architecture, "transformer");
+    each("encoder-layers", self.encoder_layers, "layers of the encoder");
+    each("decoder-layers", self.decoder_layers, "layers of the decoder");
+    each("width", self.width, "width of the hidden states");
+    each("heads", self.heads, "attention heads; must divide the width");
+    each("feed-forward", self.feed_forward, "inner width of the feed-forward layers");
+    each("encoder-mixer", self.encoder_mixer, "what mixes source tokens: scaled_dot, mean");
+    each("decoder-mixer", self.decoder_mixer, "what mixes target tokens: scaled_dot");
+    each("cross-mixer", self.cross_mixer, "what reads the source from the decoder: scaled_dot, mean");
+    each("normaliser", self.normaliser, "of attention weights: softmax, relu, relu_mean, relu_sum, sigmoid");
+    each("norm-position", self.norm_position, "pre: x + f(norm(x)); post: norm(x + f(x))");
+    each("norm", self.norm, "layer_norm or rms_norm");
+    each("norm-epsilon", self.norm_epsilon, "added to the variance");
+    each("activation", self.activation, "relu, gelu, gelu_tanh, silu, sigmoid, tanh");
+    each("gated-feed-forward", self.gated_feed_forward, "feed-forward as W2 (W1 x * activation(V x))");
+    each("biases", self.biases, "biases in attention and feed-forward layers");
+    each("positions", self.positions,
+         "sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned or none");
+    each("max-positions", self.max_positions, "longest sequence, for learned positions");
+    each("tied-embeddings", self.tied_embeddings, "none; decoder: target and output; all: source too");
+    each("embedding-scale", self.embedding_scale, "multiply embeddings by sqrt(width)");
+    each("dropout", self.dropout, "on residual branches");
+    each("embedding-dropout", self.embedding_dropout, "on embeddings plus positions; -1: as dropout");
+    each("attention-dropout", self.attention_dropout, "on attention weights; -1: as dropout");
+    each("activation-dropout", self.activation_dropout, "inside the feed-forward layers; -1: as dropout");
+    each("initialiser", self.initialiser, "of weights, e.g. xavier_uniform, he_normal, normal(0.02), orthogonal");
+    each("embedding-initialiser", self.embedding_initialiser, "of embeddings; empty: normal(width^-0.5)");
+  }
+};
+
+// Throws a UsageError naming the key, what was expected and what came (e.g. heads that do not divide the width).
+void check_config(const ModelConfig& config);
+
+// config.json, with the format's version. read_config refuses unknown keys.
+std::string to_json(const ModelConfig& config);
+ModelConfig read_config(const std::string& json, const std::string& where);
+
+}  // namespace attune

@@ -1,0 +1,54 @@
+// The seam between models and mechanisms: a mixer carries information between tokens. Whole sequences at once in training,
+// one token a row with its state in decoding. Chosen by a word in the config (make_mixer).
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "attune/autograd/parameters.h"
+#include "attune/nn/pass.h"
+#include "attune/tensor/segments.h"
+
+namespace attune {
+
+// What a mixer remembers of the rows (hypotheses) being decoded.
+class MixerState {
+ public:
+  virtual ~MixerState() = default;
+  // Row i continues what row from[i] was; rows may be dropped, repeated and reordered.
+  virtual void reorder(std::span<const int> from) = 0;
+};
+
+class Mixer {
+ public:
+  virtual ~Mixer() = default;
+
+  // x [queries, width] attends to memory [keys, width]; self-mixing passes x itself.
+  virtual Tensor operator()(const Tensor& x, const Segments& queries, const Tensor& memory, const Segments& keys,
+                            const Pass& pass) const = 0;
+
+  // Decoding that reads its own past: `rows` hypotheses, nothing read yet.
+  virtual std::unique_ptr<MixerState> begin(int rows) const = 0;
+  // Decoding that reads a fixed memory: row i reads sequence source_of[i] of it.
+  virtual std::unique_ptr<MixerState> begin(const Tensor& memory, const Segments& keys,
+                                            std::span<const int> source_of, const Pass& pass) const = 0;
+  // The next token of every row: x [rows, width] -> [rows, width].
+  virtual Tensor step(const Tensor& x, MixerState& state, const Pass& pass) const = 0;
+
+  virtual void collect(Parameters& list, const std::string& name) = 0;
+};
+
+struct MixerOptions {
+  int width = 0, heads = 1;
+  bool biases = true;
+  bool causal = false;
+  double dropout = 0;  // on the attention weights
+  std::string normaliser = "softmax";
+  Initialiser initialiser = {Initialiser::Kind::xavier_uniform, 0};
+};
+
+// word: scaled_dot, or mean (every key counts the same: what is lost without attention). Throws on another.
+std::unique_ptr<Mixer> make_mixer(const std::string& word, const MixerOptions& options);
+
+}  // namespace attune

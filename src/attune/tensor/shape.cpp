@@ -1,0 +1,24 @@
+#include "attune/tensor/shape.h"
+
+#include "attune/base/check.h"
+
+namespace attune {
+
+Shape::Shape(std::span<const int64_t> sizes) : rank_(static_cast<int>(sizes.size())) {
+  check(sizes.size() <= max_rank, "Shape: ", sizes.size(), " axes, at most ", max_rank, " are supported");
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    check(sizes[i] >= 0, "Shape: axis ", i, " has the negative size ", sizes[i]);
+    check(!__builtin_mul_overflow(elements_, sizes[i], &elements_), "Shape: the number of elements overflows 64 bits");
+    sizes_[i] = sizes[i];
+  }
+}
+
+std::string Shape::text() const {
+  std::string result = "[";
+  for (int i = 0; i < rank_; ++i) {
+    result += (i > 0 ? ", " : "") + std::to_string(sizes_[static_cast<size_t>(i)]);
+  }
+  return result + "]";
+}
+
+}  // namespace attune

@@ -1,0 +1,91 @@
+// What all tokenizers share: names, files, and the choice of the kind.
+#include "attune/text/tokenizer.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "attune/base/check.h"
+#include "attune/text/tokenizer_kinds.h"
+#include "attune/text/unicode.h"
+
+namespace attune {
+
+TokenizerKind tokenizer_kind(std::string_view name) {
+  for (TokenizerKind kind : {TokenizerKind::unigram, TokenizerKind::bpe, TokenizerKind::words}) {
+    if (name == name_of(kind)) {
+      return kind;
+    }
+  }
+  fail("tokenizer: expected unigram, bpe or words, got '", name, "'");
+}
+
+std::string_view name_of(TokenizerKind kind) {
+  switch (kind) {
+    case TokenizerKind::unigram:
+      return "unigram";
+    case TokenizerKind::bpe:
+      return "bpe";
+    case TokenizerKind::words:
+      return "words";
+  }
+  return "";
+}
+
+std::string_view file_ending(TokenizerKind kind) {
+  return kind == TokenizerKind::words ? ".words" : ".spm";
+}
+
+std::unique_ptr<Tokenizer> Tokenizer::train(std::span<const std::string> lines, const TokenizerOptions& options) {
+  return train(std::vector{lines}, options);
+}
+
+std::unique_ptr<Tokenizer> Tokenizer::train(const std::vector<std::span<const std::string>>& corpora,
+                                            const TokenizerOptions& options) {
+  check(options.vocab_size > eos_id + 1, "tokenizer: the vocabulary size must be at least ", eos_id + 2,
+        " (three special pieces and one of the text), got ", options.vocab_size);
+  check(options.character_coverage > 0.9 && options.character_coverage <= 1.0,
+        "tokenizer: the character coverage must be above 0.9 and at most 1, got ", options.character_coverage);
+  return options.kind == TokenizerKind::words ? detail::train_words(corpora, options)
+                                              : detail::train_sentencepiece(corpora, options);
+}
+
+std::unique_ptr<Tokenizer> Tokenizer::from_bytes(std::string_view bytes, const TokenizerOptions& options,
+                                                 const std::string& where) {
+  return options.kind == TokenizerKind::words ? detail::load_words(bytes, options, where)
+                                              : detail::load_sentencepiece(bytes, options, where);
+}
+
+std::unique_ptr<Tokenizer> Tokenizer::load(const std::string& path, const TokenizerOptions& options) {
+  check(!std::filesystem::is_directory(path), path, ": expected a tokenizer file, got a directory");
+  std::ifstream file(path, std::ios::binary);
+  check(file.is_open(), path, ": cannot open the tokenizer; does the file exist and may it be read?");
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  check(!file.bad(), path, ": reading the tokenizer failed");
+  return from_bytes(bytes.str(), options, path);
+}
+
+void Tokenizer::save(const std::string& path) const {
+  const std::string content = bytes();
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  check(file.is_open(), path, ": cannot write the tokenizer; does its directory exist and may it be written?");
+  file.write(content.data(), static_cast<std::streamsize>(content.size()));
+  file.close();
+  check(!file.fail(), path, ": writing the tokenizer failed; is the disk full?");
+}
+
+void Tokenizer::check_ids(std::span<const int> ids) const {
+  for (int id : ids) {
+    check(id >= 0 && id < vocab_size(), "tokenizer: piece id ", id, " is outside the vocabulary of ", vocab_size(),
+          " pieces; does this tokenizer belong to the model?");
+  }
+}
+
+void Tokenizer::check_utf8(std::string_view text) {
+  size_t bad = 0;
+  const bool valid = valid_utf8(text, &bad);  // before the message below reads `bad`
+  check(valid, "tokenizer: the text is not UTF-8 at byte ", bad + 1, "; convert it first (iconv)");
+}
+
+}  // namespace attune
