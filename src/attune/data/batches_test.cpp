@@ -132,21 +132,26 @@ TEST(Batches, hold_different_company_in_different_epochs) {
 }
 
 TEST(Batches, gather_similar_lengths_in_a_shuffled_order) {
-  Batcher batcher(some_examples(4000), {.batch_tokens = 400, .window = 1000});
-  double spread = 0, falls = 0, previous = 0;
-  const int count = batcher.batches(0);
-  for (int i = 0; i < count; ++i) {
-    const Batch batch = batcher.batch(0, i);
-    int shortest = batch.targets.longest();
-    for (int j = 0; j < batch.targets.count(); ++j) {
-      shortest = std::min(shortest, batch.targets.length(j));
+  for (int window : {500, 4000}) {
+    Batcher batcher(some_examples(4000), {.batch_tokens = 400, .window = window});
+    int widest = 0;
+    double spread = 0, falls = 0, previous = 0;
+    const int count = batcher.batches(0);
+    for (int i = 0; i < count; ++i) {
+      const Batch batch = batcher.batch(0, i);
+      int shortest = batch.targets.longest();
+      for (int j = 0; j < batch.targets.count(); ++j) {
+        shortest = std::min(shortest, batch.targets.length(j));
+      }
+      widest = std::max(widest, batch.targets.longest() - shortest);
+      spread += batch.targets.longest() - shortest;
+      falls += batch.targets.longest() < previous ? 1 : 0;
+      previous = batch.targets.longest();
     }
-    spread += batch.targets.longest() - shortest;
-    falls += batch.targets.longest() < previous ? 1 : 0;
-    previous = batch.targets.longest();
+    EXPECT_LT(spread / count, 2.0) << window;  // of lengths 2 ... 42
+    EXPECT_LT(widest, 20) << window;           // no batch joins one window's longest to the next one's shortest
+    EXPECT_GT(falls / count, 0.25) << window;  // sorted batches would never fall in a single window
   }
-  EXPECT_LT(spread / count, 2.0);  // of lengths 2 ... 42
-  EXPECT_GT(falls / count, 0.25);  // sorted batches would (almost) never fall
 }
 
 TEST(Batches, count_what_they_drop) {

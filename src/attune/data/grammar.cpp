@@ -89,7 +89,7 @@ Ids Sentence::put_finite(Clause& clause, const Verb& verb, Tense tense, Mood moo
     Phrases::put(vietnamese, "sẽ", phrases_.say(english, "will"));
     return phrases_.say(english, verb.base);
   }
-  if (tense == Tense::present && time_english_.empty() && phrases_.chance(0.25)) {
+  if (tense == Tense::present && mood == Mood::main && time_english_.empty() && phrases_.chance(0.25)) {
     const auto& [often, translation] = phrases_.pick(frequencies());
     Phrases::put(vietnamese, translation, phrases_.say(english, often));
   }
@@ -255,7 +255,9 @@ void Sentence::time(Tense tense) {
   const Ids which = phrases_.say(english, same ? "this" : past ? "last" : "next");
   const auto& [unit, translation] = phrases_.pick(units);
   Phrases::put(vietnamese, translation, phrases_.say(english, unit));
-  Phrases::put(vietnamese, same ? "này" : past ? "trước" : "sau", which);
+  const bool year = unit == "year";  // năm ngoái, năm nay, but tuần trước, tuần này
+  const Word before = year ? "ngoái" : "trước", current = year ? "nay" : "này";
+  Phrases::put(vietnamese, same ? current : past ? before : Word("sau"), which);
 }
 
 void Sentence::add(const Clause& clause) {
@@ -328,9 +330,9 @@ void Sentence::statement() {
   // English puts time at the front or behind the first clause; behind a relative clause it would belong to that one.
   if (main.relative) time_first_ = true;
   if (!time_first_) Phrases::append(main.english, time_english_);
-  if (passive_voice || kind < 9) return add(main);
+  if (passive_voice || kind < 4) return add(main);
   if (main.relative) return add(main);
-  return kind < 14 ? with_pronoun(main, tense) : with_clause(main, tense);
+  return kind < 9 ? with_pronoun(main, tense) : with_clause(main, tense);
 }
 
 GrammarPair Sentence::finish() const {
@@ -359,9 +361,9 @@ GrammarPair Sentence::finish() const {
 
 GrammarPair Sentence::make() {
   const int kind = phrases_.below(20);
-  if (kind < 3) {
+  if (kind < 2) {
     question();
-  } else if (kind < 4) {
+  } else if (kind < 3) {
     add(comparison());
   } else {
     statement();

@@ -56,14 +56,15 @@ const std::vector<Noun>& animals() {
 }
 
 const std::vector<Noun>& things() {
-  static const auto noun = [](Word one, Word many, Word classifier, Word vietnamese, Kind kind, Senses verbs) {
-    return Noun{one, many, classifier, vietnamese, kind, "it", "its", "nó", std::move(verbs), {}};
+  static const auto noun = [](Word one, Word many, Word classifier, Word vietnamese, Kind kind, Senses verbs,
+                              Senses adjectives = {}) {
+    return Noun{one, many, classifier, vietnamese, kind, "it", "its", "nó", std::move(verbs), std::move(adjectives)};
   };
   static const std::vector<Noun> words = {
       noun("shirt", "shirts", "chiếc", "áo", Kind::clothing, {{"wear", "mặc"}, {"wash", "giặt"}}),
       noun("dress", "dresses", "chiếc", "váy", Kind::clothing, {{"wear", "mặc"}, {"wash", "giặt"}}),
       noun("coat", "coats", "chiếc", "áo khoác", Kind::clothing, {{"wear", "mặc"}, {"wash", "giặt"}}),
-      noun("hat", "hats", "chiếc", "mũ", Kind::clothing, {{"wear", "đội"}, {"wash", "giặt"}}),
+      noun("hat", "hats", "chiếc", "mũ", Kind::clothing, {{"wear", "đội"}, {"wash", "giặt"}}, {{"short", ""}}),
       noun("scarf", "scarves", "chiếc", "khăn", Kind::clothing, {{"wear", "quàng"}, {"wash", "giặt"}}),
       noun("tie", "ties", "chiếc", "cà vạt", Kind::clothing, {{"wear", "thắt"}}),
       noun("", "shoes", "đôi", "giày", Kind::thing, {{"wear", "đi"}, {"wash", "giặt"}}),

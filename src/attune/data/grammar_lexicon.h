@@ -21,7 +21,7 @@ struct Noun {
   Word pronoun = {}, possessive = {};  // English: he, his
   Word referent = {};                  // how Vietnamese refers back to it
   Senses verbs = {};                   // verbs that take it as object only in a sense of its own
-  Senses adjectives = {};
+  Senses adjectives = {};              // empty sense: not beside this noun
 };
 
 struct Verb {

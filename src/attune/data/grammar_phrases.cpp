@@ -58,7 +58,7 @@ NounPhrase Phrases::subject(Tense tense) {
   }
   const bool past = tense == Tense::past;
   if (chance(0.12)) return noun_phrase(fresh(animals()), {.past = past});
-  if (chance(0.12)) {
+  if (chance(0.18)) {
     NounPhrase first = person({.past = past});
     return joined(std::move(first), person({.past = past}));
   }
@@ -166,9 +166,9 @@ std::vector<std::pair<Word, Word>> Phrases::qualities(const Noun& noun) {
   for (const Adjective& adjective : adjectives()) {
     if (!sense_of_adjective(noun, adjective).empty()) fitting.push_back(&adjective);
   }
-  if (fitting.empty() || !chance(0.55)) return chosen;
+  if (fitting.empty() || !chance(0.85)) return chosen;
   std::vector<const Adjective*> picked = {pick(fitting)};
-  if (const Adjective* second = pick(fitting); chance(0.35) && second->rank != picked[0]->rank) {
+  if (const Adjective* second = pick(fitting); chance(0.5) && second->rank != picked[0]->rank) {
     picked.push_back(second);
   }
   std::ranges::sort(picked, {}, &Adjective::rank);
@@ -181,7 +181,7 @@ std::vector<std::pair<Word, Word>> Phrases::qualities(const Noun& noun) {
 NounPhrase Phrases::noun_phrase(const Noun& noun, const NounOptions& options) {
   NounPhrase phrase;
   phrase.noun = &noun;
-  phrase.plural = noun.singular.empty() || (!noun.plural.empty() && chance(0.4));
+  phrase.plural = noun.singular.empty() || (!noun.plural.empty() && chance(0.5));
   phrase.human = countable_person(noun);
   phrase.pronoun = phrase.plural ? "they" : noun.pronoun;
   phrase.possessive = phrase.plural ? "their" : noun.possessive;
@@ -247,7 +247,7 @@ Action Phrases::person_action(const NounOptions& options) {
   made.verb = &pick(person_verbs());
   made.sense = made.verb->vietnamese;
   NounPhrase object = chance(0.15) ? noun_phrase(fresh(animals()), options) : person(options);
-  if (!object.relative && chance(0.1)) {
+  if (!object.relative && chance(0.25)) {
     NounOptions plain = options;
     plain.relative = false;
     object = joined(std::move(object), person(plain));
@@ -263,7 +263,7 @@ Action Phrases::thing_action(const NounOptions& options) {
   made.verb = &pick(thing_verbs());
   made.sense = made.verb->vietnamese;
   NounPhrase object = noun_phrase(fresh(things()), options);
-  if (!object.relative && chance(0.2)) {
+  if (!object.relative && chance(0.3)) {
     NounOptions plain = options;
     plain.relative = false;
     object = joined(std::move(object), noun_phrase(fresh(things()), plain));
@@ -323,11 +323,11 @@ Action Phrases::action(const NounPhrase& owner, const NounOptions& options) {
     return thing_action(options);
   } else if (kind < 14) {
     return sense_action(options);
-  } else if (kind < 17) {
+  } else if (kind < 18) {
     return transfer_action(options);
   }
   Action made;
-  if (kind == 17 && owner.human) {
+  if (kind == 18 && owner.human) {
     NounOptions plain = options;
     plain.relative = false;
     const NounPhrase animal = noun_phrase(fresh(animals()), plain);

@@ -91,7 +91,7 @@ TEST(Grammar, the_same_source_always_has_the_same_target) {
   }
   EXPECT_GT(targets.size(), 95000u);
   EXPECT_GT(longest, 25u);
-  EXPECT_LE(longest, 45u);
+  EXPECT_LE(longest, 50u);
 }
 
 TEST(Grammar, every_link_is_in_range_and_only_function_words_have_none) {
@@ -114,50 +114,71 @@ TEST(Grammar, every_link_is_in_range_and_only_function_words_have_none) {
   }
 }
 
-// Every sentence that has the English phrase must have its Vietnamese, whatever surrounds it; and it must occur.
-struct Expected {
-  std::string english, vietnamese;
-};
-class GrammarPhrase : public testing::TestWithParam<Expected> {};
-
-TEST_P(GrammarPhrase, is_translated_so_wherever_it_stands) {
-  int found = 0;
-  for (uint64_t i = 0; i < 40000; ++i) {
+TEST(Grammar, classifiers_senses_and_order_hold_wherever_the_phrase_stands) {
+  const std::map<std::string, std::string> expected = {{"two books", "hai quyển sách"},
+                                                       {"three knives", "ba con dao"},
+                                                       {"a hat", "một chiếc mũ"},
+                                                       {"the river", "con sông"},
+                                                       {"these thieves", "những tên trộm này"},
+                                                       {"this black horse", "con ngựa ô này"},
+                                                       {"a black cat", "một con mèo mun"},
+                                                       {"old temple", "ngôi chùa cổ"},
+                                                       {"old woman", "phụ nữ già"},
+                                                       {"old shoes", "giày cũ"},
+                                                       {"new red", "đỏ mới"},
+                                                       {"wear the hat", "đội chiếc mũ"},
+                                                       {"wear the shoes", "đi đôi giày"},
+                                                       {"wore a dress", "mặc một chiếc váy"},
+                                                       {"wears a tie", "thắt một chiếc cà vạt"},
+                                                       {"wears my glasses", "đeo cặp kính của tôi"},
+                                                       {"wears the scarf", "quàng chiếc khăn"},
+                                                       {"playing the flute", "thổi sáo"},
+                                                       {"play the violin", "kéo vĩ cầm"},
+                                                       {"playing football", "đá bóng"},
+                                                       {"carry the basket", "xách cái giỏ"},
+                                                       {"carries the baby", "bế em bé"},
+                                                       {"carries the box", "bê cái hộp"},
+                                                       {"will be thanked by", "sẽ được"},
+                                                       {"was followed by", "đã bị"},
+                                                       {"will not cry", "sẽ không khóc"},
+                                                       {"every morning", "mỗi sáng"},
+                                                       {"last week", "tuần trước"},
+                                                       {"my older brother", "anh trai tôi"},
+                                                       {"my younger brother", "em trai tôi"}};
+  std::map<std::string, int> found;
+  for (uint64_t i = 0; i < 50000; ++i) {
     const GrammarPair pair = make_grammar_pair(2, i);
-    if (!contains(pair.source, GetParam().english)) continue;
-    ++found;
-    EXPECT_TRUE(contains(pair.target, GetParam().vietnamese)) << pair.source << " -> " << pair.target;
+    for (const auto& [english, vietnamese] : expected) {
+      if (!contains(pair.source, english)) continue;
+      ++found[english];
+      EXPECT_TRUE(contains(pair.target, vietnamese)) << pair.source << " -> " << pair.target;
+    }
   }
-  EXPECT_GT(found, 0) << GetParam().english;
+  for (const auto& [english, vietnamese] : expected) EXPECT_GT(found[english], 0) << english;
 }
-
-INSTANTIATE_TEST_SUITE_P(
-    ClassifiersSensesAndOrder, GrammarPhrase,
-    testing::Values(Expected{"two books", "hai quyển sách"}, Expected{"three knives", "ba con dao"},
-                    Expected{"a hat", "một chiếc mũ"}, Expected{"the river", "con sông"},
-                    Expected{"these thieves", "những tên trộm này"}, Expected{"this black horse", "con ngựa ô này"},
-                    Expected{"a black cat", "một con mèo mun"}, Expected{"old temple", "ngôi chùa cổ"},
-                    Expected{"old woman", "phụ nữ già"}, Expected{"old shoes", "giày cũ"},
-                    Expected{"a new red shirt", "một chiếc áo đỏ mới"},
-                    Expected{"is wearing a hat", "đội một chiếc mũ"}, Expected{"wears the shoes", "đi đôi giày"},
-                    Expected{"wears a dress", "mặc một chiếc váy"}, Expected{"will play the flute", "sẽ thổi sáo"},
-                    Expected{"is playing football", "đang đá bóng"}, Expected{"every morning", "mỗi sáng"},
-                    Expected{"last week", "tuần trước"}));
 
 TEST(Grammar, whole_sentences_read_as_expected) {
   const std::map<std::string, std::string> expected = {
-      {"a black cat is stronger than this dog .", "một con mèo mun khỏe hơn con chó này ."},
-      {"does a short prince feed the elephant ?", "một chàng hoàng tử thấp có cho con voi ăn không ?"},
-      {"a man was called by three old kings .", "một người đàn ông đã được ba vị vua già gọi ."},
-      {"the old soldiers are lending four hats to my younger sister on a bridge .",
-       "những anh lính già đang cho em gái tôi mượn bốn chiếc mũ trên một cây cầu ."},
-      {"the tall princess hid her small white pen .", "nàng công chúa cao đã giấu cây bút trắng nhỏ của nàng ."},
-      {"my younger brother will love my uncle because my mother hides the beautiful hat .",
-       "vì mẹ tôi giấu chiếc mũ đẹp nên em trai tôi sẽ yêu chú tôi ."},
-  };
+      {"my cat is stronger than this white dog .", "con mèo của tôi khỏe hơn con chó trắng này ."},
+      {"did the thin dog help a kind princess ?", "con chó gầy có giúp một nàng công chúa tốt bụng không ?"},
+      {"what will the kind young king who loves my younger sister buy ?",
+       "vị vua trẻ tốt bụng yêu em gái tôi sẽ mua gì ?"},
+      {"the tall young farmer is followed by the kind strong king .",
+       "bác nông dân trẻ cao bị vị vua khỏe tốt bụng đi theo ."},
+      {"tomorrow four strong girls will wear the beautiful red tie that my father hides .",
+       "ngày mai bốn cô gái khỏe sẽ thắt chiếc cà vạt đỏ đẹp mà bố tôi giấu ."},
+      {"a thin teacher bought the red chairs when the thin man carried his baby .",
+       "khi người đàn ông gầy bế em bé của ông ấy , một cô giáo gầy đã mua những cái ghế đỏ ."},
+      {"a short thief did not ride the strong old elephant yesterday morning after the young soldier wore this old "
+       "white "
+       "watch .",
+       "sáng hôm qua sau khi anh lính trẻ đeo chiếc đồng hồ trắng cũ này , một tên trộm thấp đã không cưỡi con voi già "
+       "khỏe ."},
+      {"my father is feeding a strong bird now but he is sad .",
+       "bây giờ bố tôi đang cho một con chim khỏe ăn nhưng bố buồn ."}};
   size_t found = 0;
   for (uint64_t i = 0; i < 100; ++i) {
-    const GrammarPair pair = make_grammar_pair(1, i);
+    const GrammarPair pair = make_grammar_pair(9, i);
     if (const auto wanted = expected.find(pair.source); wanted != expected.end()) {
       ++found;
       EXPECT_EQ(pair.target, wanted->second);

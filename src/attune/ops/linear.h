@@ -9,7 +9,8 @@ struct LinearOptions {
   DType compute = DType::float32;  // bfloat16: operands rounded, sums and result in float32 (float32 tensors only)
 };
 
-// weight [out, in]; bias [out] or not given. The rows of y have the same bits whatever x's other rows are.
+// weight [out, in] of the type of x, or bfloat16 (inference: not rounded again); bias [out] or not given. The rows of
+// y have the same bits whatever x's other rows are.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const LinearOptions& options = {});
 
 }  // namespace attune

@@ -259,6 +259,21 @@ TEST(Tokenizer, maps_pieces_to_the_whitespace_words_they_are_part_of) {
   }
 }
 
+// A decoder may emit blanks that no encoder would.
+TEST(Tokenizer, counts_lone_blanks_to_the_word_they_open) {
+  const auto tokenizer = trained(TokenizerKind::bpe);
+  int blank = -1, opening = -1, inner = -1;
+  for (int id = eos_id + 1; id < tokenizer->vocab_size(); ++id) {
+    const std::string& piece = tokenizer->piece(id);
+    (piece == "▁" ? blank : piece.starts_with("▁") ? opening : inner) = id;
+  }
+  ASSERT_TRUE(blank > 0 && opening > 0 && inner > 0);
+  const std::vector<int> ids = {blank,  opening, inner, blank,   blank, inner,
+                                bos_id, inner,   blank, opening, blank, eos_id};
+  EXPECT_EQ(tokenizer->word_of_piece(ids), (std::vector<int>{0, 0, 0, 1, 1, 1, -1, 1, 2, 2, -1, -1}));
+  EXPECT_EQ(count_words(tokenizer->decode(ids)), 3);
+}
+
 TEST(Tokenizer, keeps_unknown_text_visible_without_adding_words) {
   EXPECT_EQ(trained(TokenizerKind::unigram)->decode(trained(TokenizerKind::unigram)->encode("Ein 漢x")), "Ein ⁇");
   EXPECT_EQ(trained(TokenizerKind::words)->decode(trained(TokenizerKind::words)->encode("Ein 漢x")), "Ein <unk>");

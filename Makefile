@@ -1,0 +1,42 @@
+# A thin front of CMake's presets.
+#   make        builds build/attune
+#   make demo   trains a small translator on a generated corpus and shows what it learnt (minutes)
+#   make test   builds and runs all tests
+#   make check  the sanitizer build's unit tests, the format and the order of the rooms
+.PHONY: all demo test check format rooms sanitize clean
+MAKEFLAGS += --no-print-directory
+
+all:
+	@tools/install_packages.sh build
+	@cmake --preset release >build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -f build.log
+	@cmake --build --preset release --target attune
+
+demo: all
+	@build/attune demo
+
+test:
+	@tools/install_packages.sh test
+	@cmake --preset test >build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -f build.log
+	@cmake --build --preset test
+	@ctest --preset test
+
+check: rooms format sanitize
+
+sanitize:
+	@tools/install_packages.sh checks
+	@cmake --preset sanitize >build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -f build.log
+	@cmake --build --preset sanitize
+	@ctest --preset sanitize
+
+format:
+	@tools/install_packages.sh checks
+	@git ls-files '*.h' '*.cpp' | xargs clang-format --dry-run --Werror && echo "format: as .clang-format says"
+
+rooms:
+	@tools/check_rooms.sh
+
+clean:
+	rm -rf build

@@ -1,0 +1,45 @@
+#include "attune/autograd/parameter_files.h"
+
+namespace attune {
+
+std::vector<std::pair<std::string, Tensor>> named_tensors(const Parameters& parameters) {
+  return named_tensors(parameters, parameters.flat());
+}
+
+std::vector<std::pair<std::string, Tensor>> named_tensors(const Parameters& parameters, const Tensor& flat) {
+  check(flat && flat.elements() == parameters.flat_elements(), "named_tensors: the parameters are not allocated");
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (size_t i = 0; i < parameters.entries().size(); ++i) {
+    tensors.emplace_back(parameters.entries()[i].name, parameters.view_of(flat, i));
+  }
+  return tensors;
+}
+
+void load_parameters(Parameters& parameters, const std::map<std::string, Tensor>& tensors, const std::string& where) {
+  check(static_cast<bool>(parameters.flat()), "load_parameters: the parameters are not allocated");
+  std::string wrong;
+  for (const auto& entry : parameters.entries()) {
+    const auto found = tensors.find(entry.name);
+    if (found == tensors.end()) {
+      wrong += "\n  missing: " + entry.name + " " + entry.parameter->shape().text();
+    } else if (found->second.shape() != entry.parameter->shape()) {
+      wrong += "\n  misshapen: " + entry.name + " is " + found->second.shape().text() + ", expected " +
+               entry.parameter->shape().text();
+    } else if (const DType dtype = found->second.dtype(); dtype == DType::int32 || dtype == DType::boolean) {
+      wrong += "\n  of the wrong type: " + entry.name + " is " + std::string(name_of(dtype)) +
+               ", expected a floating type";
+    }
+  }
+  for (const auto& [name, tensor] : tensors) {
+    if (parameters.find(name) == nullptr) {
+      wrong += "\n  unexpected: " + name + " " + tensor.shape().text();
+    }
+  }
+  check(wrong.empty(), where, ": the tensors are not those of this model; is it another config's?", wrong);
+  for (size_t i = 0; i < parameters.entries().size(); ++i) {
+    Tensor into = parameters.view_of(parameters.flat(), i);
+    into.copy_from(tensors.at(parameters.entries()[i].name));
+  }
+}
+
+}  // namespace attune

@@ -1,0 +1,30 @@
+// The commands of the program: each one file with one function that reads its own flags and returns the exit code.
+// Failures leave it as exceptions; main.cpp turns them into one message and an exit code.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace attune::cli {
+
+using Arguments = std::vector<std::string>;  // what follows the command's name
+
+inline constexpr int success = 0, failure = 1, usage_failure = 2, interrupted = 130;
+
+struct Command {
+  const char* name;
+  const char* purpose;
+  int (*run)(const Arguments&);
+};
+
+std::span<const Command> commands();
+
+int demo(const Arguments& arguments);
+int describe_model(const Arguments& arguments);
+int evaluate(const Arguments& arguments);
+int score(const Arguments& arguments);
+int train(const Arguments& arguments);
+int translate(const Arguments& arguments);
+
+}  // namespace attune::cli

@@ -1,0 +1,87 @@
+// Finds the command, runs it, and turns whatever goes wrong into one line on standard error and an exit code:
+// 0 done, 1 failed, 2 called wrongly, 130 interrupted.
+#include <array>
+#include <csignal>
+#include <new>
+#include <string_view>
+
+#include "attune/base/check.h"
+#include "attune/cli/command.h"
+#include "attune/cli/console.h"
+#include "attune/cli/suggest.h"
+#include "attune/cli/version.h"
+
+namespace attune::cli {
+
+std::span<const Command> commands() {
+  static constexpr std::array list{
+      Command{"demo", "the whole way on a corpus made here: train, translate, measure; minutes", demo},
+      Command{"train", "train a model on parallel text", train},
+      Command{"translate", "translate standard input, line by line", translate},
+      Command{"evaluate", "BLEU and chrF of translations, equal to sacreBLEU's", evaluate},
+      Command{"score", "log-probability of given translations", score},
+      Command{"describe", "the parts, size and cost of a model", describe_model},
+  };
+  return list;
+}
+
+namespace {
+
+std::string overview() {
+  std::string text =
+      "Attune trains, runs and looks inside attention models.\n\nUsage: attune COMMAND [flags]\n\nCommands:\n";
+  for (const Command& command : commands()) {
+    text += fmt::format("  {:<10} {}\n", command.name, command.purpose);
+  }
+  return text + "\nattune COMMAND --help explains a command, with an example.\nattune --version says what this is.\n";
+}
+
+int dispatch(const Arguments& arguments) {
+  const std::string word = arguments.empty() ? "--help" : arguments.front();
+  if (word == "--help" || word == "-h" || word == "help") {
+    print(overview());
+    return arguments.empty() ? usage_failure : success;
+  }
+  if (word == "--version") {
+    print("{}\n", version_line());
+    return success;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : commands()) {
+    if (word == command.name) {
+      return command.run({arguments.begin() + 1, arguments.end()});
+    }
+    names.emplace_back(command.name);
+  }
+  check_usage(false, word.starts_with('-') ? "unknown flag " : "unknown command ", word,
+              suggestion(word, names, "attune ", "; attune --help lists the commands"));
+  return usage_failure;
+}
+
+int run(const Arguments& arguments) {
+  try {
+    const int code = dispatch(arguments);
+    flush_output();
+    return code;
+  } catch (const ClosedPipe&) {
+    return failure;
+  } catch (const UsageError& error) {
+    error_line(error.what());
+    return usage_failure;
+  } catch (const std::bad_alloc&) {
+    error_line("out of memory; a smaller --batch-tokens, --batch-size or model needs less");
+    return failure;
+  } catch (const std::exception& error) {
+    error_line(error.what());
+    return failure;
+  }
+}
+
+}  // namespace
+
+}  // namespace attune::cli
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe shows as a failed write
+  return attune::cli::run({argv + 1, argv + argc});
+}

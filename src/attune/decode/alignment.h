@@ -1,0 +1,33 @@
+// Which source word each word of a translation looked at most: the cross-attention of one decoder layer (or the mean of
+// all), averaged over heads, in the row that predicts a target piece. Pieces become words: what a word's pieces attend
+// to is averaged, what is attended in a word's pieces is summed. Each target word links to its best source word (of
+// equal ones the first); </s> is no word.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "attune/data/batches.h"
+#include "attune/metrics/alignment.h"
+#include "attune/models/model.h"
+
+namespace attune {
+
+struct AlignmentOptions {
+  int layer = -2;  // of the decoder, from 0; -1: the mean of all; -2: the last but one (the only one, if there is one)
+  int batch_size = 32;  // sentences
+};
+
+// The word of each piece, -1 for none: Tokenizer::word_of_piece of both sides of a pair.
+struct WordsOfPieces {
+  std::vector<int> source, target;
+};
+
+// For each pair (ids without </s>) its links, sorted by target word.
+std::vector<Alignment> align_words(const Model& model, std::span<const Example> pairs,
+                                   std::span<const WordsOfPieces> words, const AlignmentOptions& options);
+
+// Throws a UsageError when the model has no such layer or attends to nothing.
+void check_options(const AlignmentOptions& options, const ModelConfig& config);
+
+}  // namespace attune

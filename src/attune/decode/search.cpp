@@ -1,0 +1,240 @@
+#include "attune/decode/search.h"
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <tuple>
+#include <utility>
+
+#include "attune/base/parallel.h"
+#include "attune/decode/next_pieces.h"
+#include "attune/ops/linear.h"
+#include "attune/text/tokenizer.h"
+
+namespace attune {
+
+namespace {
+
+struct Live {
+  std::vector<int> ids;
+  double log_probability = 0;
+  int row = 0;  // of the step that made it
+};
+
+struct Sentence {
+  size_t index = 0;  // among the sources
+  int limit = 0;     // longest output
+  std::vector<Live> live;
+  std::vector<Hypothesis> finished;
+};
+
+struct Extension {
+  double log_probability;
+  int parent;  // index among the live
+  int id;
+  // The best first; ties are broken so that nothing is left to chance.
+  bool operator<(const Extension& other) const {
+    return std::tie(other.log_probability, parent, id) < std::tie(log_probability, other.parent, other.id);
+  }
+};
+
+class Search {
+ public:
+  Search(const Model& model, const SearchOptions& options)
+      : model_(model), options_(options), output_(model.output()), pass_{.compute = dtype_of_name(options.compute_type)} {
+    if (!options.allow_unknown) {
+      never_.push_back(unk_id);
+    }
+  }
+
+  std::vector<std::vector<Hypothesis>> run(std::span<const std::vector<int>> sources);
+
+ private:
+  std::unique_ptr<DecodingState> start(std::span<const std::vector<int>> sources);
+  int limit_of(int source_pieces) const;
+  NextPieces next(DecodingState& state) const;
+  std::vector<Extension> extensions(const Sentence& sentence, int first_row, const NextPieces& pieces) const;
+  void advance(Sentence& sentence, int first_row, const NextPieces& pieces) const;
+  void finish(Sentence& sentence, const Live& live, double log_probability, bool cut_short) const;
+  bool done(const Sentence& sentence) const;
+  void keep_unfinished(DecodingState& state, std::vector<std::vector<Hypothesis>>& results);
+
+  const Model& model_;
+  const SearchOptions& options_;
+  OutputLayer output_;
+  Pass pass_;
+  std::vector<int> never_ = {bos_id};
+  std::vector<Sentence> sentences_;  // those that are not done
+};
+
+std::vector<std::vector<Hypothesis>> Search::run(std::span<const std::vector<int>> sources) {
+  std::vector<std::vector<Hypothesis>> results(sources.size());
+  if (sources.empty()) {
+    return results;
+  }
+  const std::unique_ptr<DecodingState> state = start(sources);
+  while (!sentences_.empty()) {
+    const NextPieces pieces = next(*state);
+    std::vector<int> first_rows;
+    int row = 0;
+    for (const Sentence& sentence : sentences_) {
+      first_rows.push_back(row);
+      row += static_cast<int>(sentence.live.size());
+    }
+    parallel_for(static_cast<int64_t>(sentences_.size()), 4, [&](int64_t begin, int64_t end) {
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+        advance(sentences_[i], first_rows[i], pieces);
+      }
+    });
+    keep_unfinished(*state, results);
+  }
+  return results;
+}
+
+// One row a sentence, nothing written yet.
+std::unique_ptr<DecodingState> Search::start(std::span<const std::vector<int>> sources) {
+  std::vector<int32_t> source;
+  std::vector<int> lengths;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    source.insert(source.end(), sources[i].begin(), sources[i].end());
+    source.push_back(eos_id);
+    const auto pieces = static_cast<int>(sources[i].size());
+    lengths.push_back(pieces + 1);
+    sentences_.push_back({i, limit_of(pieces), {Live{}}, {}});
+  }
+  std::vector<int> source_of(sources.size());
+  std::iota(source_of.begin(), source_of.end(), 0);
+  return model_.start(source, Segments::of_lengths(lengths), source_of, pass_);
+}
+
+int Search::limit_of(int source_pieces) const {
+  const int limit = longest_output(options_, source_pieces);
+  const ModelConfig& config = model_.config();
+  // <s> and the pieces are read at positions 0 ... limit.
+  return config.positions == "learned" ? std::min(limit, config.max_positions - 1) : limit;
+}
+
+NextPieces Search::next(DecodingState& state) const {
+  std::vector<int32_t> tokens;
+  for (const Sentence& sentence : sentences_) {
+    for (const Live& live : sentence.live) {
+      tokens.push_back(live.ids.empty() ? bos_id : live.ids.back());
+    }
+  }
+  const Tensor hidden = model_.step(state, tokens, pass_);
+  const Tensor logits = linear(hidden, output_.weight, output_.bias, {.compute = pass_.compute});
+  // One more than the beam: with </s> among them, a row still fills the beam by itself.
+  const int64_t per_row = std::min<int64_t>(int64_t{options_.beam_size} + 1, logits.size(1));
+  return next_pieces(logits, static_cast<int>(per_row), never_);
+}
+
+// What a sentence's hypotheses can become, the best first; nothing at the longest output.
+std::vector<Extension> Search::extensions(const Sentence& sentence, int first_row, const NextPieces& pieces) const {
+  std::vector<Extension> extended;
+  if (static_cast<int>(sentence.live.front().ids.size()) >= sentence.limit) {
+    return extended;
+  }
+  for (size_t i = 0; i < sentence.live.size(); ++i) {
+    for (const NextPiece& piece : pieces.row(first_row + static_cast<int>(i))) {
+      if (piece.id >= 0) {
+        extended.push_back({sentence.live[i].log_probability + piece.log_probability, static_cast<int>(i), piece.id});
+      }
+    }
+  }
+  std::sort(extended.begin(), extended.end());
+  return extended;
+}
+
+void Search::advance(Sentence& sentence, int first_row, const NextPieces& pieces) const {
+  const std::vector<Extension> extended = extensions(sentence, first_row, pieces);
+  const std::vector<Live> before = std::exchange(sentence.live, {});
+  if (extended.empty()) {  // </s> it is
+    for (size_t i = 0; i < before.size(); ++i) {
+      const int row = first_row + static_cast<int>(i);
+      finish(sentence, before[i], before[i].log_probability + pieces.end[static_cast<size_t>(row)],
+             pieces.row(row).front().id != eos_id);
+    }
+    return;
+  }
+  const auto beam = static_cast<size_t>(options_.beam_size);
+  for (size_t rank = 0; rank < extended.size() && (rank < beam || sentence.live.size() < beam); ++rank) {
+    const Extension& best = extended[rank];
+    const Live& parent = before[static_cast<size_t>(best.parent)];
+    if (best.id == eos_id) {
+      if (rank < beam) {
+        finish(sentence, parent, best.log_probability, false);
+      }
+    } else if (sentence.live.size() < beam) {
+      Live next{parent.ids, best.log_probability, first_row + best.parent};
+      next.ids.push_back(best.id);
+      sentence.live.push_back(std::move(next));
+    }
+  }
+}
+
+void Search::finish(Sentence& sentence, const Live& live, double log_probability, bool cut_short) const {
+  const int pieces = static_cast<int>(live.ids.size()) + 1;
+  sentence.finished.push_back(
+      {live.ids, log_probability, log_probability / length_penalty(options_, pieces), cut_short});
+}
+
+bool Search::done(const Sentence& sentence) const {
+  if (sentence.live.empty()) {
+    return true;
+  }
+  const auto beam = static_cast<size_t>(options_.beam_size);
+  if (beam == 1 || options_.stopping_rule == "first") {
+    return sentence.finished.size() >= beam;
+  }
+  const auto wanted = static_cast<size_t>(options_.n_best);
+  if (options_.stopping_rule != "bound" || sentence.finished.size() < wanted) {
+    return false;
+  }
+  std::vector<double> scores;
+  for (const Hypothesis& hypothesis : sentence.finished) {
+    scores.push_back(hypothesis.score);
+  }
+  std::nth_element(scores.begin(), scores.begin() + options_.n_best - 1, scores.end(), std::greater<>());
+  // log p only falls and the penalty only grows: no continuation scores above this.
+  const double bound = sentence.live.front().log_probability / length_penalty(options_, sentence.limit + 1);
+  return bound <= scores[wanted - 1];
+}
+
+// Hands over the sentences that are done, and lets the state's rows follow the hypotheses that live on.
+void Search::keep_unfinished(DecodingState& state, std::vector<std::vector<Hypothesis>>& results) {
+  std::vector<Sentence> kept;
+  std::vector<int> from;
+  for (Sentence& sentence : sentences_) {
+    if (!done(sentence)) {
+      for (const Live& live : sentence.live) {
+        from.push_back(live.row);
+      }
+      kept.push_back(std::move(sentence));
+      continue;
+    }
+    std::vector<Hypothesis>& finished = sentence.finished;
+    std::stable_sort(finished.begin(), finished.end(),
+                     [](const Hypothesis& a, const Hypothesis& b) { return a.score > b.score; });
+    finished.resize(std::min(finished.size(), static_cast<size_t>(options_.n_best)));
+    results[sentence.index] = std::move(finished);
+  }
+  sentences_ = std::move(kept);
+  bool moved = static_cast<int>(from.size()) != state.rows();
+  for (size_t i = 0; i < from.size() && !moved; ++i) {
+    moved = from[i] != static_cast<int>(i);
+  }
+  if (moved && !from.empty()) {
+    state.reorder(from);
+  }
+}
+
+}  // namespace
+
+std::vector<std::vector<Hypothesis>> search(const Model& model, std::span<const std::vector<int>> sources,
+                                            const SearchOptions& options) {
+  check_options(options);
+  return Search(model, options).run(sources);
+}
+
+}  // namespace attune

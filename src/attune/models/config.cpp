@@ -1,0 +1,140 @@
+#include "attune/models/config.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "attune/attention/scaled_dot.h"
+#include "attune/base/check.h"
+#include "attune/nn/initialise.h"
+#include "attune/nn/norm.h"
+#include "attune/nn/positions.h"
+#include "attune/ops/activation.h"
+#include "attune/text/tokenizer.h"
+
+namespace attune {
+
+namespace {
+
+constexpr int format_version = 1;
+constexpr int largest = 1 << 20;  // of any size in a config: what a file claims must not decide how much is allocated
+
+void check_size(const char* key, int value, int least) {
+  check_usage(value >= least && value <= largest, key, " is ", value, ", expected ", least, " ... ", largest);
+}
+
+void check_rate(const char* key, double value, double least) {
+  check_usage((value >= 0 || value == least) && value < 1, key, " is ", value, ", expected at least 0 and less than 1");
+}
+
+void check_word(const char* key, const std::string& value, std::initializer_list<const char*> known) {
+  std::string list;
+  for (const char* word : known) {
+    if (value == word) {
+      return;
+    }
+    list += (list.empty() ? "" : ", ") + std::string(word);
+  }
+  check_usage(false, key, " is \"", value, "\", expected one of ", list);
+}
+
+template <class Fn>
+void check_named(const char* key, Fn&& parse) {
+  try {
+    parse();
+  } catch (const Error& error) {
+    check_usage(false, key, ": ", error.what());
+  }
+}
+
+}  // namespace
+
+void check_config(const ModelConfig& config) {
+  check_word("architecture", config.architecture, {"transformer"});
+  check_size("encoder-layers", config.encoder_layers, 1);
+  check_size("decoder-layers", config.decoder_layers, 1);
+  check_size("width", config.width, 1);
+  check_size("heads", config.heads, 1);
+  check_size("feed-forward", config.feed_forward, 1);
+  check_size("max-positions", config.max_positions, 1);
+  check_size("vocab-size", config.vocab_size, 4);
+  check_usage(config.encoder_layers <= 1024 && config.decoder_layers <= 1024, "encoder-layers and decoder-layers are ",
+              config.encoder_layers, " and ", config.decoder_layers, ", expected at most 1024");
+  check_usage(config.width % config.heads == 0, "heads (", config.heads, ") must divide the width (", config.width, ")");
+  check_word("encoder-mixer", config.encoder_mixer, {"scaled_dot", "mean"});
+  check_word("decoder-mixer", config.decoder_mixer, {"scaled_dot"});
+  check_word("cross-mixer", config.cross_mixer, {"scaled_dot", "mean"});
+  check_word("norm-position", config.norm_position, {"pre", "post"});
+  check_word("tied-embeddings", config.tied_embeddings, {"none", "decoder", "all"});
+  check_usage(config.tied_embeddings != "all" || config.joint_vocabulary,
+              "tied-embeddings is all, which needs joint-vocabulary = true");
+  check_usage(config.norm_epsilon > 0 && config.norm_epsilon < 1, "norm-epsilon is ", config.norm_epsilon,
+              ", expected between 0 and 1");
+  check_rate("dropout", config.dropout, 0);
+  check_rate("embedding-dropout", config.embedding_dropout, -1);
+  check_rate("attention-dropout", config.attention_dropout, -1);
+  check_rate("activation-dropout", config.activation_dropout, -1);
+  check_named("normaliser", [&] { attention::normaliser_of_name(config.normaliser); });
+  check_named("norm", [&] { norm_kind_of_name(config.norm); });
+  check_named("activation", [&] { activation_of_name(config.activation); });
+  check_named("positions", [&] { position_kind_of_name(config.positions); });
+  check_named("tokenizer", [&] { tokenizer_kind(config.tokenizer); });
+  check_named("initialiser", [&] { initialiser_of_name(config.initialiser); });
+  if (!config.embedding_initialiser.empty()) {
+    check_named("embedding-initialiser", [&] { initialiser_of_name(config.embedding_initialiser); });
+  }
+}
+
+std::string to_json(const ModelConfig& config) {
+  nlohmann::ordered_json json;
+  json["format-version"] = format_version;
+  ModelConfig::visit(config, [&](const char* key, const auto& field, const char*) { json[key] = field; });
+  json["source-vocabulary"] = config.source_vocabulary;
+  json["target-vocabulary"] = config.target_vocabulary;
+  return json.dump(2) + "\n";
+}
+
+ModelConfig read_config(const std::string& text, const std::string& where) {
+  nlohmann::json json;
+  try {
+    json = nlohmann::json::parse(text);
+  } catch (const nlohmann::json::exception& error) {
+    fail(where, ": not valid JSON: ", error.what());
+  }
+  check(json.is_object(), where, ": expected a JSON object");
+  check(json.contains("format-version") && json["format-version"] == format_version, where, ": format-version is ",
+        json.value("format-version", nlohmann::json()).dump(), ", this program reads ", format_version);
+  ModelConfig config;
+  std::set<std::string> known{"format-version"};
+  const auto read = [&](const char* key, auto& field) {
+    known.insert(key);
+    if (!json.contains(key)) {
+      return;
+    }
+    using Field = std::decay_t<decltype(field)>;
+    const nlohmann::json& value = json[key];
+    const bool fits = std::is_same_v<Field, bool>          ? value.is_boolean()
+                      : std::is_same_v<Field, std::string> ? value.is_string()
+                      : std::is_same_v<Field, double>      ? value.is_number()
+                                                           : value.is_number_integer() && value >= -largest && value <= largest;
+    check(fits, where, ": ", key, " is ", value.dump(), ", expected ",
+          std::is_same_v<Field, bool> ? "true or false" : std::is_same_v<Field, std::string> ? "a string" : "a number of a sensible size");
+    field = value.get<Field>();
+  };
+  ModelConfig::visit(config, [&](const char* key, auto& field, const char*) { read(key, field); });
+  read("source-vocabulary", config.source_vocabulary);
+  read("target-vocabulary", config.target_vocabulary);
+  for (const auto& [key, value] : json.items()) {
+    check(known.count(key) == 1, where, ": unknown key \"", key, "\"; was the model made by a newer version?");
+  }
+  try {
+    check_config(config);
+  } catch (const UsageError& error) {
+    fail(where, ": ", error.what());
+  }
+  check(config.source_vocabulary >= 4 && config.target_vocabulary >= 4, where, ": vocabularies of ",
+        config.source_vocabulary, " and ", config.target_vocabulary, " pieces, expected at least 4");
+  return config;
+}
+
+}  // namespace attune

@@ -1,0 +1,116 @@
+#include "attune/models/model_directory.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "attune/base/check.h"
+#include "attune/tensor/safetensors.h"
+
+namespace attune {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string tokenizer_path(const std::string& directory, const ModelConfig& config, const char* side) {
+  return directory + "/" + (config.joint_vocabulary ? "joint" : side) +
+         std::string(file_ending(tokenizer_kind(config.tokenizer)));
+}
+
+std::string read_file(const std::string& path) {
+  check(fs::exists(path), path, ": no such file; is this a model directory?");
+  check(fs::is_regular_file(path), path, ": expected a file");
+  check(fs::file_size(path) < (1 << 20), path, ": larger than 1 MiB, which no config is");
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  check(file.good() || file.eof(), path, ": cannot be read");
+  return text.str();
+}
+
+}  // namespace
+
+TokenizerOptions tokenizer_options(const ModelConfig& config) {
+  TokenizerOptions options;
+  options.kind = tokenizer_kind(config.tokenizer);
+  options.vocab_size = config.vocab_size;
+  options.lowercase = config.lowercase;
+  return options;
+}
+
+Tokenizers train_tokenizers(const ModelConfig& config, std::span<const std::string> source,
+                            std::span<const std::string> target) {
+  const TokenizerOptions options = tokenizer_options(config);
+  Tokenizers result;
+  if (config.joint_vocabulary) {
+    result.source = Tokenizer::train(std::vector<std::span<const std::string>>{source, target}, options);
+    result.target = result.source;
+  } else {
+    result.source = Tokenizer::train(source, options);
+    result.target = Tokenizer::train(target, options);
+  }
+  return result;
+}
+
+bool has_tokenizers(const std::string& directory, const ModelConfig& config) {
+  return fs::exists(tokenizer_path(directory, config, "source")) &&
+         fs::exists(tokenizer_path(directory, config, "target"));
+}
+
+Tokenizers load_tokenizers(const std::string& directory, const ModelConfig& config) {
+  const TokenizerOptions options = tokenizer_options(config);
+  Tokenizers result;
+  result.source = Tokenizer::load(tokenizer_path(directory, config, "source"), options);
+  result.target =
+      config.joint_vocabulary ? result.source : Tokenizer::load(tokenizer_path(directory, config, "target"), options);
+  return result;
+}
+
+void save_tokenizers(const std::string& directory, const ModelConfig& config, const Tokenizers& tokenizers) {
+  tokenizers.source->save(tokenizer_path(directory, config, "source"));
+  if (!config.joint_vocabulary) {
+    tokenizers.target->save(tokenizer_path(directory, config, "target"));
+  }
+}
+
+ModelConfig load_config(const std::string& directory) {
+  const std::string path = directory + "/config.json";
+  return read_config(read_file(path), path);
+}
+
+void save_config(const std::string& directory, const ModelConfig& config) {
+  const std::string path = directory + "/config.json", temporary = path + ".tmp";
+  {
+    std::ofstream file(temporary, std::ios::binary);
+    file << to_json(config);
+    file.flush();
+    check(file.good(), path, ": cannot be written");
+  }
+  fs::rename(temporary, path);
+}
+
+LoadedModel load_model(const std::string& directory) {
+  check(fs::exists(directory), directory, ": no such directory");
+  check(fs::is_directory(directory), directory, ": expected a model directory, found a file");
+  const ModelConfig config = load_config(directory);
+  LoadedModel loaded;
+  loaded.tokenizers = load_tokenizers(directory, config);
+  for (const auto& [side, tokenizer, size] :
+       {std::tuple{"source", loaded.tokenizers.source.get(), config.source_vocabulary},
+        std::tuple{"target", loaded.tokenizers.target.get(), config.target_vocabulary}}) {
+    check(tokenizer->vocab_size() == size, directory, ": the ", side, " tokenizer has ", tokenizer->vocab_size(),
+          " pieces, config.json says ", size);
+  }
+  const std::string weights = directory + "/model.safetensors";
+  check(fs::exists(weights), weights, ": no such file",
+        fs::exists(directory + "/checkpoints") ? "; the training has not finished: run attune train again to resume it" : "");
+  loaded.model = make_model(config);
+  const auto tensors = read_safetensors(weights);
+  loaded.model->parameters().allocate();
+  load_parameters(loaded.model->parameters(), tensors, weights);
+  return loaded;
+}
+
+}  // namespace attune

@@ -1,0 +1,36 @@
+// A model on disk is a directory: config.json, model.safetensors and the tokenizers' own files (joint.spm, or source.spm
+// and target.spm; .words for whitespace words).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "attune/models/model.h"
+#include "attune/text/tokenizer.h"
+
+namespace attune {
+
+struct Tokenizers {
+  std::shared_ptr<const Tokenizer> source, target;  // the same one when joint
+};
+
+TokenizerOptions tokenizer_options(const ModelConfig& config);
+
+// Trains what the config asks for on the two sides of a parallel corpus.
+Tokenizers train_tokenizers(const ModelConfig& config, std::span<const std::string> source,
+                            std::span<const std::string> target);
+bool has_tokenizers(const std::string& directory, const ModelConfig& config);
+Tokenizers load_tokenizers(const std::string& directory, const ModelConfig& config);
+void save_tokenizers(const std::string& directory, const ModelConfig& config, const Tokenizers& tokenizers);
+
+struct LoadedModel {
+  std::unique_ptr<Model> model;
+  Tokenizers tokenizers;
+};
+
+ModelConfig load_config(const std::string& directory);
+void save_config(const std::string& directory, const ModelConfig& config);
+// Strict: every missing, unexpected or misshapen tensor is listed in one error.
+LoadedModel load_model(const std::string& directory);
+
+}  // namespace attune

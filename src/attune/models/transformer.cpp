@@ -1,0 +1,211 @@
+#include "attune/models/transformer.h"
+
+#include <cmath>
+
+#include "attune/nn/initialise.h"
+
+namespace attune {
+
+namespace {
+
+double rate_or(double rate, double otherwise) { return rate < 0 ? otherwise : rate; }
+
+MixerOptions mixer_options(const ModelConfig& config) {
+  MixerOptions options;
+  options.width = config.width;
+  options.heads = config.heads;
+  options.biases = config.biases;
+  options.dropout = rate_or(config.attention_dropout, config.dropout);
+  options.normaliser = config.normaliser;
+  options.initialiser = initialiser_of_name(config.initialiser);
+  return options;
+}
+
+FeedForwardOptions feed_forward_options(const ModelConfig& config) {
+  FeedForwardOptions options;
+  options.width = config.width;
+  options.inner = config.feed_forward;
+  options.activation = activation_of_name(config.activation);
+  options.gated = config.gated_feed_forward;
+  options.biases = config.biases;
+  options.dropout = rate_or(config.activation_dropout, config.dropout);
+  options.initialiser = initialiser_of_name(config.initialiser);
+  return options;
+}
+
+Norm make_norm(const ModelConfig& config) {
+  return Norm(config.width, norm_kind_of_name(config.norm), {config.norm_epsilon});
+}
+
+Initialiser embedding_start(const ModelConfig& config) {
+  return config.embedding_initialiser.empty()
+             ? Initialiser{Initialiser::Kind::normal, 1.0 / std::sqrt(static_cast<double>(config.width))}
+             : initialiser_of_name(config.embedding_initialiser);
+}
+
+// What every decoder layer remembers, and how far the hypotheses are.
+struct TransformerState : DecodingState {
+  std::vector<std::unique_ptr<MixerState>> past, memory;
+  int count = 0;
+  int32_t position = 0;
+
+  int rows() const override { return count; }
+  void reorder(std::span<const int> from) override {
+    for (auto* states : {&past, &memory}) {
+      for (auto& state : *states) {
+        state->reorder(from);
+      }
+    }
+    count = static_cast<int>(from.size());
+  }
+};
+
+}  // namespace
+
+Residual::Residual(const ModelConfig& config)
+    : norm(make_norm(config)), pre(config.norm_position == "pre"), dropout(config.dropout) {}
+
+EncoderLayer::EncoderLayer(const ModelConfig& config)
+    : self_attention(make_mixer(config.encoder_mixer, mixer_options(config))),
+      feed_forward(feed_forward_options(config)),
+      around_self_attention(config),
+      around_feed_forward(config) {}
+
+Tensor EncoderLayer::operator()(const Tensor& x, const Segments& segments, const Pass& pass) const {
+  const Pass attending = pass.within("self_attention"), feeding = pass.within("feed_forward");
+  const Tensor mixed = around_self_attention(x, attending, [&](const Tensor& h) {
+    return (*self_attention)(h, segments, h, segments, attending);
+  });
+  return around_feed_forward(mixed, feeding, [&](const Tensor& h) { return feed_forward(h, feeding.within("inner")); });
+}
+
+DecoderLayer::DecoderLayer(const ModelConfig& config)
+    : self_attention(make_mixer(config.decoder_mixer,
+                                [&] {
+                                  MixerOptions options = mixer_options(config);
+                                  options.causal = true;
+                                  return options;
+                                }())),
+      cross_attention(make_mixer(config.cross_mixer, mixer_options(config))),
+      feed_forward(feed_forward_options(config)),
+      around_self_attention(config),
+      around_cross_attention(config),
+      around_feed_forward(config) {}
+
+Tensor DecoderLayer::operator()(const Tensor& x, const Segments& targets, const Tensor& memory,
+                                const Segments& sources, const Pass& pass) const {
+  const Pass attending = pass.within("self_attention"), crossing = pass.within("cross_attention"),
+             feeding = pass.within("feed_forward");
+  const Tensor mixed = around_self_attention(x, attending, [&](const Tensor& h) {
+    return (*self_attention)(h, targets, h, targets, attending);
+  });
+  const Tensor crossed = around_cross_attention(mixed, crossing, [&](const Tensor& h) {
+    return (*cross_attention)(h, targets, memory, sources, crossing);
+  });
+  return around_feed_forward(crossed, feeding, [&](const Tensor& h) { return feed_forward(h, feeding.within("inner")); });
+}
+
+Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState& memory, const Pass& pass) const {
+  const Tensor mixed =
+      around_self_attention(x, pass, [&](const Tensor& h) { return self_attention->step(h, past, pass); });
+  const Tensor crossed =
+      around_cross_attention(mixed, pass, [&](const Tensor& h) { return cross_attention->step(h, memory, pass); });
+  return around_feed_forward(crossed, pass, [&](const Tensor& h) { return feed_forward(h, pass); });
+}
+
+Transformer::Transformer(const ModelConfig& config) : config_(config) {
+  check_config(config);
+  check(config.source_vocabulary > 0 && config.target_vocabulary > 0, "Transformer: vocabularies of ",
+        config.source_vocabulary, " and ", config.target_vocabulary, " pieces");
+  const bool all_tied = config.tied_embeddings == "all";
+  check(!all_tied || config.source_vocabulary == config.target_vocabulary,
+        "Transformer: tied-embeddings is all, but the vocabularies have ", config.source_vocabulary, " and ",
+        config.target_vocabulary, " pieces");
+  if (!all_tied) {
+    source_embedding_ = Embedding(config.source_vocabulary, config.width, embedding_start(config));
+  }
+  target_embedding_ = Embedding(config.target_vocabulary, config.width, embedding_start(config));
+  const Positions positions(position_kind_of_name(config.positions), config.width, config.max_positions);
+  encoder_.positions = positions;
+  decoder_.positions = positions;
+  for (int i = 0; i < config.encoder_layers; ++i) {
+    encoder_.layers.emplace_back(config);
+  }
+  for (int i = 0; i < config.decoder_layers; ++i) {
+    decoder_.layers.emplace_back(config);
+  }
+  if (config.norm_position == "pre") {
+    encoder_.norm = make_norm(config);
+    decoder_.norm = make_norm(config);
+  }
+  if (config.tied_embeddings == "none") {
+    output_weight_ = Parameter({config.target_vocabulary, config.width}, initialiser_of_name(config.initialiser));
+  }
+  if (config.biases) {
+    output_bias_ = Parameter({config.target_vocabulary}, {});
+  }
+  parameters_ = parameters_of(*this);
+}
+
+Tensor Transformer::embed(std::span<const int32_t> ids, const Embedding& table) const {
+  const Tensor rows = embedding(table.weight, ids);
+  return config_.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config_.width))) : rows;
+}
+
+Tensor Transformer::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
+  const double rate = rate_or(config_.embedding_dropout, config_.dropout);
+  Tensor x = drop(encoder_.positions(embed(source, source_embedding()), sources), rate, pass.within("embedding"));
+  const Pass layers = pass.within("layers");
+  for (size_t i = 0; i < encoder_.layers.size(); ++i) {
+    x = encoder_.layers[i](x, sources, layers.within(static_cast<int>(i)));
+  }
+  return encoder_.norm.weight ? encoder_.norm(x) : x;
+}
+
+Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
+  const Tensor memory = encode(batch.source, batch.sources, pass.within("encoder"));
+  const Pass decoding = pass.within("decoder");
+  const double rate = rate_or(config_.embedding_dropout, config_.dropout);
+  Tensor x = drop(decoder_.positions(embed(batch.target_input, target_embedding_), batch.targets), rate,
+                  decoding.within("embedding"));
+  const Pass layers = decoding.within("layers");
+  for (size_t i = 0; i < decoder_.layers.size(); ++i) {
+    x = decoder_.layers[i](x, batch.targets, memory, batch.sources, layers.within(static_cast<int>(i)));
+  }
+  return decoder_.norm.weight ? decoder_.norm(x) : x;
+}
+
+OutputLayer Transformer::output() const {
+  return {output_weight_ ? output_weight_ : target_embedding_.weight, output_bias_};
+}
+
+std::unique_ptr<DecodingState> Transformer::start(std::span<const int32_t> source, const Segments& sources,
+                                                  std::span<const int> source_of, const Pass& pass) const {
+  const Tensor memory = encode(source, sources, pass.within("encoder"));
+  auto state = std::make_unique<TransformerState>();
+  state->count = static_cast<int>(source_of.size());
+  for (const DecoderLayer& layer : decoder_.layers) {
+    state->past.push_back(layer.self_attention->begin(state->count));
+    state->memory.push_back(layer.cross_attention->begin(memory, sources, source_of, pass));
+  }
+  return state;
+}
+
+Tensor Transformer::step(DecodingState& any_state, std::span<const int32_t> tokens, const Pass& pass) const {
+  auto& state = dynamic_cast<TransformerState&>(any_state);
+  check(static_cast<int>(tokens.size()) == state.count, "step: ", tokens.size(), " tokens for ", state.count, " rows");
+  const std::vector<int32_t> positions(tokens.size(), state.position);
+  Tensor x = decoder_.positions.at(embed(tokens, target_embedding_), positions);
+  for (size_t i = 0; i < decoder_.layers.size(); ++i) {
+    x = decoder_.layers[i].step(x, *state.past[i], *state.memory[i], pass);
+  }
+  ++state.position;
+  return decoder_.norm.weight ? decoder_.norm(x) : x;
+}
+
+std::unique_ptr<Model> make_model(const ModelConfig& config) {
+  check_config(config);
+  return std::make_unique<Transformer>(config);
+}
+
+}  // namespace attune

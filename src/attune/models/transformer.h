@@ -1,0 +1,132 @@
+// The Transformer encoder-decoder (Vaswani 2017), pre- or post-norm, with any mixer:
+//   pre-norm:  x + dropout(f(norm(x))), and a norm at the end of each stack
+//   post-norm: norm(x + dropout(f(x)))
+#pragma once
+
+#include <vector>
+
+#include "attune/models/model.h"
+#include "attune/nn/embedding.h"
+#include "attune/nn/feed_forward.h"
+#include "attune/nn/mixer.h"
+#include "attune/nn/norm.h"
+#include "attune/nn/positions.h"
+
+namespace attune {
+
+// One sublayer's surroundings: where the norm stands, and the dropout on what the sublayer adds.
+struct Residual {
+  Residual() = default;
+  Residual(const ModelConfig& config);
+
+  // f: normalised input -> what is added
+  template <class Fn>
+  Tensor operator()(const Tensor& x, const Pass& pass, Fn&& f) const {
+    return pre ? add_residual(x, f(norm(x)), dropout, pass) : norm(add_residual(x, f(x), dropout, pass));
+  }
+
+  Norm norm;
+  bool pre = true;
+  double dropout = 0;
+};
+
+struct EncoderLayer {
+  explicit EncoderLayer(const ModelConfig& config);
+  Tensor operator()(const Tensor& x, const Segments& segments, const Pass& pass) const;
+
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    each("self_attention", self.self_attention);
+    each("self_attention_norm", self.around_self_attention.norm);
+    each("feed_forward", self.feed_forward);
+    each("feed_forward_norm", self.around_feed_forward.norm);
+  }
+
+  std::unique_ptr<Mixer> self_attention;
+  FeedForward feed_forward;
+  Residual around_self_attention, around_feed_forward;
+};
+
+struct DecoderLayer {
+  explicit DecoderLayer(const ModelConfig& config);
+  Tensor operator()(const Tensor& x, const Segments& targets, const Tensor& memory, const Segments& sources,
+                    const Pass& pass) const;
+  Tensor step(const Tensor& x, MixerState& past, MixerState& memory, const Pass& pass) const;
+
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    each("self_attention", self.self_attention);
+    each("self_attention_norm", self.around_self_attention.norm);
+    each("cross_attention", self.cross_attention);
+    each("cross_attention_norm", self.around_cross_attention.norm);
+    each("feed_forward", self.feed_forward);
+    each("feed_forward_norm", self.around_feed_forward.norm);
+  }
+
+  std::unique_ptr<Mixer> self_attention, cross_attention;
+  FeedForward feed_forward;
+  Residual around_self_attention, around_cross_attention, around_feed_forward;
+};
+
+// Layers and, for pre-norm, the norm behind the last one.
+template <class Layer>
+struct Stack {
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    each("layers", self.layers);
+    if (self.positions.table) {
+      each("positions", self.positions);
+    }
+    if (self.norm.weight) {
+      each("norm", self.norm);
+    }
+  }
+  std::vector<Layer> layers;
+  Positions positions;
+  Norm norm;  // not given for post-norm
+};
+
+class Transformer : public Model {
+ public:
+  explicit Transformer(const ModelConfig& config);
+
+  const ModelConfig& config() const override { return config_; }
+  Parameters& parameters() override { return parameters_; }
+  Tensor hidden(const Batch& batch, const Pass& pass) const override;
+  OutputLayer output() const override;
+  std::unique_ptr<DecodingState> start(std::span<const int32_t> source, const Segments& sources,
+                                       std::span<const int> source_of, const Pass& pass) const override;
+  Tensor step(DecodingState& state, std::span<const int32_t> tokens, const Pass& pass) const override;
+
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    if (self.source_embedding_.weight) {
+      each("source_embedding", self.source_embedding_);
+    }
+    each("target_embedding", self.target_embedding_);
+    each("encoder", self.encoder_);
+    each("decoder", self.decoder_);
+    if (self.output_weight_) {
+      each("output.weight", self.output_weight_);
+    }
+    if (self.output_bias_) {
+      each("output.bias", self.output_bias_);
+    }
+  }
+
+ private:
+  Tensor encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const;
+  Tensor embed(std::span<const int32_t> ids, const Embedding& table) const;
+  const Embedding& source_embedding() const {
+    return source_embedding_.weight ? source_embedding_ : target_embedding_;
+  }
+
+  ModelConfig config_;
+  Embedding source_embedding_, target_embedding_;  // the source's not given when all are tied
+  Stack<EncoderLayer> encoder_;
+  Stack<DecoderLayer> decoder_;
+  Parameter output_weight_, output_bias_;  // weight not given when tied to the target's embedding
+  Parameters parameters_;
+};
+
+}  // namespace attune

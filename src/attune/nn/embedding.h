@@ -1,0 +1,24 @@
+// Token embeddings, optionally scaled by sqrt(width) (Vaswani 2017, section 3.4).
+#pragma once
+
+#include <cmath>
+
+#include "attune/autograd/parameters.h"
+#include "attune/ops/arithmetic.h"
+#include "attune/ops/embedding.h"
+
+namespace attune {
+
+struct Embedding {
+  Embedding() = default;
+  Embedding(int64_t vocabulary, int64_t width, const Initialiser& start) : weight({vocabulary, width}, start) {}
+
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    each("weight", self.weight);
+  }
+
+  Parameter weight;  // [vocabulary, width]
+};
+
+}  // namespace attune

@@ -1,0 +1,42 @@
+// The position-wise feed-forward layer: W2 dropout(activation(W1 x)), or gated W2 (W1 x * activation(V x)) (Shazeer 2020).
+#pragma once
+
+#include "attune/nn/linear.h"
+#include "attune/ops/activation.h"
+
+namespace attune {
+
+struct FeedForwardOptions {
+  int64_t width = 0, inner = 0;
+  Activation activation = Activation::relu;
+  bool gated = false;
+  bool biases = true;
+  double dropout = 0;  // on the inner activations
+  Initialiser initialiser = {Initialiser::Kind::xavier_uniform, 0};
+};
+
+struct FeedForward {
+  FeedForward() = default;
+  explicit FeedForward(const FeedForwardOptions& settings)
+      : first({settings.width, settings.gated ? 2 * settings.inner : settings.inner, settings.biases},
+              settings.initialiser),
+        second({settings.inner, settings.width, settings.biases}, settings.initialiser),
+        options(settings) {}
+
+  Tensor operator()(const Tensor& x, const Pass& pass) const {
+    const Tensor inner = first(x, pass);
+    const Tensor active = options.gated ? glu(inner, options.activation) : activate(inner, options.activation);
+    return second(drop(active, options.dropout, pass), pass);
+  }
+
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    each("first", self.first);
+    each("second", self.second);
+  }
+
+  Linear first, second;
+  FeedForwardOptions options;
+};
+
+}  // namespace attune

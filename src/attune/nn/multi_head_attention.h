@@ -1,0 +1,39 @@
+// Multi-head attention (Vaswani 2017, section 3.2.2) as a mixer: queries from x, keys and values from a memory.
+#pragma once
+
+#include "attune/attention/scaled_dot.h"
+#include "attune/nn/linear.h"
+#include "attune/nn/mixer.h"
+
+namespace attune {
+
+class MultiHeadAttention : public Mixer {
+ public:
+  explicit MultiHeadAttention(const MixerOptions& options);
+
+  Tensor operator()(const Tensor& x, const Segments& queries, const Tensor& memory, const Segments& keys,
+                    const Pass& pass) const override;
+  std::unique_ptr<MixerState> begin(int rows) const override;
+  std::unique_ptr<MixerState> begin(const Tensor& memory, const Segments& keys, std::span<const int> source_of,
+                                    const Pass& pass) const override;
+  Tensor step(const Tensor& x, MixerState& state, const Pass& pass) const override;
+  void collect(Parameters& list, const std::string& name) override;
+
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    each("query", self.query_);
+    each("key", self.key_);
+    each("value", self.value_);
+    each("output", self.output_);
+  }
+
+ private:
+  Tensor in_heads(const Tensor& x) const;  // [rows, width] -> [rows, heads, width / heads]
+  attention::Options attention_options(const Pass& pass) const;
+
+  MixerOptions options_;
+  attention::Normaliser normaliser_;
+  Linear query_, key_, value_, output_;
+};
+
+}  // namespace attune

@@ -1,0 +1,177 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "attune/base/parallel.h"
+#include "attune/nn/feed_forward.h"
+#include "attune/nn/initialise.h"
+#include "attune/nn/mean_mixer.h"
+#include "attune/nn/mixer.h"
+#include "attune/nn/module_gradients.h"
+#include "attune/nn/multi_head_attention.h"
+#include "attune/nn/norm.h"
+#include "attune/nn/positions.h"
+
+namespace attune {
+namespace {
+
+TEST(Modules, parameters_are_listed_once_by_path_in_visit_order) {
+  FeedForward layer({.width = 4, .inner = 6});
+  const Parameters list = parameters_of(layer, "top");
+  ASSERT_EQ(list.entries().size(), 4u);
+  EXPECT_EQ(list.entries()[0].name, "top.first.weight");
+  EXPECT_EQ(list.entries()[3].name, "top.second.bias");
+  EXPECT_EQ(list.count(), 4 * 6 * 2 + 6 + 4);
+  EXPECT_FALSE(layer.first.weight.allocated());
+}
+
+TEST(Modules, linear_and_norms_have_right_gradients) {
+  Linear layer({3, 4, true}, {});
+  const Parameters list = parameters_of(layer);
+  const auto worst = module_gradient_error(list, random_tensor({5, 3}, Rng(1)), [&](const Tensor& x) { return layer(x, {}); });
+  EXPECT_LT(worst.error, 1e-7) << worst.where;
+  for (NormKind kind : {NormKind::layer_norm, NormKind::rms_norm}) {
+    Norm norm(4, kind, {});
+    const Parameters norms = parameters_of(norm);
+    const auto error = module_gradient_error(norms, random_tensor({3, 4}, Rng(2)), [&](const Tensor& x) { return norm(x); });
+    EXPECT_LT(error.error, 1e-7) << error.where;
+  }
+}
+
+TEST(Modules, feed_forward_has_right_gradients_for_all_forms) {
+  for (bool gated : {false, true}) {
+    for (bool biases : {false, true}) {
+      for (Activation activation : {Activation::relu, Activation::gelu, Activation::silu}) {
+        FeedForward layer({.width = 3, .inner = 4, .activation = activation, .gated = gated, .biases = biases, .dropout = 0.3});
+        const Parameters list = parameters_of(layer);
+        for (const Pass& pass : {Pass{}, Pass{.dropout = Rng(3)}}) {
+          const auto worst =
+              module_gradient_error(list, random_tensor({4, 3}, Rng(1)), [&](const Tensor& x) { return layer(x, pass); });
+          EXPECT_LT(worst.error, 1e-6) << worst.where << " gated " << gated << ' ' << name_of(activation);
+        }
+      }
+    }
+  }
+}
+
+TEST(Modules, every_mixer_has_right_gradients) {
+  const Segments queries = Segments::of_lengths(std::vector<int>{2, 0, 3}), keys = Segments::of_lengths(std::vector<int>{3, 2, 1});
+  for (const char* word : {"scaled_dot", "mean"}) {
+    for (bool biases : {false, true}) {
+      const auto mixer = make_mixer(word, {.width = 4, .heads = 2, .biases = biases, .dropout = 0.2});
+      Parameters list;
+      mixer->collect(list, "mixer");
+      const Tensor memory = random_tensor({6, 4}, Rng(5));
+      for (const Pass& pass : {Pass{}, Pass{.dropout = Rng(3)}}) {
+        const auto worst = module_gradient_error(list, random_tensor({5, 4}, Rng(4)), [&](const Tensor& x) {
+          return (*mixer)(x, queries, memory, keys, pass);
+        });
+        EXPECT_LT(worst.error, 1e-6) << word << ": " << worst.where;
+        const auto to_memory = module_gradient_error(list, memory, [&](const Tensor& m) {
+          return (*mixer)(random_tensor({5, 4}, Rng(4)), queries, m, keys, pass);
+        });
+        EXPECT_LT(to_memory.error, 1e-6) << word << ": " << to_memory.where;
+      }
+    }
+  }
+}
+
+TEST(Modules, every_normaliser_works_in_self_attention) {
+  const Segments segments = Segments::of_lengths(std::vector<int>{3, 1, 2});
+  for (const char* normaliser : {"softmax", "relu", "relu_mean", "relu_sum", "sigmoid"}) {
+    const auto mixer = make_mixer("scaled_dot", {.width = 4, .heads = 1, .causal = true, .normaliser = normaliser});
+    Parameters list;
+    mixer->collect(list, "mixer");
+    const auto worst = module_gradient_error(list, random_tensor({6, 4}, Rng(11)), [&](const Tensor& x) {
+      return (*mixer)(x, segments, x, segments, {});
+    });
+    EXPECT_LT(worst.error, 1e-5) << normaliser << ": " << worst.where;
+  }
+}
+
+TEST(Modules, unknown_words_and_bad_sizes_name_what_was_expected) {
+  EXPECT_THROW(make_mixer("scaled_dots", {.width = 4}), UsageError);
+  EXPECT_THROW(make_mixer("scaled_dot", {.width = 4, .heads = 3}), UsageError);
+  EXPECT_THROW(make_mixer("mean", {.width = 4, .causal = true}), UsageError);
+  EXPECT_THROW(norm_kind_of_name("batch_norm"), UsageError);
+  EXPECT_THROW(position_kind_of_name("rotary"), UsageError);
+}
+
+TEST(Positions, layouts_are_the_papers_and_the_tools) {
+  const double slow = std::pow(10000.0, -2.0 / 6), last = std::pow(10000.0, -1.0);
+  const Tensor paper = sinusoidal_table(PositionKind::sinusoidal, 3, 6);
+  EXPECT_DOUBLE_EQ(paper.at(6), std::sin(1.0));
+  EXPECT_DOUBLE_EQ(paper.at(7), std::cos(1.0));
+  EXPECT_DOUBLE_EQ(paper.at(2 * 6 + 2), std::sin(2 * slow));
+  const Tensor concatenated = sinusoidal_table(PositionKind::sinusoidal_concatenated, 3, 6);
+  EXPECT_DOUBLE_EQ(concatenated.at(2 * 6 + 1), std::sin(2 * slow));
+  EXPECT_DOUBLE_EQ(concatenated.at(2 * 6 + 4), std::cos(2 * slow));
+  const Tensor tensor2tensor = sinusoidal_table(PositionKind::sinusoidal_tensor2tensor, 3, 6);
+  EXPECT_DOUBLE_EQ(tensor2tensor.at(2 * 6 + 2), std::sin(2 * last));
+  EXPECT_DOUBLE_EQ(tensor2tensor.at(2 * 6 + 5), std::cos(2 * last));
+}
+
+TEST(Positions, restart_in_every_sequence) {
+  const Segments segments = Segments::of_lengths(std::vector<int>{2, 3});
+  const Positions positions(PositionKind::sinusoidal, 4, 0);
+  for (DType dtype : {DType::float32, DType::float64}) {
+    const Tensor y = positions(Tensor::zeros({5, 4}, dtype), segments);
+    for (int c = 0; c < 4; ++c) {
+      EXPECT_EQ(y.at(c), y.at(2 * 4 + c));
+      EXPECT_EQ(y.at(4 + c), y.at(3 * 4 + c));
+    }
+    EXPECT_NEAR(y.at(4 * 4), std::sin(2.0), 1e-6);
+  }
+  Positions learned(PositionKind::learned, 4, 2);
+  parameters_of(learned).allocate();
+  EXPECT_THROW(learned(Tensor::zeros({5, 4}), segments), Error);
+}
+
+TEST(MultiHeadAttention, step_by_step_equals_the_whole_sequence) {
+  const int length = 37, rows = 3;
+  auto mixer = make_mixer("scaled_dot", {.width = 64, .heads = 4, .causal = true});
+  Parameters list;
+  mixer->collect(list, "mixer");
+  list.allocate();
+  initialise(list, Rng(1));
+  const Tensor x = random_tensor({rows * length, 64}, Rng(2), DType::float32);
+  const Segments segments = Segments::equal(rows, length);
+  const Tensor whole = (*mixer)(x, segments, x, segments, {});
+  auto state = mixer->begin(rows);
+  for (int t = 0; t < length; ++t) {
+    Tensor now = Tensor::empty({rows, 64});
+    for (int r = 0; r < rows; ++r) {
+      now.rows_view(r, 1).copy_from(x.rows_view(r * length + t, 1));
+    }
+    const Tensor y = mixer->step(now, *state, {});
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < 64; ++c) {
+        ASSERT_NEAR(y.at(r * 64 + c), whole.at((r * length + t) * 64 + c), 1e-5) << "token " << t;
+      }
+    }
+  }
+}
+
+TEST(MultiHeadAttention, a_reordered_state_continues_what_its_rows_were) {
+  auto mixer = make_mixer("scaled_dot", {.width = 8, .heads = 2, .causal = true});
+  Parameters list;
+  mixer->collect(list, "mixer");
+  list.allocate();
+  initialise(list, Rng(1));
+  const Tensor first = random_tensor({3, 8}, Rng(2), DType::float32), second = random_tensor({2, 8}, Rng(3), DType::float32);
+  auto state = mixer->begin(3);
+  mixer->step(first, *state, {});
+  state->reorder(std::vector<int>{2, 0});
+  const Tensor y = mixer->step(second, *state, {});
+  for (int row : {0, 1}) {
+    auto alone = mixer->begin(1);
+    mixer->step(first.rows_view(row == 0 ? 2 : 0, 1).clone(), *alone, {});
+    const Tensor expected = mixer->step(second.rows_view(row, 1).clone(), *alone, {});
+    for (int c = 0; c < 8; ++c) {
+      EXPECT_EQ(y.at(row * 8 + c), expected.at(c));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace attune
