@@ -1,6 +1,6 @@
-// Scaled dot-product attention (Vaswani 2017, section 3.2.1): out_i = sum_j P_ij v_j, P = normalise(scale q k^T + bias).
-// scaled_dot_definition is the equation in plain loops, per sequence and head, in the tensors' own type and with all of
-// Options; scaled_dot computes the same without ever holding the weights of the whole batch.
+// Scaled dot-product attention (Vaswani 2017, section 3.2.1): out_i = sum_j P_ij v_j, P = normalise(scale q k^T +
+// bias). scaled_dot_definition is the equation in plain loops, per sequence and head, in the tensors' own type and with
+// all of Options; scaled_dot computes the same without ever holding the weights of the whole batch.
 #pragma once
 
 #include <optional>
@@ -18,19 +18,19 @@ enum class Normaliser : uint8_t { softmax, relu, relu_mean, relu_sum, sigmoid };
 std::string_view name_of(Normaliser normaliser);
 Normaliser normaliser_of_name(std::string_view name);  // throws and lists the known names
 
-struct Mask {                      // members combine with AND
-  bool causal = false;             // aligned at the end: the last query sees the last key
-  std::optional<int> left, right;  // inclusive reach around the aligned diagonal; 0 = itself only
-  Tensor allowed = {};             // boolean, [heads or 1, longest query, longest key]
+struct Mask {                                // members combine with AND
+  bool causal = false;                       // aligned at the end: the last query sees the last key
+  std::optional<int> left = {}, right = {};  // inclusive reach around the aligned diagonal; 0 = itself only
+  Tensor allowed = {};                       // boolean, [heads or 1, longest query, longest key]
 };
 
 struct DenseBias {
-  Tensor value;  // [heads or 1, longest query, longest key], added to the scaled scores
+  Tensor value;  // [heads or 1, longest query, longest key], added to the scaled scores; -inf hides the key, as a mask
 };
 struct Slopes {
   Tensor value;  // ALiBi (Press 2021), [heads]: bias -slope * |i - j| with i aligned at the end
 };
-struct Buckets {  // T5 (Raffel 2020): bias value[head, bucket(j - i)]
+struct Buckets {  // T5 (Raffel 2020): bias value[head, bucket(j - i)] with i aligned at the end
   Tensor value;   // [heads, buckets]
   int max_distance = 128;
   bool bidirectional = true;
@@ -45,9 +45,9 @@ struct Options {
   std::optional<double> scale = {};  // 1/sqrt(head_dim) unless given
   Mask mask = {};
   std::variant<std::monostate, DenseBias, Slopes, Buckets> bias = {};  // each with its gradient
-  double softcap = 0;                // s <- softcap tanh(s / softcap), before the mask; 0 = none
+  double softcap = 0;  // s <- softcap tanh(s / softcap), before the mask; 0 = none
   Normaliser normaliser = Normaliser::softmax;
-  Dropout dropout = {};              // keyed by (rng, sequence, head, i, j): the same under any tiling
+  Dropout dropout = {};  // keyed by (rng, sequence, head, i, j): the same under any tiling
 };
 
 struct Attended {
@@ -55,8 +55,11 @@ struct Attended {
   Tensor log_sum_exp;  // [Nq, Hq], softmax only; -inf for a row without visible keys (its out is 0)
 };
 
-// q [Nq, Hq, D], k [Nk, Hkv, D], v [Nk, Hkv, Dv]; Hkv divides Hq; queries and keys have equally many sequences. The inputs
-// may be strided views. float32; float64 goes to the definition, as do options that the fused kernel does not know yet.
+// q [Nq, Hq, D], k [Nk, Hkv, D], v [Nk, Hkv, Dv]; Hkv divides Hq; queries and keys have equally many sequences. The
+// inputs may be strided views. float32; float64 goes to the definition, as do options that the fused kernel does not
+// know yet (a bias, a softcap, an explicit mask). NaN and Inf in hidden keys and values reach nothing. A query's row
+// has the same bits whatever else is in the batch, however many queries of its sequence come with it, and with any
+// number of threads.
 Attended scaled_dot(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& queries, const Segments& keys,
                     const Options& options = {});
 

@@ -25,9 +25,10 @@ std::vector<double> numeric_column(const Function& function, std::vector<Tensor>
   const auto at = [&](double offset) {
     inputs[input].data<double>()[j] = kept + offset;
     const Tensor y = function(inputs).compact();
-    inputs[input].data<double>()[j] = kept;
     const auto values = y.data<double>();
-    return std::vector<double>(values.begin(), values.end());
+    std::vector<double> copy(values.begin(), values.end());  // before the input is restored: y may be a view of it
+    inputs[input].data<double>()[j] = kept;
+    return copy;
   };
   const auto p1 = at(step), m1 = at(-step), p2 = at(2 * step), m2 = at(-2 * step);
   std::vector<double> column(p1.size());

@@ -26,8 +26,8 @@ void load_parameters(Parameters& parameters, const std::map<std::string, Tensor>
       wrong += "\n  misshapen: " + entry.name + " is " + found->second.shape().text() + ", expected " +
                entry.parameter->shape().text();
     } else if (const DType dtype = found->second.dtype(); dtype == DType::int32 || dtype == DType::boolean) {
-      wrong += "\n  of the wrong type: " + entry.name + " is " + std::string(name_of(dtype)) +
-               ", expected a floating type";
+      wrong +=
+          "\n  of the wrong type: " + entry.name + " is " + std::string(name_of(dtype)) + ", expected a floating type";
     }
   }
   for (const auto& [name, tensor] : tensors) {

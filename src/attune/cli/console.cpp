@@ -110,12 +110,14 @@ int terminal_width(Stream stream) {
 }
 
 std::string with_separators(int64_t number) {
-  std::string digits = std::to_string(number);
-  const int first = number < 0 ? 1 : 0;
-  for (int at = static_cast<int>(digits.size()) - 3; at > first; at -= 3) {
-    digits.insert(static_cast<size_t>(at), ",");
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    const bool group = i > 0 && digits[i - 1] != '-' && (digits.size() - i) % 3 == 0;
+    text += group ? "," : "";
+    text += digits[i];
   }
-  return digits;
+  return text;
 }
 
 std::string duration(double seconds) {

@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include <chrono>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -49,6 +50,14 @@ bool progress_is_live();
 enum class Stream : uint8_t { input, output, errors };
 bool is_terminal(Stream stream);
 int terminal_width(Stream stream);  // columns; 80 when it is not a terminal
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 std::string with_separators(int64_t number);  // 7651328 -> "7,651,328"
 std::string duration(double seconds);         // "48 s", "3 min 05 s", "2 h 10 min"

@@ -6,10 +6,11 @@
 #include <cstdlib>
 
 #include "attune/base/check.h"
+#include "attune/base/parallel.h"
 #include "attune/cli/console.h"
 #include "attune/cli/option_value.h"
 #include "attune/cli/suggest.h"
-#include "attune/decode/options.h"
+#include "attune/decode/translator.h"
 #include "attune/models/config.h"
 #include "attune/train/options.h"
 
@@ -21,9 +22,12 @@ namespace {
 std::vector<std::string> keys_of_all_commands() {
   std::vector<std::string> keys{"train", "valid"};
   const auto keep = [&](const char* key, const auto&, const char*) { keys.emplace_back(key); };
-  ModelConfig::visit(ModelConfig(), keep);
-  TrainOptions::visit(TrainOptions(), keep);
-  SearchOptions::visit(SearchOptions(), keep);
+  const ModelConfig model;
+  const TrainOptions training;
+  const TranslateOptions translation;
+  ModelConfig::visit(model, keep);
+  TrainOptions::visit(training, keep);
+  TranslateOptions::visit(translation, keep);
   return keys;
 }
 
@@ -101,6 +105,19 @@ void OptionTable::set(const Option& option, const std::vector<std::string>& valu
   origins_[option.key] = origin;
 }
 
+void OptionTable::refuse_extras(const std::vector<std::string>& extras) const {
+  for (const std::string& extra : extras) {
+    const bool flag = extra.size() > 1 && extra[0] == '-';
+    const std::string word = extra.substr(std::min(extra.find_first_not_of('-'), extra.size()));
+    const std::string name = word.substr(0, word.find('='));
+    const std::string otherwise = "; attune " + about_.command + " --help lists the flags";
+    check_usage(!flag, "unknown flag ", extra.substr(0, extra.find('=')), suggestion(name, keys(), "--", otherwise));
+    check_usage(extra != "true" && extra != "false", "unexpected argument \"", extra,
+                "\"; a switch takes its value after =, as in --lowercase=false");
+    check_usage(false, "unexpected argument \"", extra, "\"", otherwise);
+  }
+}
+
 std::map<std::string, std::vector<std::string>> OptionTable::read_flags(const Arguments& arguments) const {
   CLI::App app;
   app.set_help_flag("");
@@ -118,17 +135,11 @@ std::map<std::string, std::vector<std::string>> OptionTable::read_flags(const Ar
   }
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::ParseError& error) {
-    check_usage(false, error.what());
+  } catch (const CLI::ParseError& error) {  // what is left for it to find is a flag at the end without its value
+    const std::string message = error.what();
+    check_usage(false, message.substr(0, message.find(':')), ": expected a value after it, got none");
   }
-  for (const std::string& extra : app.remaining()) {
-    const bool flag = extra.size() > 1 && extra[0] == '-';
-    const std::string word = extra.substr(std::min(extra.find_first_not_of('-'), extra.size()));
-    const std::string name = word.substr(0, word.find('='));
-    const std::string otherwise = "; attune " + about_.command + " --help lists the flags";
-    check_usage(!flag, "unknown flag ", extra.substr(0, extra.find('=')), suggestion(name, keys(), "--", otherwise));
-    check_usage(false, "unexpected argument \"", extra, "\"", otherwise);
-  }
+  refuse_extras(app.remaining());
   std::map<std::string, std::vector<std::string>> values;
   for (const auto& [key, entry] : added) {
     if (entry->count() > 0) {
@@ -207,7 +218,7 @@ std::string OptionTable::help(int width) const {
       }
       const std::string placeholder = placeholder_of(option.field, option.list);
       std::string explained = option.help;
-      if (!option.default_text.empty()) {
+      if (!option.default_text.empty() && option.default_text != "false") {
         explained += " (default " + option.default_text + ")";
       }
       text += "  --" + option.key + (placeholder.empty() ? "" : " " + placeholder) + "\n" + std::string(indent, ' ') +
@@ -224,6 +235,11 @@ std::string OptionTable::help(int width) const {
 bool wants_json(const std::string& format) {
   check_usage(format == "text" || format == "json", "--format: expected text or json, got \"", format, "\"");
   return format == "json";
+}
+
+void use_threads(int count) {
+  check_usage(count >= 0 && count <= 4096, "--threads: expected 0 (all cores) to 4096, got ", count);
+  set_threads(count);
 }
 
 }  // namespace attune::cli

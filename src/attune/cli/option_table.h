@@ -64,6 +64,7 @@ class OptionTable {
   const Option* find(const std::string& key) const;
   std::vector<std::string> keys() const;
   std::map<std::string, std::vector<std::string>> read_flags(const Arguments& arguments) const;
+  void refuse_extras(const std::vector<std::string>& extras) const;
   void apply_config(const std::string& path);
   void apply_environment();
   void set(const Option& option, const std::vector<std::string>& values, const std::string& origin);
@@ -77,5 +78,7 @@ class OptionTable {
 
 // --format text|json
 bool wants_json(const std::string& format);
+// --threads; 0: all cores
+void use_threads(int count);
 
 }  // namespace attune::cli

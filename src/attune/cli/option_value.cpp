@@ -24,8 +24,8 @@ void read(int64_t low, uint64_t high, const char* what, const std::string& origi
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(begin, end, number);
   const bool whole = stop == end && begin != end;
-  check_usage(error != std::errc::result_out_of_range, origin, ": expected ", what, " from ", low, " to ", high, ", got ",
-              shown(text));
+  check_usage(error != std::errc::result_out_of_range, origin, ": expected a whole number from ", low, " to ", high,
+              ", got ", shown(text));
   check_usage(whole && error == std::errc(), origin, ": expected ", what, ", got ", shown(text));
 }
 
@@ -33,7 +33,7 @@ template <class Number>
 void read_whole(Number& number, const std::string& text, const std::string& origin) {
   constexpr auto low = static_cast<int64_t>(std::numeric_limits<Number>::min());
   constexpr auto high = static_cast<uint64_t>(std::numeric_limits<Number>::max());
-  read(low, high, std::is_unsigned_v<Number> ? "a whole number, 0 or more," : "a whole number", origin, text, number);
+  read(low, high, std::is_unsigned_v<Number> ? "a whole number of 0 or more" : "a whole number", origin, text, number);
 }
 
 void read_real(double& number, const std::string& text, const std::string& origin) {

@@ -29,15 +29,16 @@ inline int edit_distance(std::string_view a, std::string_view b) {
   return at(a.size(), b.size());
 }
 
-// The nearest of the known words; empty when none is near.
+// The nearest of the known words, one it begins counting as near; empty when none is.
 inline std::string nearest(std::string_view word, const std::vector<std::string>& known) {
-  if (word.size() > 100) {
+  const int size = static_cast<int>(word.size());
+  if (size < 3 || size > 100) {
     return {};
   }
   std::string best;
-  int least = std::max(2, static_cast<int>(word.size()) / 3) + 1;
+  int least = (size == 3 ? 1 : std::max(2, size / 3)) + 1;
   for (const std::string& candidate : known) {
-    const int distance = edit_distance(word, candidate);
+    const int distance = candidate.starts_with(word) ? 1 : edit_distance(word, candidate);
     if (distance < least) {
       least = distance;
       best = candidate;

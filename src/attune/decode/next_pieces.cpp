@@ -144,7 +144,8 @@ void fill_row(std::span<const T> x, std::span<const int> never, std::span<NextPi
         "search: the model gives NaN or infinity for a next piece; are its weights those of a finished training?");
   largest(x, never, best);
   for (NextPiece& piece : best) {
-    piece.log_probability = piece.id < 0 ? -std::numeric_limits<double>::infinity() : piece.log_probability - normaliser;
+    piece.log_probability =
+        piece.id < 0 ? -std::numeric_limits<double>::infinity() : piece.log_probability - normaliser;
   }
   end = static_cast<double>(x[eos_id]) - normaliser;
 }
@@ -161,10 +162,11 @@ NextPieces next_pieces(const Tensor& logits, int per_row, std::span<const int> n
   dispatch_floating(logits.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const std::span<const T> all = logits.data<T>();
-    parallel_for(static_cast<int64_t>(rows), 1, [&](int64_t begin, int64_t end) {
+    const int64_t grain = 1 + (1 << 17) / static_cast<int64_t>(columns);  // elements worth a thread
+    parallel_for(static_cast<int64_t>(rows), grain, [&](int64_t begin, int64_t end) {
       for (auto row = static_cast<size_t>(begin); row < static_cast<size_t>(end); ++row) {
-        fill_row<T>(all.subspan(row * columns, columns), never,
-                    std::span(result.best).subspan(row * wanted, wanted), result.end[row]);
+        fill_row<T>(all.subspan(row * columns, columns), never, std::span(result.best).subspan(row * wanted, wanted),
+                    result.end[row]);
       }
     });
   });

@@ -39,7 +39,8 @@ void expect_the_definition(int64_t rows, int64_t vocabulary, int per_row, double
         continue;
       }
       ASSERT_EQ(piece.id, order[k]) << "row " << row << " rank " << k << " of " << vocabulary;
-      EXPECT_NEAR(piece.log_probability, static_cast<double>(x[static_cast<size_t>(order[k])]) - std::log(sum), tolerance);
+      EXPECT_NEAR(piece.log_probability, static_cast<double>(x[static_cast<size_t>(order[k])]) - std::log(sum),
+                  tolerance);
     }
   }
 }

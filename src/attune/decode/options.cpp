@@ -60,10 +60,9 @@ std::string stopping(const SearchOptions& options) {
     return "stops when " + std::to_string(options.beam_size) + " hypotheses are finished (first)";
   }
   if (options.stopping_rule == "bound") {
-    return options.n_best == 1
-               ? "stops when no live hypothesis can still beat the best finished one (bound)"
-               : "stops when no live hypothesis can still beat the worst of the " + std::to_string(options.n_best) +
-                     " best finished (bound)";
+    return options.n_best == 1 ? "stops when no live hypothesis can still beat the best finished one (bound)"
+                               : "stops when no live hypothesis can still beat the worst of the " +
+                                     std::to_string(options.n_best) + " best finished (bound)";
   }
   return "goes on to the longest output (none)";
 }

@@ -7,7 +7,6 @@
 #include <tuple>
 #include <utility>
 
-#include "attune/base/parallel.h"
 #include "attune/decode/next_pieces.h"
 #include "attune/ops/linear.h"
 #include "attune/text/tokenizer.h"
@@ -42,7 +41,10 @@ struct Extension {
 class Search {
  public:
   Search(const Model& model, const SearchOptions& options)
-      : model_(model), options_(options), output_(model.output()), pass_{.compute = dtype_of_name(options.compute_type)} {
+      : model_(model),
+        options_(options),
+        output_(model.output()),
+        pass_{.compute = dtype_of_name(options.compute_type)} {
     if (!options.allow_unknown) {
       never_.push_back(unk_id);
     }
@@ -76,17 +78,12 @@ std::vector<std::vector<Hypothesis>> Search::run(std::span<const std::vector<int
   const std::unique_ptr<DecodingState> state = start(sources);
   while (!sentences_.empty()) {
     const NextPieces pieces = next(*state);
-    std::vector<int> first_rows;
     int row = 0;
-    for (const Sentence& sentence : sentences_) {
-      first_rows.push_back(row);
-      row += static_cast<int>(sentence.live.size());
+    for (Sentence& sentence : sentences_) {
+      const auto rows = static_cast<int>(sentence.live.size());
+      advance(sentence, row, pieces);
+      row += rows;
     }
-    parallel_for(static_cast<int64_t>(sentences_.size()), 4, [&](int64_t begin, int64_t end) {
-      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-        advance(sentences_[i], first_rows[i], pieces);
-      }
-    });
     keep_unfinished(*state, results);
   }
   return results;

@@ -1,9 +1,10 @@
-// Greedy and beam search for the most probable translations of one batch of sentences, with the model's key/value cache.
+// Greedy and beam search for the most probable translations of one batch of sentences, with the model's key/value
+// cache.
 //
 // Each step extends every live hypothesis of a sentence by every piece and ranks the results by log p. Those among the
-// first beam-size that end in </s> are finished; the first beam-size of the others live on. A sentence that its stopping
-// rule calls done leaves the batch. What a sentence gets depends on that sentence alone, bit by bit: not on what it is
-// batched with, nor on the number of threads.
+// first beam-size that end in </s> are finished; the first beam-size of the others live on. A sentence that its
+// stopping rule calls done leaves the batch. What a sentence gets depends on that sentence alone, bit by bit: not on
+// what it is batched with, nor on the number of threads.
 #pragma once
 
 #include <span>

@@ -33,8 +33,8 @@ std::vector<double> log_probabilities(const ToyModel& model, const Ids& source, 
 }
 
 // Every output of at most `most` pieces, any piece but <s>.
-void all_outputs(const ToyModel& model, const Ids& source, const SearchOptions& options, int most, const Hypothesis& from,
-                 std::vector<Hypothesis>& all) {
+void all_outputs(const ToyModel& model, const Ids& source, const SearchOptions& options, int most,
+                 const Hypothesis& from, std::vector<Hypothesis>& all) {
   const std::vector<double> next = log_probabilities(model, source, from.ids);
   const double whole = from.log_probability + next[eos_id];
   const double n = static_cast<double>(from.ids.size()) + 1, alpha = options.length_penalty_alpha;
@@ -80,8 +80,12 @@ TEST(Search, with_a_beam_of_all_prefixes_equals_exhaustive_search) {
   for (const char* penalty : {"none", "gnmt", "power"}) {
     for (const double alpha : {0.0, 0.6, 1.0, 2.5}) {
       for (const Ids& source : {Ids{3}, Ids{}, Ids{3, 3, 0}, Ids{0, 3}, Ids{3, 3, 3, 3}}) {
-        const SearchOptions options{.beam_size = 64, .n_best = 10, .length_penalty = penalty,
-                                    .length_penalty_alpha = alpha, .max_decoding_length = 3, .stopping_rule = "none",
+        const SearchOptions options{.beam_size = 64,
+                                    .n_best = 10,
+                                    .length_penalty = penalty,
+                                    .length_penalty_alpha = alpha,
+                                    .max_decoding_length = 3,
+                                    .stopping_rule = "none",
                                     .allow_unknown = true};
         std::vector<Hypothesis> all;
         all_outputs(model, source, options, 3, {}, all);
@@ -124,6 +128,54 @@ TEST(Search, with_beam_1_is_greedy_whatever_the_stopping_rule) {
   }
 }
 
+// Beam search by its description: every extension of every live hypothesis, sorted; no caches, no top-k.
+std::vector<Hypothesis> plain_beam_search(const ToyModel& model, const Ids& source, size_t beam, int most) {
+  std::vector<Hypothesis> live = {{}}, finished;
+  for (int length = 0; length < most && finished.size() < beam; ++length) {
+    std::vector<Hypothesis> all;
+    for (const Hypothesis& parent : live) {
+      const std::vector<double> next = log_probabilities(model, source, parent.ids);
+      for (int id = eos_id; id < static_cast<int>(next.size()); ++id) {
+        all.push_back({parent.ids, parent.log_probability + next[static_cast<size_t>(id)], 0, false});
+        all.back().ids.push_back(id);
+      }
+    }
+    std::sort(all.begin(), all.end(),
+              [](const auto& a, const auto& b) { return a.log_probability > b.log_probability; });
+    live.clear();
+    for (size_t rank = 0; rank < all.size(); ++rank) {
+      if (all[rank].ids.back() != eos_id && live.size() < beam) {
+        live.push_back(all[rank]);
+      } else if (all[rank].ids.back() == eos_id && rank < beam) {
+        finished.push_back(all[rank]);
+        finished.back().ids.pop_back();
+      }
+    }
+  }
+  std::sort(finished.begin(), finished.end(),
+            [](const auto& a, const auto& b) { return a.log_probability > b.log_probability; });
+  return finished;
+}
+
+TEST(Search, with_a_small_beam_equals_a_plain_beam_search) {
+  for (const double end : {0.5, 1.5}) {
+    const ToyModel model(6, end);
+    for (const int beam : {2, 3, 5}) {
+      const std::vector<Ids> sources = some_sources(30, 6);
+      const auto found = search(model, sources, {.beam_size = beam, .n_best = beam, .length_penalty = "none"});
+      for (size_t i = 0; i < sources.size(); ++i) {
+        const auto expected = plain_beam_search(model, sources[i], static_cast<size_t>(beam), 50);
+        ASSERT_GE(expected.size(), found[i].size());
+        ASSERT_EQ(found[i].size(), static_cast<size_t>(beam));
+        for (size_t k = 0; k < found[i].size(); ++k) {
+          EXPECT_EQ(found[i][k].ids, expected[k].ids) << "source " << i << " rank " << k;
+          EXPECT_NEAR(found[i][k].log_probability, expected[k].log_probability, 1e-5);
+        }
+      }
+    }
+  }
+}
+
 TEST(Search, gives_a_sentence_the_same_bits_in_any_batch_and_with_any_threads) {
   const ToyModel model(37, 1.0);
   const std::vector<Ids> sources = some_sources(23, 37);
@@ -146,19 +198,26 @@ TEST(Search, gives_a_sentence_the_same_bits_in_any_batch_and_with_any_threads) {
 
 TEST(Search, stopped_by_the_bound_finds_what_it_finds_unstopped) {
   const ToyModel model(8, 1.5);
-  const std::vector<Ids> sources = some_sources(30, 8);
+  const std::vector<Ids> sources = some_sources(60, 8);
   for (const char* penalty : {"none", "gnmt", "power"}) {
-    SearchOptions options{.beam_size = 3, .n_best = 2, .length_penalty = penalty, .max_decoding_length = 30};
-    options.stopping_rule = "none";
-    const auto unstopped = search(model, sources, options);
-    EXPECT_EQ(model.step_rows.size(), 31U);
-    options.stopping_rule = "bound";
-    const auto stopped = search(model, sources, options);
-    if (options.length_penalty == "none") {
-      EXPECT_LT(model.step_rows.size(), 31U);
-    }
-    for (size_t i = 0; i < sources.size(); ++i) {
-      expect_same_bits(stopped[i], unstopped[i]);
+    for (const double alpha : {0.6, 1.0, 1.5}) {
+      SearchOptions options{.beam_size = 3,
+                            .n_best = 2,
+                            .length_penalty = penalty,
+                            .length_penalty_alpha = alpha,
+                            .max_decoding_length = 12};
+      options.stopping_rule = "none";
+      const auto unstopped = search(model, sources, options);
+      EXPECT_EQ(model.step_rows.size(), 13U);
+      EXPECT_EQ(model.step_rows.back(), 180);
+      options.stopping_rule = "bound";
+      const auto stopped = search(model, sources, options);
+      if (alpha < 1) {
+        EXPECT_TRUE(model.step_rows.size() < 13 || model.step_rows.back() < 180) << penalty;
+      }
+      for (size_t i = 0; i < sources.size(); ++i) {
+        expect_same_bits(stopped[i], unstopped[i]);
+      }
     }
   }
 }
@@ -189,7 +248,8 @@ TEST(Search, gives_n_best_sorted_and_distinct_without_special_pieces) {
 TEST(Search, flags_what_is_cut_short_at_the_longest_output) {
   const ToyModel never_ends(9, -50.0);
   for (const int beam : {1, 4}) {
-    const auto cut = search(never_ends, std::vector<Ids>{{3, 4}}, {.beam_size = beam, .max_decoding_length = 7}).front();
+    const auto cut =
+        search(never_ends, std::vector<Ids>{{3, 4}}, {.beam_size = beam, .max_decoding_length = 7}).front();
     ASSERT_EQ(cut.size(), 1U);
     EXPECT_EQ(cut[0].ids.size(), 7U);
     EXPECT_TRUE(cut[0].cut_short);
@@ -231,9 +291,10 @@ TEST(SearchOptions, are_checked_and_described) {
   EXPECT_NE(message({.max_decoding_length = -1}).find("--max-decoding-length"), std::string::npos);
   EXPECT_NE(message({.stopping_rule = ""}).find("--stopping-rule"), std::string::npos);
   EXPECT_NE(message({.compute_type = "int4"}).find("--compute-type"), std::string::npos);
-  EXPECT_EQ(describe(SearchOptions{}),
-            "beam 5; score = log p / ((5 + n) / 6)^0.6, n pieces with </s>; stops when 5 hypotheses are finished (first); "
-            "at most 2 x source + 50 pieces");
+  EXPECT_EQ(
+      describe(SearchOptions{}),
+      "beam 5; score = log p / ((5 + n) / 6)^0.6, n pieces with </s>; stops when 5 hypotheses are finished (first); "
+      "at most 2 x source + 50 pieces");
   EXPECT_EQ(describe(SearchOptions{.beam_size = 1, .length_penalty = "none", .max_decoding_length = 9}),
             "greedy; score = log p; stops at </s>; at most 9 pieces");
 }

@@ -68,7 +68,10 @@ class ToyModel : public Model {
         rows.insert(rows.end(), row.begin(), row.end());
       }
       for (int layer = 0; attention && pass.probe != nullptr && layer < config_.decoder_layers; ++layer) {
-        pass.within("decoder").within("layers").within(layer).within("cross_attention")
+        pass.within("decoder")
+            .within("layers")
+            .within(layer)
+            .within("cross_attention")
             .offer("weights." + std::to_string(s), attention(layer, batch.targets.length(s), batch.sources.length(s)));
       }
     }

@@ -58,8 +58,8 @@ std::vector<Translation> Translator::translate(std::span<const std::string> line
   const std::vector<size_t> order = by_length(translations);
   auto done = static_cast<int64_t>(lines.size() - order.size());
   for (size_t begin = 0; begin < order.size(); begin += static_cast<size_t>(options.batch_size)) {
-    const auto batch = std::span(order).subspan(
-        begin, std::min(static_cast<size_t>(options.batch_size), order.size() - begin));
+    const auto batch =
+        std::span(order).subspan(begin, std::min(static_cast<size_t>(options.batch_size), order.size() - begin));
     std::vector<std::vector<int>> sources;
     for (const size_t i : batch) {
       sources.push_back(translations[i].source_ids);
@@ -67,8 +67,8 @@ std::vector<Translation> Translator::translate(std::span<const std::string> line
     std::vector<std::vector<Hypothesis>> found = search(model_, sources, options.search);
     for (size_t k = 0; k < batch.size(); ++k) {
       for (Hypothesis& best : found[k]) {
-        translations[batch[k]].candidates.push_back({target_.decode(best.ids), best.score, best.log_probability,
-                                                     std::move(best.ids), best.cut_short});
+        translations[batch[k]].candidates.push_back(
+            {target_.decode(best.ids), best.score, best.log_probability, std::move(best.ids), best.cut_short});
       }
     }
     done += static_cast<int64_t>(batch.size());

@@ -18,7 +18,7 @@
 namespace attune {
 
 struct TranslateOptions {
-  SearchOptions search;
+  SearchOptions search = {};
   int batch_size = 32;  // sentences
   bool alignment = false;
   int alignment_layer = AlignmentOptions{}.layer;

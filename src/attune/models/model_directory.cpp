@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attune/base/check.h"
+#include "attune/autograd/parameter_files.h"
 #include "attune/tensor/safetensors.h"
 
 namespace attune {

@@ -27,9 +27,8 @@ void each_part(const Tensor& x, const Tensor& y, Rows&& part) {
     return;
   }
   const int64_t columns = x.columns();
-  parallel_for(x.rows(), std::max<int64_t>(1, grain / (columns + 1)), [&](int64_t begin, int64_t end) {
-    part(begin * columns, 0, end - begin, columns, 0);
-  });
+  parallel_for(x.rows(), std::max<int64_t>(1, grain / (columns + 1)),
+               [&](int64_t begin, int64_t end) { part(begin * columns, 0, end - begin, columns, 0); });
 }
 
 // a x + b y
@@ -89,8 +88,7 @@ double sum_of(const Tensor& given) {
     const auto* from = x.pointer<decltype(zero)>();
     parallel_for(static_cast<int64_t>(parts.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
-        parts[static_cast<size_t>(p)] =
-            cpu::sum_range(from + p * chunk, std::min(chunk, x.elements() - p * chunk));
+        parts[static_cast<size_t>(p)] = cpu::sum_range(from + p * chunk, std::min(chunk, x.elements() - p * chunk));
       }
     });
   });

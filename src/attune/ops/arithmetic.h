@@ -1,5 +1,5 @@
-// Sums and products of tensors, element by element. The second operand has the first one's shape, or is one row [columns]
-// that is used for every row (its gradient is then the sum over the rows, in a fixed order).
+// Sums and products of tensors, element by element. The second operand has the first one's shape, or is one row
+// [columns] that is used for every row (its gradient is then the sum over the rows, in a fixed order).
 #pragma once
 
 #include "attune/tensor/tensor.h"

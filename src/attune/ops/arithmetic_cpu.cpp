@@ -36,7 +36,8 @@ void multiply(T* HWY_RESTRICT z, const T* x, const T* y, int64_t rows, int64_t c
   }
 }
 
-void combine_f32(float* z, float a, const float* x, float b, const float* y, int64_t rows, int64_t columns, int64_t step) {
+void combine_f32(float* z, float a, const float* x, float b, const float* y, int64_t rows, int64_t columns,
+                 int64_t step) {
   combine(z, a, x, b, y, rows, columns, step);
 }
 void combine_f64(double* z, double a, const double* x, double b, const double* y, int64_t rows, int64_t columns,
@@ -91,7 +92,9 @@ void multiply_rows(double* z, const double* x, const double* y, int64_t rows, in
   HWY_DYNAMIC_DISPATCH(multiply_f64)(z, x, y, rows, columns, y_stride);
 }
 
-double sum_range(const float* x, int64_t count) { return HWY_DYNAMIC_DISPATCH(sum_f32)(x, count); }
+double sum_range(const float* x, int64_t count) {
+  return HWY_DYNAMIC_DISPATCH(sum_f32)(x, count);
+}
 double sum_range(const double* x, int64_t count) {
   double total = 0;
   for (int64_t i = 0; i < count; ++i) total += x[i];

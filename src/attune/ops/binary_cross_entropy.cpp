@@ -56,9 +56,7 @@ Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targ
     const Tensor x = detach(logits.compact()), y = detach(targets.compact());
     const double loss = loss_of(x.pointer<T>(), y.pointer<T>(), x.elements());
     return differentiable("binary_cross_entropy", Tensor::scalar(loss, logits.dtype()), {logits},
-                          [x, y](const Tensor& dy, Adjoints& into) {
-                            into.add(0, gradient_of<T>(x, y, dy.item()));
-                          });
+                          [x, y](const Tensor& dy, Adjoints& into) { into.add(0, gradient_of<T>(x, y, dy.item())); });
   });
 }
 

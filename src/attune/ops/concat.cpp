@@ -9,9 +9,13 @@ namespace attune {
 
 namespace {
 
-const char* name_of(Along axis) { return axis == Along::rows ? "first" : "last"; }
+const char* name_of(Along axis) {
+  return axis == Along::rows ? "first" : "last";
+}
 
-int64_t length(const Tensor& x, Along axis) { return axis == Along::rows ? x.size(0) : x.columns(); }
+int64_t length(const Tensor& x, Along axis) {
+  return axis == Along::rows ? x.size(0) : x.columns();
+}
 
 Shape resized(const Shape& shape, Along axis, int64_t size) {
   std::vector<int64_t> sizes(shape.sizes().begin(), shape.sizes().end());
@@ -39,10 +43,10 @@ Tensor concat(std::span<const Tensor> parts, Along axis) {
   std::vector<int64_t> sizes;
   for (size_t i = 0; i < parts.size(); ++i) {
     const bool fits = parts[i].rank() == parts[0].rank() && parts[i].dtype() == parts[0].dtype() &&
-                      parts[i].rank() >= 1 &&
-                      resized(parts[i].shape(), axis, 0) == resized(parts[0].shape(), axis, 0);
+                      parts[i].rank() >= 1 && resized(parts[i].shape(), axis, 0) == resized(parts[0].shape(), axis, 0);
     check(fits, "concat: part ", i, " is ", name_of(parts[i].dtype()), " ", parts[i].shape().text(), ", part 0 is ",
-          name_of(parts[0].dtype()), " ", parts[0].shape().text(), "; they may differ only in their ", name_of(axis), " axis");
+          name_of(parts[0].dtype()), " ", parts[0].shape().text(), "; they may differ only in their ", name_of(axis),
+          " axis");
     sizes.push_back(length(parts[i], axis));
     total += sizes.back();
   }
@@ -71,24 +75,24 @@ std::vector<Tensor> split(const Tensor& x, std::span<const int64_t> sizes, Along
     begins.push_back(total);
     total += size;
   }
-  check(total == length(x, axis), "split: the parts sum to ", total, ", the ", name_of(axis), " axis of ", x.shape().text(), " has ",
-        length(x, axis));
+  check(total == length(x, axis), "split: the parts sum to ", total, ", the ", name_of(axis), " axis of ",
+        x.shape().text(), " has ", length(x, axis));
   std::vector<Tensor> parts;
   for (size_t i = 0; i < sizes.size(); ++i) {
     parts.push_back(part_of(x, axis, begins[i], sizes[i]));
   }
-  return differentiable("split", std::move(parts), {x},
-                        [begins, axis, shape = x.shape(), dtype = x.dtype()](std::span<const Tensor> dys,
-                                                                            Adjoints& into) {
-                          const bool whole = std::all_of(dys.begin(), dys.end(), [](const Tensor& dy) { return !!dy; });
-                          Tensor dx = whole ? Tensor::empty(shape, dtype) : Tensor::zeros(shape, dtype);
-                          for (size_t i = 0; i < dys.size(); ++i) {
-                            if (dys[i]) {
-                              place(dys[i], dx, axis, begins[i]);
-                            }
-                          }
-                          into.add(0, dx);
-                        });
+  return differentiable(
+      "split", std::move(parts), {x},
+      [begins, axis, shape = x.shape(), dtype = x.dtype()](std::span<const Tensor> dys, Adjoints& into) {
+        const bool whole = std::all_of(dys.begin(), dys.end(), [](const Tensor& dy) { return !!dy; });
+        Tensor dx = whole ? Tensor::empty(shape, dtype) : Tensor::zeros(shape, dtype);
+        for (size_t i = 0; i < dys.size(); ++i) {
+          if (dys[i]) {
+            place(dys[i], dx, axis, begins[i]);
+          }
+        }
+        into.add(0, dx);
+      });
 }
 
 }  // namespace attune

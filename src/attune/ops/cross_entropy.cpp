@@ -23,7 +23,9 @@ struct Goal {
   std::span<const float> weights;
   double smoothing;
   int64_t classes;
-  double weight(int64_t row) const { return weights.empty() ? 1.0 : static_cast<double>(weights[static_cast<size_t>(row)]); }
+  double weight(int64_t row) const {
+    return weights.empty() ? 1.0 : static_cast<double>(weights[static_cast<size_t>(row)]);
+  }
 };
 
 void check_goal(const char* op, int64_t rows, int64_t classes, std::span<const int32_t> targets,
@@ -31,8 +33,8 @@ void check_goal(const char* op, int64_t rows, int64_t classes, std::span<const i
   check(static_cast<int64_t>(targets.size()) == rows, op, ": ", targets.size(), " targets for ", rows, " rows");
   check(options.row_weights.empty() || static_cast<int64_t>(options.row_weights.size()) == rows, op, ": ",
         options.row_weights.size(), " row weights for ", rows, " rows");
-  check(options.label_smoothing >= 0 && options.label_smoothing <= 1, op, ": label smoothing ",
-        options.label_smoothing, " must lie in 0 ... 1");
+  check(options.label_smoothing >= 0 && options.label_smoothing <= 1, op, ": label smoothing ", options.label_smoothing,
+        " must lie in 0 ... 1");
   check(options.chunk_rows > 0, op, ": chunk_rows ", options.chunk_rows, " must be positive");
   for (size_t i = 0; i < targets.size(); ++i) {
     check(targets[i] >= 0 && targets[i] < classes, op, ": target ", targets[i], " of row ", i, " is outside the ",
@@ -40,7 +42,8 @@ void check_goal(const char* op, int64_t rows, int64_t classes, std::span<const i
   }
 }
 
-// The loss of `row`, whose logits are x. With `gradient` (which may be x) d loss / d logits, times `factor`, is written.
+// The loss of `row`, whose logits are x. With `gradient` (which may be x) d loss / d logits, times `factor`, is
+// written.
 template <class T>
 RowLoss row_loss(const Goal& goal, int64_t row, const T* x, T* gradient, double factor) {
   const double weight = goal.weight(row), e = goal.smoothing;
@@ -66,7 +69,9 @@ RowLoss row_loss(const Goal& goal, int64_t row, const T* x, T* gradient, double 
 }
 
 // About 16,000 exponentials are worth a thread.
-int64_t row_grain(int64_t classes) { return std::max<int64_t>(1, 16384 / (classes + 1)); }
+int64_t row_grain(int64_t classes) {
+  return std::max<int64_t>(1, 16384 / (classes + 1));
+}
 
 // Rows begin ... begin + count - 1, whose logits are the rows of x.
 template <class T>
@@ -107,11 +112,15 @@ Output prepared(const Tensor& hidden, const Tensor& weight, const Tensor& bias, 
         hidden.shape().text(), " and weight ", weight.shape().text(), ", expected [rows, d] and [classes, d]");
   check(!bias || (bias.rank() == 1 && bias.size(0) == weight.size(0)), "linear_cross_entropy: bias ",
         bias.shape().text(), ", expected [", weight.size(0), "]");
-  Output output{hidden, weight, bias ? bias.compact() : Tensor(), recording({&hidden}), recording({&weight}),
+  Output output{hidden,
+                weight,
+                bias ? bias.compact() : Tensor(),
+                recording({&hidden}),
+                recording({&weight}),
                 bias && recording({&bias})};
   if (compute == DType::bfloat16 || weight.dtype() == DType::bfloat16) {
-    check(hidden.dtype() == DType::float32, "linear_cross_entropy: compute type bfloat16 needs float32 tensors, hidden is ",
-          name_of(hidden.dtype()));
+    check(hidden.dtype() == DType::float32,
+          "linear_cross_entropy: compute type bfloat16 needs float32 tensors, hidden is ", name_of(hidden.dtype()));
     output.hidden = rounded_to_bfloat16(hidden);
     output.weight = rounded_to_bfloat16(weight);
   } else {
@@ -159,8 +168,9 @@ std::vector<RowLoss> loss_chunks(const Output& output, const Goal& goal, int64_t
   for (int64_t first = 0; first < rows; first += chunk_rows) {
     const int64_t count = std::min(chunk_rows, rows - first);
     Tensor logits = buffer.rows_view(0, count);
-    kernels::product(as_operand<Operand>(output.hidden.rows_view(first, count)), as_operand<Operand>(output.weight, true),
-                     as_result<T>(logits), output.bias ? output.bias.pointer<T>() : nullptr, {});
+    kernels::product(as_operand<Operand>(output.hidden.rows_view(first, count)),
+                     as_operand<Operand>(output.weight, true), as_result<T>(logits),
+                     output.bias ? output.bias.pointer<T>() : nullptr, {});
     T* x = logits.pointer<T>();
     loss_rows<T>(goal, first, count, x, classes, output.wants_any() ? x : nullptr, 1.0, losses);
     if (output.wants_any()) {
@@ -248,7 +258,8 @@ std::vector<float> token_log_probabilities(const Tensor& hidden, const Tensor& w
   OutputGradients none;
   const auto losses = loss_chunks(output, {targets, {}, 0, weight.size(0)}, options.chunk_rows, none);
   std::vector<float> result(losses.size());
-  std::transform(losses.begin(), losses.end(), result.begin(), [](const RowLoss& row) { return static_cast<float>(-row.nll); });
+  std::transform(losses.begin(), losses.end(), result.begin(),
+                 [](const RowLoss& row) { return static_cast<float>(-row.nll); });
   return result;
 }
 

@@ -1,5 +1,5 @@
-// Cross entropy of next-token predictions with label smoothing, fused with the log-softmax and, in the second form, with
-// the output product, so that no more than a chunk of vocabulary-wide rows is ever in memory.
+// Cross entropy of next-token predictions with label smoothing, fused with the log-softmax and, in the second form,
+// with the output product, so that no more than a chunk of vocabulary-wide rows is ever in memory.
 //
 // With smoothing e over V classes the target distribution is 1 - e + e/V for the gold class and e/V for the others
 // (PyTorch's convention): loss_i = (1 - e) nll_i + e (lse_i - mean_j x_ij).

@@ -76,8 +76,12 @@ LogitStatistics statistics(const T* x, T* exps, int64_t classes) {
   return result;
 }
 
-void statistics_f32(const float* x, float* exps, int64_t classes, LogitStatistics& to) { to = statistics(x, exps, classes); }
-void statistics_f64(const double* x, double* exps, int64_t classes, LogitStatistics& to) { to = statistics(x, exps, classes); }
+void statistics_f32(const float* x, float* exps, int64_t classes, LogitStatistics& to) {
+  to = statistics(x, exps, classes);
+}
+void statistics_f64(const double* x, double* exps, int64_t classes, LogitStatistics& to) {
+  to = statistics(x, exps, classes);
+}
 
 template <class T>
 void scale_and_shift_range(T* y, T factor, T shift, int64_t count) {
@@ -89,8 +93,12 @@ void scale_and_shift_range(T* y, T factor, T shift, int64_t count) {
   for (; i < count; ++i) y[i] = factor * y[i] + shift;
 }
 
-void scale_and_shift_f32(float* y, float a, float b, int64_t n) { scale_and_shift_range(y, a, b, n); }
-void scale_and_shift_f64(double* y, double a, double b, int64_t n) { scale_and_shift_range(y, a, b, n); }
+void scale_and_shift_f32(float* y, float a, float b, int64_t n) {
+  scale_and_shift_range(y, a, b, n);
+}
+void scale_and_shift_f64(double* y, double a, double b, int64_t n) {
+  scale_and_shift_range(y, a, b, n);
+}
 
 }  // namespace attune::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -1,5 +1,5 @@
-// Inverted dropout: each element is zeroed with probability `rate`, the others divided by 1 - rate. The mask is a function
-// of (rng, element index) alone and is drawn again in the backward instead of being stored.
+// Inverted dropout: each element is zeroed with probability `rate`, the others divided by 1 - rate. The mask is a
+// function of (rng, element index) alone and is drawn again in the backward instead of being stored.
 #pragma once
 
 #include "attune/base/rng.h"

@@ -1,5 +1,5 @@
-// Layer normalisation over the last axis (Ba, Kiros, Hinton 2016): y = (x - mean) / sqrt(var + epsilon) * weight + bias,
-// biased variance, epsilon inside the root.
+// Layer normalisation over the last axis (Ba, Kiros, Hinton 2016): y = (x - mean) / sqrt(var + epsilon) * weight +
+// bias, biased variance, epsilon inside the root.
 #pragma once
 
 #include "attune/tensor/tensor.h"

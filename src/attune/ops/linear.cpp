@@ -78,11 +78,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
     const Tensor even_x = detach(with_even_rows(x)), even_weight = detach(with_even_rows(weight));
     Tensor y = Tensor::empty(with_columns(x.shape(), weight.size(0)), x.dtype());
     linear_forward<T, T>(even_x, even_weight, bias, y);
-    return differentiable("linear", y, {x, weight, bias},
-                          [even_x, even_weight](const Tensor& dy, Adjoints& into) {
-                            const Tensor even = with_even_rows(dy);
-                            linear_backward<T, T>(even, even, even_x, even_weight, even_x.shape(), into);
-                          });
+    return differentiable("linear", y, {x, weight, bias}, [even_x, even_weight](const Tensor& dy, Adjoints& into) {
+      const Tensor even = with_even_rows(dy);
+      linear_backward<T, T>(even, even, even_x, even_weight, even_x.shape(), into);
+    });
   });
 }
 

@@ -7,13 +7,13 @@
 #define HWY_TARGET_INCLUDE "attune/ops/norm_cpu.cpp"
 #include <hwy/foreach_target.h>
 
-#include "attune/ops/vector_inl.h"
+#include "attune/ops/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
 
-// Two passes over a row that stays in the first cache. The second measures around the rounded mean and so finds what the
-// rounding lost: exact even where the mean is a thousand times the deviation.
+// Two passes over a row that stays in the first cache. The second measures around the rounded mean and so finds what
+// the rounding lost: exact even where the mean is a thousand times the deviation.
 template <class T>
 RowStatistics<T> statistics_of(const T* HWY_RESTRICT x, size_t n, double epsilon, bool centred) {
   const hn::ScalableTag<T> d;

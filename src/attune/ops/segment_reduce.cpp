@@ -12,7 +12,9 @@ namespace {
 
 enum class Reduce { sum, mean };
 
-double factor_of(Reduce kind, int length) { return kind == Reduce::mean && length > 0 ? 1.0 / length : 1.0; }
+double factor_of(Reduce kind, int length) {
+  return kind == Reduce::mean && length > 0 ? 1.0 / length : 1.0;
+}
 
 template <class T>
 Tensor reduced(const Tensor& x, const Segments& segments, Reduce kind) {
@@ -61,10 +63,9 @@ Tensor segment_reduce(const char* op, const Tensor& x, const Segments& segments,
   check(segments.disjoint() || !recording({&x}), op, ": the backward needs disjoint segments");
   return dispatch_floating(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    return differentiable(op, reduced<T>(with_even_rows(x), segments, kind), {x},
-                          [segments, kind](const Tensor& dy, Adjoints& into) {
-                            into.add(0, spread<T>(dy.compact(), segments, kind));
-                          });
+    return differentiable(
+        op, reduced<T>(with_even_rows(x), segments, kind), {x},
+        [segments, kind](const Tensor& dy, Adjoints& into) { into.add(0, spread<T>(dy.compact(), segments, kind)); });
   });
 }
 

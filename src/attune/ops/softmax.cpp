@@ -6,7 +6,9 @@
 namespace attune {
 
 namespace {
-cpu::Rows rows_of(const Tensor& x) { return {x.rows(), x.columns()}; }
+cpu::Rows rows_of(const Tensor& x) {
+  return {x.rows(), x.columns()};
+}
 }  // namespace
 
 Tensor softmax(const Tensor& x) {

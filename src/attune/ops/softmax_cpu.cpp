@@ -7,7 +7,7 @@
 #define HWY_TARGET_INCLUDE "attune/ops/softmax_cpu.cpp"
 #include <hwy/foreach_target.h>
 
-#include "attune/ops/vector_inl.h"
+#include "attune/ops/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
@@ -108,10 +108,18 @@ void log_softmax_backward_rows(T* HWY_RESTRICT dx, const T* HWY_RESTRICT y, cons
   }
 }
 
-void softmax_f32(float* y, const float* x, size_t rows, size_t n) { softmax_rows(y, x, rows, n); }
-void softmax_f64(double* y, const double* x, size_t rows, size_t n) { softmax_rows(y, x, rows, n); }
-void log_softmax_f32(float* y, const float* x, size_t rows, size_t n) { log_softmax_rows(y, x, rows, n); }
-void log_softmax_f64(double* y, const double* x, size_t rows, size_t n) { log_softmax_rows(y, x, rows, n); }
+void softmax_f32(float* y, const float* x, size_t rows, size_t n) {
+  softmax_rows(y, x, rows, n);
+}
+void softmax_f64(double* y, const double* x, size_t rows, size_t n) {
+  softmax_rows(y, x, rows, n);
+}
+void log_softmax_f32(float* y, const float* x, size_t rows, size_t n) {
+  log_softmax_rows(y, x, rows, n);
+}
+void log_softmax_f64(double* y, const double* x, size_t rows, size_t n) {
+  log_softmax_rows(y, x, rows, n);
+}
 void softmax_backward_f32(float* dx, const float* y, const float* dy, size_t rows, size_t n) {
   softmax_backward_rows(dx, y, dy, rows, n);
 }

@@ -15,7 +15,9 @@
 namespace attune {
 namespace {
 
-std::string reason() { return std::strerror(errno); }
+std::string reason() {
+  return std::strerror(errno);
+}
 
 struct Descriptor {
   int file;

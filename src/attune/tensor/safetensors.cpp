@@ -25,11 +25,16 @@ constexpr const char* metadata_key = "__metadata__";
 
 std::string_view file_name_of(DType dtype) {
   switch (dtype) {
-    case DType::float64: return "F64";
-    case DType::float32: return "F32";
-    case DType::bfloat16: return "BF16";
-    case DType::int32: return "I32";
-    case DType::boolean: return "BOOL";
+    case DType::float64:
+      return "F64";
+    case DType::float32:
+      return "F32";
+    case DType::bfloat16:
+      return "BF16";
+    case DType::int32:
+      return "I32";
+    case DType::boolean:
+      return "BOOL";
   }
   return "";
 }
@@ -67,7 +72,8 @@ class RefuseDuplicates {
       seen_[static_cast<size_t>(depth)].clear();
     } else if (event == Json::parse_event_t::key) {
       const auto& key = parsed.get_ref<const std::string&>();
-      check(seen_[static_cast<size_t>(depth) - 1].insert(key).second, path_, ": '", key, "' occurs twice in the header");
+      check(seen_[static_cast<size_t>(depth) - 1].insert(key).second, path_, ": '", key,
+            "' occurs twice in the header");
     }
     return true;
   }
@@ -172,9 +178,8 @@ Header read_header(std::ifstream& file, const std::string& path) {
       header.entries.push_back(parse_entry(name, value, path));
     }
   }
-  std::sort(header.entries.begin(), header.entries.end(), [](const Entry& a, const Entry& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  });
+  std::sort(header.entries.begin(), header.entries.end(),
+            [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   check_coverage(header, file_bytes - header.buffer_at, path);
   return header;
 }

@@ -19,7 +19,8 @@ using Named = std::vector<std::pair<std::string, Tensor>>;
 class Safetensors : public ::testing::Test {
  protected:
   void SetUp() override {
-    directory_ = fs::temp_directory_path() / ("attune_safetensors_" + std::to_string(::getpid()));
+    directory_ = (fs::is_directory("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path()) /
+                 ("attune_safetensors_" + std::to_string(::getpid()));
     fs::create_directories(directory_);
   }
   void TearDown() override { fs::remove_all(directory_); }

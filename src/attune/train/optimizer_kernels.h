@@ -9,8 +9,8 @@ namespace attune::kernels {
 template <class T>
 struct AdamStep {
   T gradient_scale;
-  T l2;            // added to the gradient: l2 * parameter
-  T keep;          // factor on the parameter: 1 - rate * decoupled decay
+  T l2;    // added to the gradient: l2 * parameter
+  T keep;  // factor on the parameter: 1 - rate * decoupled decay
   T beta1, beta2;
   T rest1, rest2;  // 1 - beta
   T rate;          // learning rate / (1 - beta1^t)

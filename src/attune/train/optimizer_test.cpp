@@ -23,13 +23,16 @@ struct Case {
 
 std::vector<Case> cases() {
   std::vector<Case> list(6);
-  list[0] = {"adam", {}, {0.8939401878659969, -0.8211158755951615, 1.6363590628709772, -0.3762980331113074,
-                          2.6199423810835762}};
-  list[1] = {"adam with l2", {}, {0.8876129760100242, -0.6991134999487105, 1.607913871624855, -0.3769429930833726,
-                                  2.6075069581496675}};
+  list[0] = {"adam",
+             {},
+             {0.8939401878659969, -0.8211158755951615, 1.6363590628709772, -0.3762980331113074, 2.6199423810835762}};
+  list[1] = {"adam with l2",
+             {},
+             {0.8876129760100242, -0.6991134999487105, 1.607913871624855, -0.3769429930833726, 2.6075069581496675}};
   list[1].options.weight_decay = 0.1;
-  list[2] = {"adamw", {}, {0.8683267660931888, -0.7869339781106459, 1.5632079981559528, -0.37053260443301067,
-                           2.5075233780680795}};
+  list[2] = {"adamw",
+             {},
+             {0.8683267660931888, -0.7869339781106459, 1.5632079981559528, -0.37053260443301067, 2.5075233780680795}};
   list[2].options.kind = Kind::adamw;
   list[2].options.weight_decay = 0.1;
   list[3] = {"sgd", {}, {0.58, -1.02, 1.88, -0.22, 2.68}};
@@ -54,7 +57,8 @@ Tensor four_steps(const OptimizerOptions& options, DType dtype) {
     for (int i = 0; i < 5; ++i) {
       gradient[static_cast<size_t>(i)] = 4 * (0.1 * (t + 1) * (i - 1.5) + 0.05 * t * t);
     }
-    optimizer.step(parameters, Tensor::of<double>({5}, gradient).to(dtype), {.learning_rate = 0.1, .gradient_scale = 0.25});
+    optimizer.step(parameters, Tensor::of<double>({5}, gradient).to(dtype),
+                   {.learning_rate = 0.1, .gradient_scale = 0.25});
   }
   EXPECT_EQ(optimizer.steps(), 4);
   return parameters;

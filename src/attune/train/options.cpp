@@ -82,7 +82,9 @@ void check_ranges(const TrainOptions& o) {
   check_at_least("valid-beam-size", o.valid_beam_size, 1);
 }
 
-bool ends_at_max_update(const TrainOptions& o) { return o.lr_scheduler == "cosine" || o.lr_scheduler == "linear"; }
+bool ends_at_max_update(const TrainOptions& o) {
+  return o.lr_scheduler == "cosine" || o.lr_scheduler == "linear";
+}
 
 }  // namespace
 
@@ -96,8 +98,7 @@ void check_options(const TrainOptions& o) {
               "training would never end: set max-update, max-epoch, max-minutes or patience above 0");
   check_usage(!o.nesterov || o.momentum > 0, "nesterov: needs a momentum above 0, got 0");
   check_usage(!ends_at_max_update(o) || o.max_update > o.warmup_updates, "lr-scheduler ", o.lr_scheduler,
-              ": ends at max-update, which must be above warmup-updates (", o.warmup_updates, "), got ",
-              o.max_update);
+              ": ends at max-update, which must be above warmup-updates (", o.warmup_updates, "), got ", o.max_update);
   check_usage(o.min_lr <= o.lr || o.lr_scheduler == "transformer", "min-lr: expected at most lr (", o.lr, "), got ",
               o.min_lr);
   check_usage(o.average_last == 0 || o.ema_decay == 0,
@@ -121,7 +122,9 @@ std::set<std::string> resumable_keys(const TrainOptions& options) {
   return keys;
 }
 
-DType compute_type(const TrainOptions& options) { return dtype_of_name(options.compute_type); }
+DType compute_type(const TrainOptions& options) {
+  return dtype_of_name(options.compute_type);
+}
 
 BatchOptions batch_options(const TrainOptions& options) {
   BatchOptions result;

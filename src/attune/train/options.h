@@ -53,7 +53,8 @@ struct TrainOptions {
     each("max-train-length", self.max_train_length,
          "longer sentence pairs (pieces) are left out, and counted; 0: no limit");
     each("optimizer", self.optimizer, "adam, adamw or sgd");
-    each("lr", self.lr, "peak learning rate; with lr-scheduler transformer the factor before the formula (1 in the paper)");
+    each("lr", self.lr,
+         "peak learning rate; with lr-scheduler transformer the factor before the formula (1 in the paper)");
     each("lr-scheduler", self.lr_scheduler, "inverse_sqrt, transformer, cosine, linear, constant or plateau");
     each("warmup-updates", self.warmup_updates, "updates over which the learning rate rises linearly");
     each("min-lr", self.min_lr, "the learning rate does not fall below this after the warm-up");

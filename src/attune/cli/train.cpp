@@ -1,0 +1,68 @@
+// attune train: parallel text in, a model directory out.
+#include "attune/base/check.h"
+#include "attune/cli/command.h"
+#include "attune/cli/console.h"
+#include "attune/cli/interrupt.h"
+#include "attune/cli/option_table.h"
+#include "attune/cli/training_run.h"
+
+namespace attune::cli {
+
+namespace {
+
+const About about{
+    "train", "--train SOURCE TARGET --model DIR [--valid SOURCE TARGET] [--config FILE] [flags]",
+    "Trains a model on parallel text: two files with one sentence a line, plain or gzip, or one file of "
+    "source<TAB>target. Ctrl-C saves; the same command goes on from there, and ends with the same model as if nothing "
+    "had happened. Progress goes to standard error and, in full, to DIR/training.jsonl.",
+    "  attune train --train demo/train.en demo/train.vi --valid demo/valid.en demo/valid.vi --model my-model \\\n"
+    "    --tokenizer words --joint-vocabulary=false --encoder-layers 2 --decoder-layers 2 --width 64 --heads 4 \\\n"
+    "    --feed-forward 256 --warmup-updates 200 --max-update 500\n"};
+
+void say_how_it_ended(const TrainResult& result, const std::string& directory) {
+  if (result.already_finished) {
+    note("{}: this run has finished (update {}); raise its limit to go on, or train into another directory", directory,
+         with_separators(result.update));
+    return;
+  }
+  const std::string where = fmt::format("update {}, {} of training", with_separators(result.update),
+                                        duration(result.seconds));
+  if (result.interrupted) {
+    note("interrupted and saved at {}; the same command goes on from there", where);
+    return;
+  }
+  std::string valid;
+  if (result.best_valid_nll) {
+    valid = fmt::format("; best validation nll {:.4f} at update {}", *result.best_valid_nll,
+                        with_separators(result.best_update));
+  }
+  note("done at {} ({}){}\nmodel: {}", where, result.stopped_by, valid, directory);
+}
+
+}  // namespace
+
+int train(const Arguments& arguments) {
+  TrainingRun run;
+  OptionTable table(about);
+  table.add("train", &run.train, "the training data: source and target file, or one file of source<TAB>target",
+            {1, 2, "FILE"});
+  table.add("valid", &run.valid, "the same for validation; without it there is none", {1, 2, "FILE"});
+  table.add("model", &run.directory, "the model's directory; an unfinished run in it is resumed", {1, 1, "DIR"});
+  table.add_config_file();
+  table.section("The training");
+  table.add_all(run.options);
+  table.section("The model");
+  table.add_all(run.config);
+  if (table.parse(arguments) == OptionTable::Outcome::help) {
+    return success;
+  }
+  check_config(run.config);
+  check_options(run.options);
+  check_usage(!run.train.empty(), "--train is missing: a source and a target file, or one file of source<TAB>target");
+  check_usage(!run.directory.empty(), "--model is missing: the directory for the model");
+  const TrainResult result = run_training(run);
+  say_how_it_ended(result, run.directory);
+  return result.interrupted ? InterruptGuard::exit_code() : success;
+}
+
+}  // namespace attune::cli

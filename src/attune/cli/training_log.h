@@ -1,0 +1,27 @@
+// What a training run says while it works: a live line on a terminal, in a log a line for each report.
+#pragma once
+
+#include <string>
+
+#include "attune/cli/console.h"
+#include "attune/train/options.h"
+#include "attune/train/report.h"
+
+namespace attune::cli {
+
+class TrainingLog {
+ public:
+  explicit TrainingLog(const TrainOptions& options) : options_(options) {}
+  void progress(const Progress& progress);
+  void report(const Report& report) const;
+
+ private:
+  const TrainOptions& options_;
+  Stopwatch watch_;
+  double shown_ = -1;  // seconds on the watch when the live line was last written
+};
+
+// How far the nearest of the limits (updates, epochs, minutes) is, 0 to 1.
+double share_done(const Progress& progress, const TrainOptions& options);
+
+}  // namespace attune::cli

@@ -1,0 +1,209 @@
+#include "attune/cli/training_run.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "attune/base/check.h"
+#include "attune/base/parallel.h"
+#include "attune/cli/console.h"
+#include "attune/cli/interrupt.h"
+#include "attune/cli/training_log.h"
+#include "attune/data/corpus.h"
+#include "attune/decode/translator.h"
+#include "attune/metrics/bleu.h"
+#include "attune/models/describe.h"
+#include "attune/models/model_directory.h"
+#include "attune/nn/initialise.h"
+
+namespace attune::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+ParallelCorpus read_corpus(const std::vector<std::string>& paths) {
+  return paths.size() == 1 ? read_pairs(paths[0]) : read_parallel(paths[0], paths[1]);
+}
+
+std::string listed(const std::vector<std::string>& paths) {
+  return paths.size() == 1 ? paths[0] : paths[0] + " and " + paths[1];
+}
+
+bool holds_a_run(const std::string& directory) { return has_unfinished_run(directory) || has_finished_run(directory); }
+
+// A run that is there keeps its tokenizers, so what they were made with must be the same. (The trainer compares the rest.)
+void check_same_tokenizers(const ModelConfig& asked, const std::string& directory) {
+  const ModelConfig saved = load_config(directory);
+  std::string differing;
+  const auto compare = [&](const char* key, const auto& before, const auto& now) {
+    if (before != now) {
+      differing += fmt::format("; {} was {}, now {}", key, before, now);
+    }
+  };
+  compare("tokenizer", saved.tokenizer, asked.tokenizer);
+  compare("vocab-size", saved.vocab_size, asked.vocab_size);
+  compare("joint-vocabulary", saved.joint_vocabulary, asked.joint_vocabulary);
+  compare("lowercase", saved.lowercase, asked.lowercase);
+  check_usage(differing.empty(), directory, ": holds a run with other settings", differing,
+              "; resume it with its own, or train into another directory");
+}
+
+// Before minutes are spent on what could not be saved.
+void check_writable(const std::string& directory) {
+  fs::path place = fs::absolute(directory).lexically_normal();
+  std::error_code ignored;
+  while (!fs::exists(place, ignored) && place.has_parent_path() && place != place.parent_path()) {
+    place = place.parent_path();
+  }
+  check(fs::is_directory(place, ignored), directory, ": expected a directory for the model, but ", place.string(),
+        " is a file");
+  check(access(place.c_str(), W_OK) == 0, directory, ": the model cannot be saved: ", place.string(), ": ",
+        std::strerror(errno));
+}
+
+// An empty model directory, or one whose run never came to its first checkpoint, starts from here.
+void start_directory(const std::string& directory, const ModelConfig& config, const Tokenizers& tokenizers) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  check(!error, directory, ": the model's directory cannot be made: ", error.message());
+  save_tokenizers(directory, config, tokenizers);
+  save_config(directory, config);
+}
+
+Tokenizers prepare_tokenizers(const std::string& directory, const ModelConfig& config, const ParallelCorpus& corpus) {
+  if (holds_a_run(directory)) {
+    check_same_tokenizers(config, directory);
+    return load_tokenizers(directory, config);
+  }
+  check(!fs::exists(directory + "/model.safetensors"), directory,
+        ": holds a model that no training run left there; train into another directory");
+  show_progress("training the tokenizer ...");
+  return train_tokenizers(config, corpus.source, corpus.target);
+}
+
+void check_memory(const ModelConfig& config, const TrainOptions& options) {
+  DescribeOptions what;
+  what.ema_decay = options.ema_decay;
+  const int64_t needed = describe(config, what).training_state_bytes;
+  const int64_t there = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
+  check(needed < there, "training this model needs ", bytes_text(needed), " for weights, gradients and optimizer alone, ",
+        "this machine has ", bytes_text(there), "; reduce width, feed-forward, layers or vocab-size");
+}
+
+std::vector<Example> encode(const ParallelCorpus& corpus, const Tokenizers& tokenizers) {
+  std::vector<Example> examples(corpus.source.size());
+  parallel_for(static_cast<int64_t>(examples.size()), 256, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      examples[i] = {tokenizers.source->encode(corpus.source[i]), tokenizers.target->encode(corpus.target[i])};
+    }
+  });
+  return examples;
+}
+
+// FNV-1a over the lines.
+std::string checksum(const std::vector<std::string>& lines) {
+  uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const std::string& line : lines) {
+    for (const char c : line) {
+      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+    }
+    hash = (hash ^ '\n') * 0x100000001b3ULL;
+  }
+  return fmt::format("{} lines, checksum {:016x}", lines.size(), hash);
+}
+
+std::function<double(const Model&)> validation_bleu(const TrainOptions& options, const ModelConfig& config,
+                                                    const Tokenizers& tokenizers, const ParallelCorpus& corpus) {
+  if (!options.valid_bleu || corpus.source.empty()) {
+    return {};
+  }
+  return [&options, &config, tokenizers, &corpus](const Model& model) {
+    TranslateOptions search;
+    search.search.beam_size = options.valid_beam_size;
+    search.search.compute_type = options.compute_type;
+    const auto translations = Translator(model, *tokenizers.source, *tokenizers.target)
+                                  .translate(corpus.source, search, [](int64_t done, int64_t total) {
+                                    show_progress(fmt::format("validation: {} of {} sentences translated", done, total));
+                                  });
+    std::vector<std::string> hypotheses;
+    for (const Translation& translation : translations) {
+      hypotheses.push_back(translation.candidates.front().text);
+    }
+    const bool tokenised = config.tokenizer == "words";
+    const BleuOptions how{tokenised ? Tokenization::none : Tokenization::mteval_13a, config.lowercase};
+    return bleu(hypotheses, std::span(&corpus.target, 1), how).score;
+  };
+}
+
+void say_what_was_read(const TrainingRun& run, const Batcher& data, const ParallelCorpus& valid) {
+  const Dropped& dropped = data.dropped();
+  const int64_t all = static_cast<int64_t>(data.examples().size());
+  note("training data: {} of {} sentence pairs from {}", with_separators(data.size()), with_separators(all),
+       listed(run.train));
+  if (dropped.empty + dropped.too_long > 0) {
+    note("  left out: {} with an empty side, {} longer than {} pieces (--max-train-length)",
+         with_separators(dropped.empty), with_separators(dropped.too_long), run.options.max_train_length);
+  }
+  if (!run.valid.empty()) {
+    note("validation data: {} pairs from {}", with_separators(static_cast<int64_t>(valid.source.size())),
+         listed(run.valid));
+  }
+}
+
+void say_what_is_trained(const ModelConfig& config, const Model& model, int batches) {
+  const std::string vocabulary = config.joint_vocabulary
+                                     ? with_separators(config.source_vocabulary) + " in common"
+                                     : with_separators(config.source_vocabulary) + " source and " +
+                                           with_separators(config.target_vocabulary) + " target";
+  note("vocabulary: {} {}", vocabulary, config.tokenizer == "words" ? "words" : "pieces (" + config.tokenizer + ")");
+  note("model: {}, {}+{} layers of width {}, {} parameters; {} batches an epoch", config.architecture,
+       config.encoder_layers, config.decoder_layers, config.width, with_separators(model.parameters().count()),
+       with_separators(batches));
+}
+
+}  // namespace
+
+TrainResult run_training(const TrainingRun& run) {
+  check_config(run.config);
+  check_options(run.options);
+  set_threads(run.options.threads);
+  check_writable(run.directory);
+  const ParallelCorpus corpus = read_corpus(run.train);
+  const ParallelCorpus valid = run.valid.empty() ? ParallelCorpus{} : read_corpus(run.valid);
+  const Tokenizers tokenizers = prepare_tokenizers(run.directory, run.config, corpus);
+
+  ModelConfig config = run.config;
+  config.source_vocabulary = tokenizers.source->vocab_size();
+  config.target_vocabulary = tokenizers.target->vocab_size();
+  show_progress("encoding the corpus ...");
+  Batcher data(encode(corpus, tokenizers), batch_options(run.options));
+  say_what_was_read(run, data, valid);
+  check_memory(config, run.options);
+  const auto model = make_model(config);
+  say_what_is_trained(config, *model, data.batches(0));
+  model->parameters().allocate();
+  initialise(model->parameters(), Rng(run.options.seed).stream("initialise"));
+  if (!holds_a_run(run.directory)) {
+    start_directory(run.directory, config, tokenizers);
+  }
+
+  TrainingLog log(run.options);
+  const InterruptGuard guard;
+  TrainRun trainer;
+  trainer.directory = run.directory;
+  trainer.validation.examples = encode(valid, tokenizers);
+  trainer.validation.bleu = validation_bleu(run.options, config, tokenizers, valid);
+  trainer.callbacks.report = [&](const Report& report) { log.report(report); };
+  trainer.callbacks.progress = [&](const Progress& progress) { log.progress(progress); };
+  trainer.callbacks.stop = [] { return InterruptGuard::requested(); };
+  trainer.callbacks.note = [](const std::string& line) { note_line(line); };
+  trainer.identity = {{"valid (source)", checksum(valid.source)}, {"valid (target)", checksum(valid.target)}};
+  const TrainResult result = attune::train(*model, data, run.options, trainer);
+  show_progress("");
+  return result;
+}
+
+}  // namespace attune::cli

@@ -1,0 +1,93 @@
+// attune translate: standard input to standard output, line by line and in order.
+#include "attune/base/check.h"
+#include "attune/cli/command.h"
+#include "attune/cli/console.h"
+#include "attune/cli/option_table.h"
+#include "attune/data/corpus.h"
+#include "attune/decode/translator.h"
+#include "attune/models/model_directory.h"
+
+namespace attune::cli {
+
+namespace {
+
+const About about{"translate", "--model DIR [flags] < sentences > translations",
+                  "Translates standard input, one sentence a line, to standard output in the same order; an empty line "
+                  "gives an empty line. A translation never depends on the sentences around it, on the batch size or on "
+                  "the number of threads.",
+                  "  echo \"the old teacher bought a red car .\" | attune translate --model demo/model\n"};
+
+struct Layout {
+  bool scores = false, alignment = false, n_best = false;
+};
+
+// One candidate:      [score TAB] text [ ||| alignment]
+// n best, a line each: i ||| text ||| score [ ||| alignment], i the number of the input line from 0
+std::string lines_of(int64_t number, const Translation& translation, const Layout& layout) {
+  std::string text;
+  for (const Candidate& candidate : translation.candidates) {
+    if (layout.n_best) {
+      text += fmt::format("{} ||| {} ||| {:.6f}", number, candidate.text, candidate.score);
+    } else if (layout.scores) {
+      text += fmt::format("{:.6f}\t{}", candidate.score, candidate.text);
+    } else {
+      text += candidate.text;
+    }
+    text += layout.alignment ? " ||| " + to_pharaoh(candidate.alignment) + "\n" : "\n";
+  }
+  return text;
+}
+
+void report(const Translator::Summary& summary, double seconds) {
+  note("{} lines in {}, {:.0f} pieces a second", with_separators(summary.lines), duration(seconds),
+       static_cast<double>(summary.pieces) / std::max(seconds, 1e-3));
+  if (summary.cut_short > 0) {
+    warn("{} of {} translations were cut short at the longest output; --max-decoding-length sets it",
+         summary.cut_short, summary.lines);
+  }
+}
+
+}  // namespace
+
+int translate(const Arguments& arguments) {
+  std::string directory;
+  TranslateOptions options;
+  Layout layout;
+  int thread_count = 0;
+  OptionTable table(about);
+  table.add("model", &directory, "a model directory made by attune train", {1, 1, "DIR"});
+  table.add_config_file();
+  table.add("threads", &thread_count, "0: all cores this process may use");
+  table.add("scores", &layout.scores, "score<TAB> in front of each translation");
+  table.add_all(options);
+  if (table.parse(arguments) == OptionTable::Outcome::help) {
+    return success;
+  }
+  check_options(options);
+  use_threads(thread_count);
+  check_usage(!directory.empty(), "--model is missing: the directory of a trained model");
+  layout.n_best = options.search.n_best > 1 || table.given("n-best");
+  layout.alignment = options.alignment;
+  const LoadedModel loaded = load_model(directory);
+  check_options(options, loaded.model->config());
+  note("{}: {}", directory, describe(options.search));
+  if (is_terminal(Stream::input)) {
+    note("Reading sentences from the terminal; Ctrl-D ends them.");
+  }
+  const Stopwatch watch;
+  LineReader input("-");
+  int64_t number = 0;
+  const auto emit = [&](const std::string&, const Translation& translation) {
+    print(lines_of(number++, translation, layout));
+    flush_output();
+    if (number % 100 == 0) {
+      show_progress(fmt::format("{} lines, {}", with_separators(number), duration(watch.seconds())));
+    }
+  };
+  const Translator translator(*loaded.model, *loaded.tokenizers.source, *loaded.tokenizers.target);
+  const auto summary = translator.translate_stream([&] { return input.next(); }, options, emit);
+  report(summary, watch.seconds());
+  return success;
+}
+
+}  // namespace attune::cli

@@ -1,0 +1,77 @@
+#include "attune/train/manifest.h"
+
+#include <zlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "attune/base/check.h"
+#include "attune/tensor/atomic_file.h"
+
+namespace attune {
+namespace {
+using Json = nlohmann::json;
+constexpr int format = 1;
+}  // namespace
+
+Manifest::File describe_file(const std::string& path) {
+  std::error_code error;
+  check(std::filesystem::is_regular_file(path, error), path, ": is missing");
+  std::ifstream file(path, std::ios::binary);
+  check(file.good(), path, ": cannot be read");
+  Manifest::File result;
+  std::vector<char> block(1 << 20);
+  while (file) {
+    file.read(block.data(), static_cast<std::streamsize>(block.size()));
+    const auto got = static_cast<uInt>(file.gcount());
+    result.crc32 = static_cast<uint32_t>(::crc32(result.crc32, reinterpret_cast<const Bytef*>(block.data()), got));
+    result.size += got;
+  }
+  check(!file.bad(), path, ": cannot be read");
+  return result;
+}
+
+void write_manifest(const std::string& directory, const Manifest& manifest) {
+  Json files = Json::object();
+  for (const auto& [name, file] : manifest.files) {
+    files[name] = {{"size", file.size}, {"crc32", file.crc32}};
+  }
+  const Json json = {{"format", format},
+                     {"update", manifest.update},
+                     {"whole", manifest.whole},
+                     {"scheduled", manifest.scheduled},
+                     {"files", files}};
+  write_file_atomically(directory + "/manifest.json", json.dump(1) + "\n");
+}
+
+Manifest read_manifest(const std::string& directory) {
+  const std::string path = directory + "/manifest.json";
+  const std::string text = read_file(path, 1 << 20);
+  try {
+    const Json json = Json::parse(text);
+    check(json.at("format") == format, path, ": format ", json.at("format").dump(), ", expected ", format);
+    Manifest manifest;
+    json.at("update").get_to(manifest.update);
+    json.at("whole").get_to(manifest.whole);
+    json.at("scheduled").get_to(manifest.scheduled);
+    for (const auto& [name, file] : json.at("files").items()) {
+      manifest.files[name] = {file.at("size").get<uint64_t>(), file.at("crc32").get<uint32_t>()};
+    }
+    return manifest;
+  } catch (const Json::exception& error) {
+    fail(path, ": is damaged: ", error.what());
+  }
+}
+
+void verify_files(const std::string& directory, const Manifest& manifest) {
+  for (const auto& [name, expected] : manifest.files) {
+    const std::string path = directory + "/" + name;
+    const Manifest::File found = describe_file(path);
+    check(found.size == expected.size, path, ": has ", found.size, " bytes, the manifest says ", expected.size);
+    check(found.crc32 == expected.crc32, path, ": its checksum differs from the manifest's");
+  }
+}
+
+}  // namespace attune

@@ -1,0 +1,59 @@
+#include "attune/train/report.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "attune/base/check.h"
+#include "attune/tensor/atomic_file.h"
+
+namespace attune {
+
+std::string to_json(const Report& report) {
+  nlohmann::ordered_json json = {{"update", report.update},
+                                 {"epoch", report.epoch},
+                                 {"loss", report.loss},
+                                 {"nll", report.nll},
+                                 {"perplexity", report.perplexity},
+                                 {"learning_rate", report.learning_rate},
+                                 {"gradient_norm", report.gradient_norm},
+                                 {"tokens_per_second", report.tokens_per_second},
+                                 {"seconds", report.seconds}};
+  if (report.valid_nll) {
+    json["valid_nll"] = *report.valid_nll;
+    json["valid_perplexity"] = report.valid_perplexity.value_or(0);
+  }
+  if (report.valid_bleu) {
+    json["valid_bleu"] = *report.valid_bleu;
+  }
+  return json.dump();
+}
+
+void ReportLog::keep(int64_t lines) {
+  const std::string text = std::filesystem::exists(path_) ? read_file(path_) : std::string();
+  size_t end = 0;
+  lines_ = 0;
+  while (lines_ < lines) {
+    const size_t at = text.find('\n', end);
+    if (at == std::string::npos) {
+      break;  // somebody removed lines; what is there stays
+    }
+    end = at + 1;
+    ++lines_;
+  }
+  if (end < text.size()) {
+    write_file_atomically(path_, std::string_view(text).substr(0, end));
+  }
+}
+
+void ReportLog::append(const Report& report) {
+  std::ofstream file(path_, std::ios::binary | std::ios::app);
+  file << to_json(report) << '\n';
+  file.close();
+  check(!file.fail(), path_, ": a report could not be appended: ", std::strerror(errno));
+  ++lines_;
+}
+
+}  // namespace attune

@@ -1,0 +1,60 @@
+#include "attune/train/resume.h"
+
+#include <zlib.h>
+
+#include <sstream>
+#include <type_traits>
+
+#include "attune/base/check.h"
+
+namespace attune {
+namespace {
+
+uint32_t checksum(const std::vector<Example>& examples) {
+  uLong crc = ::crc32(0, nullptr, 0);
+  for (const Example& example : examples) {
+    for (const std::vector<int>* ids : {&example.source, &example.target}) {
+      const auto size = static_cast<uint64_t>(ids->size());
+      crc = ::crc32_z(crc, reinterpret_cast<const Bytef*>(&size), sizeof size);
+      crc = ::crc32_z(crc, reinterpret_cast<const Bytef*>(ids->data()), ids->size() * sizeof(int));
+    }
+  }
+  return static_cast<uint32_t>(crc);
+}
+
+}  // namespace
+
+std::map<std::string, std::string> run_config(const TrainOptions& options, const ModelConfig& model,
+                                              const std::vector<Example>& examples,
+                                              const std::map<std::string, std::string>& identity) {
+  std::map<std::string, std::string> config = options_text(options);
+  ModelConfig::visit(model, [&](const char* key, const auto& value, const char*) {
+    std::ostringstream text;
+    text.precision(17);
+    text << std::boolalpha << value;
+    config[key] = text.str();
+  });
+  config["source vocabulary"] = std::to_string(model.source_vocabulary);
+  config["target vocabulary"] = std::to_string(model.target_vocabulary);
+  config["training examples"] = std::to_string(examples.size());
+  config["training examples' checksum"] = std::to_string(checksum(examples));
+  config.insert(identity.begin(), identity.end());
+  return config;
+}
+
+void check_same_run(const std::map<std::string, std::string>& saved, const std::map<std::string, std::string>& now,
+                    const TrainOptions& options, const std::string& where) {
+  const std::set<std::string> free = resumable_keys(options);
+  std::string differing;
+  for (const auto& [key, value] : now) {
+    const auto before = saved.find(key);
+    if (before != saved.end() && before->second != value && free.count(key) == 0) {
+      differing += "\n  " + key + ": " + before->second + " in the checkpoint, " + value + " now";
+    }
+  }
+  check_usage(differing.empty(), where,
+              ": holds a run with other settings; resume it with its own, or train into another ",
+              "directory. Different are:", differing);
+}
+
+}  // namespace attune

@@ -1,0 +1,81 @@
+#include "attune/train/state.h"
+
+#include <nlohmann/json.hpp>
+
+#include "attune/base/check.h"
+
+namespace attune {
+namespace {
+
+using Json = nlohmann::json;
+
+// One list for writing and reading.
+template <class Self, class Each>
+void visit(Self& self, Each&& each) {
+  each("updates", self.updates);
+  each("loss", self.loss);
+  each("nll", self.nll);
+  each("target_tokens", self.target_tokens);
+  each("tokens", self.tokens);
+  each("gradient_norm", self.gradient_norm);
+  each("learning_rate", self.learning_rate);
+  each("seconds", self.seconds);
+}
+
+template <class Self, class Each>
+void visit_state(Self& self, Each&& each) {
+  each("update", self.update);
+  each("epoch", self.epoch);
+  each("batch", self.batch);
+  each("optimizer_steps", self.optimizer_steps);
+  each("seconds", self.seconds);
+  each("log_lines", self.log_lines);
+  each("validated_update", self.validated_update);
+  each("best_update", self.best_update);
+  each("without_improvement", self.without_improvement);
+  each("plateau_scale", self.plateau_scale);
+  each("scheduled", self.scheduled);
+  each("config", self.config);
+}
+
+Json json_of(const Interval& interval) {
+  Json json;
+  visit(interval, [&](const char* key, const auto& value) { json[key] = value; });
+  return json;
+}
+
+Interval interval_of(const Json& json) {
+  Interval interval;
+  visit(interval, [&](const char* key, auto& value) { json.at(key).get_to(value); });
+  return interval;
+}
+
+}  // namespace
+
+std::string to_json(const TrainState& state) {
+  Json json;
+  visit_state(state, [&](const char* key, const auto& value) { json[key] = value; });
+  json["best_nll"] = state.best_nll ? Json(*state.best_nll) : Json();
+  json["interval"] = json_of(state.interval);
+  json["reported"] = json_of(state.reported);
+  return json.dump(1) + "\n";
+}
+
+TrainState read_state(const std::string& text, const std::string& where) {
+  try {
+    const Json json = Json::parse(text);
+    TrainState state;
+    visit_state(state, [&](const char* key, auto& value) { json.at(key).get_to(value); });
+    if (const Json& best = json.at("best_nll"); !best.is_null()) {
+      state.best_nll = best.get<double>();
+    }
+    state.interval = interval_of(json.at("interval"));
+    state.reported = interval_of(json.at("reported"));
+    check(state.update >= 0 && state.epoch >= 0 && state.batch >= 0, where, ": negative positions");
+    return state;
+  } catch (const Json::exception& error) {
+    fail(where, ": is not the state of a training run: ", error.what());
+  }
+}
+
+}  // namespace attune

@@ -1,0 +1,41 @@
+#include "attune/train/update.h"
+
+#include <cmath>
+
+#include "attune/ops/cross_entropy.h"
+
+namespace attune {
+
+void add_batch(UpdateGradient& into, const Model& model, const Batch& batch, const TrainOptions& options,
+               const BatchPlace& place) {
+  Pass pass;
+  pass.dropout = Rng(options.seed)
+                     .stream("dropout")
+                     .stream(static_cast<uint64_t>(place.update))
+                     .stream(static_cast<uint64_t>(place.batch));
+  pass.compute = compute_type(options);
+  CrossEntropyOptions cross;
+  cross.label_smoothing = options.label_smoothing;
+  cross.compute = pass.compute;
+
+  Tape tape(model.parameters());
+  const Tensor hidden = model.hidden(batch, pass);
+  const OutputLayer output = model.output();
+  const CrossEntropy result = linear_cross_entropy(hidden, output.weight, output.bias, batch.target_output, cross);
+  const double loss = result.loss.item();
+  into.loss += loss;
+  into.nll += result.nll;
+  into.target_tokens += batch.target_tokens();
+  into.tokens += batch.target_tokens() + batch.source_tokens();
+  if (!std::isfinite(loss)) {
+    return;  // the caller stops
+  }
+  Gradients gradients = tape.backward(result.loss);
+  if (into.sum) {
+    into.sum->add(gradients);
+  } else {
+    into.sum.emplace(std::move(gradients));
+  }
+}
+
+}  // namespace attune

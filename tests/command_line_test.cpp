@@ -1,0 +1,243 @@
+// The program's manners: what it says to wrong calls and bad input, its help, and the figures it prints.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "program.h"
+
+namespace attune {
+namespace {
+
+using testing::lines_of;
+using testing::Ran;
+using testing::Workplace;
+
+const std::vector<std::string> all_commands{"train", "translate", "evaluate", "score", "describe", "demo"};
+
+struct BadInput {
+  const char* command;
+  int code;
+  std::vector<const char*> says;  // in the one message
+  const char* before = "";        // in front of the program's name
+};
+
+// ok.en and ok.vi have three lines; see SetUpTestSuite for the others.
+const std::vector<BadInput> bad_inputs{
+    {"", 2, {}},
+    {"trian", 2, {"unknown command trian", "attune train"}},
+    {"--versoin", 2, {"unknown flag --versoin"}},
+    {"train --widht 64", 2, {"--widht", "did you mean --width?"}},
+    {"train --batch-token=64", 2, {"--batch-token", "--batch-tokens"}},
+    {"translate --beam 5", 2, {"--beam", "--beam-size"}},
+    {"evaluate --zzzzzz", 2, {"--zzzzzz", "evaluate --help"}},
+    {"describe surplus", 2, {"surplus"}},
+    {"describe --lowercase false", 2, {"false", "="}},
+    {"describe --width", 2, {"--width", "value"}},
+    {"describe --width abc", 2, {"--width", "whole number", "abc"}},
+    {"describe --width 12.5", 2, {"--width", "whole number", "12.5"}},
+    {"describe --width 0", 2, {"width", "0"}},
+    {"describe --width -64", 2, {"width", "-64"}},
+    {"describe --width 99999999999999999999", 2, {"--width", "99999999999999999999"}},
+    {"describe --width 2000000000 --heads 1", 2, {"width", "2000000000"}},
+    {"describe --encoder-layers 1000000", 2, {"encoder-layers", "1000000"}},
+    {"describe --width 100 --heads 3", 2, {"heads (3)", "width (100)"}},
+    {"describe --dropout 1.5", 2, {"dropout", "1.5"}},
+    {"describe --dropout nan", 2, {"--dropout", "nan"}},
+    {"describe --dropout 1e999", 2, {"--dropout", "1e999"}},
+    {"describe --lowercase=maybe", 2, {"--lowercase", "true or false", "maybe"}},
+    {"describe --norm batch", 2, {"norm", "batch", "layer_norm"}},
+    {"describe --architecture nonesuch", 2, {"architecture", "nonesuch"}},
+    {"describe --length -1", 2, {"--length", "-1"}},
+    {"describe --format yaml", 2, {"--format", "yaml", "json"}},
+    {"describe --config typo.toml", 2, {"typo.toml:3", "widht", "did you mean width?"}},
+    {"describe --config twice.toml", 2, {"twice.toml:2", "width", "twice"}},
+    {"describe --config word.toml", 2, {"word.toml:1", "quotes", "fifty"}},
+    {"describe --config number.toml", 2, {"number.toml:1", "width", "fifty"}},
+    {"describe --config nowhere.toml", 1, {"nowhere.toml", "no such file"}},
+    {"describe --config folder", 1, {"folder", "directory"}},
+    {"describe", 2, {"ATTUNE_WIDTH", "abc"}, "ATTUNE_WIDTH=abc"},
+    {"describe --model nowhere", 1, {"nowhere", "no such"}},
+    {"describe --model ok.en", 1, {"ok.en"}},
+    {"describe --model folder", 1, {"folder/config.json"}},
+    {"describe --model folder --width 3", 2, {"--model", "--width"}},
+    {"describe --model broken", 1, {"broken/config.json", "JSON"}},
+    {"describe --model unknown-key", 1, {"unknown-key/config.json", "surprise"}},
+    {"describe --width 64 >/dev/full", 1, {"standard output"}},
+    {"train --model new", 2, {"--train is missing"}},
+    {"train --train ok.en ok.vi", 2, {"--model is missing"}},
+    {"train --train ok.en ok.vi --model new --lr -1", 2, {"lr", "-1"}},
+    {"train --train ok.en ok.vi --model new --seed -1", 2, {"--seed", "-1"}},
+    {"train --train ok.en ok.vi --model new --batch-tokens 0", 2, {"batch-tokens", "0"}},
+    {"train --train ok.en ok.vi --model new --threads 1000000", 2, {"threads", "1000000"}},
+    {"train --train a b c --model new", 2, {"c"}},
+    {"train --train ok.en --train ok.vi --train ok.vi --model new", 2, {"--train", "3"}},
+    {"train --train ok.en nowhere.vi --model new", 1, {"nowhere.vi", "no such file"}},
+    {"train --train ok.en folder --model new", 1, {"folder", "directory"}},
+    {"train --train ok.en empty.txt --model new", 1, {"empty.txt", "empty"}},
+    {"train --train ok.en two.txt --model new", 1, {"ok.en has 3", "two.txt has 2"}},
+    {"train --train ok.en latin1.txt --model new", 1, {"latin1.txt:2", "UTF-8"}},
+    {"train --train ok.en nul.txt --model new", 1, {"nul.txt:1", "NUL"}},
+    {"train --train ok.en --model new", 1, {"ok.en:1", "tab"}},
+    {"train --train blank.txt blank.txt --model new --tokenizer words", 1, {}},
+    {"train --train ok.en ok.vi --model new --vocab-size 5000", 1, {"5000"}},
+    {"train --train ok.en ok.vi --model ok.en --tokenizer words", 1, {"ok.en"}},
+    {"train --train ok.en ok.vi --model ok.en/below --tokenizer words", 1, {"ok.en/below"}},
+    {"train --train ok.en ok.vi --model new --tokenizer words --width 1000000 --heads 1", 1, {"this machine has"}},
+    {"train --train ok.en ok.vi --model new --tokenizer words --max-train-length 1", 1, {}},
+    {"translate < ok.en", 2, {"--model is missing"}},
+    {"translate --model nowhere < ok.en", 1, {"nowhere", "no such directory"}},
+    {"translate --model nowhere --beam-size 0", 2, {"--beam-size", "0"}},
+    {"translate --model nowhere --n-best 9 --beam-size 2", 2, {"--n-best", "9"}},
+    {"translate --model nowhere --batch-size -1", 2, {"batch-size", "-1"}},
+    {"translate --model nowhere --threads -1", 2, {"--threads", "-1"}},
+    {"evaluate < ok.vi", 2, {"--reference is missing"}},
+    {"evaluate --reference nowhere.vi < ok.vi", 1, {"nowhere.vi", "no such file"}},
+    {"evaluate --reference two.txt < ok.vi", 1, {"two.txt has 2 lines", "standard input 3"}},
+    {"evaluate --reference ok.vi", 1, {"standard input", "empty"}},
+    {"evaluate --reference ok.vi --metrics ter < ok.vi", 2, {"--metrics", "ter"}},
+    {"evaluate --reference ok.vi --tokenize zh < ok.vi", 2, {"--tokenize", "zh", "13a"}},
+    {"evaluate --reference ok.vi < latin1.txt", 1, {"standard input:2", "UTF-8"}},
+    {"score --model nowhere --source ok.en", 2, {"--target is missing"}},
+    {"score --model nowhere --source ok.en --target two.txt", 1, {"two.txt has 2"}},
+    {"demo --directory ''", 2, {"--directory"}},
+    {"demo --directory ok.en", 1, {"ok.en"}},
+};
+
+class CommandLine : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    place = new Workplace;
+    place->write("ok.en", "a cat sleeps .\na dog runs .\nthe cat runs .\n");
+    place->write("ok.vi", "con mèo ngủ .\ncon chó chạy .\ncon mèo chạy .\n");
+    place->write("two.txt", "one\ntwo\n");
+    place->write("empty.txt", "");
+    place->write("blank.txt", "\n\n\n");
+    place->write("latin1.txt", "fine\ncaf\xe9\nfine\n");
+    place->write("nul.txt", std::string("a\0b\nc\nd\n", 8));
+    place->write("typo.toml", "# a typo\n[model]\nwidht = 64\n");
+    place->write("twice.toml", "width = 64\nwidth = 32\n");
+    place->write("word.toml", "width = fifty\n");
+    place->write("number.toml", "width = \"fifty\"\n");
+    place->write("good.toml", "[model]\nwidth = 64  # units\nheads = 4\ndropout = 0.2\n[training]\nlr = 1e-3\n"
+                              "[search]\nbeam-size = 4\nlength-penalty = \"none\"\n");
+    std::filesystem::create_directory(place->path("folder"));
+    std::filesystem::create_directory(place->path("broken"));
+    place->write("broken/config.json", "{\"format-version\": 1,");
+    std::filesystem::create_directory(place->path("unknown-key"));
+    place->write("unknown-key/config.json", "{\"format-version\": 1, \"surprise\": 3}");
+  }
+  static void TearDownTestSuite() {
+    delete place;
+    place = nullptr;
+  }
+  static Workplace* place;
+};
+Workplace* CommandLine::place = nullptr;
+
+TEST_F(CommandLine, answers_every_mistake_with_one_message_that_names_it) {
+  for (const BadInput& bad : bad_inputs) {
+    SCOPED_TRACE(std::string("attune ") + bad.command);
+    const Ran ran = place->run(bad.command, bad.before);
+    EXPECT_EQ(ran.code, bad.code) << ran.err;
+    EXPECT_EQ(ran.out, bad.command[0] == '\0' ? ran.out : "");
+    int errors = 0;
+    for (const std::string& line : lines_of(ran.err)) {
+      errors += line.starts_with("error: ") ? 1 : 0;
+    }
+    EXPECT_EQ(errors, bad.command[0] == '\0' ? 0 : 1) << ran.err;
+    for (const char* words : bad.says) {
+      EXPECT_NE(ran.err.find(words), std::string::npos) << "expected to read: " << words << "\nfound: " << ran.err;
+    }
+    EXPECT_FALSE(std::filesystem::exists(place->path("new"))) << "a failed call left something behind";
+    std::filesystem::remove_all(place->path("new"));
+  }
+}
+
+TEST_F(CommandLine, explains_every_command_with_an_example_in_narrow_lines) {
+  for (const std::string& command : all_commands) {
+    const Ran ran = place->run(command + " --help");
+    EXPECT_EQ(ran.code, 0);
+    EXPECT_EQ(ran.err, "");
+    EXPECT_NE(ran.out.find("Usage: attune " + command), std::string::npos) << ran.out;
+    EXPECT_NE(ran.out.find("Example:\n  "), std::string::npos) << ran.out;
+    for (const std::string& line : lines_of(ran.out)) {
+      EXPECT_LE(line.size(), 120U) << line;
+    }
+    EXPECT_NE(place->run("--help").out.find("  " + command), std::string::npos);
+  }
+}
+
+TEST_F(CommandLine, examples_of_the_help_use_flags_that_exist) {
+  for (const std::string& command : all_commands) {
+    const std::string help = place->run(command + " --help").out;
+    const size_t begin = help.find("Example:"), end = help.find("\n\n", begin);
+    std::istringstream words(help.substr(begin, end - begin));
+    std::string current;
+    for (std::string word, before; words >> word; before = word) {
+      if (before == "attune") {
+        current = place->run(word + " --help").out;
+      } else if (word.starts_with("--")) {
+        const std::string flag = "  " + word.substr(0, word.find('='));
+        EXPECT_NE(current.find(flag), std::string::npos) << command << ": " << word;
+      }
+    }
+  }
+}
+
+TEST_F(CommandLine, says_its_version) {
+  const Ran ran = place->run("--version");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(ran.out.rfind("attune " ATTUNE_VERSION " (", 0), 0U) << ran.out;
+}
+
+TEST_F(CommandLine, evaluates_as_json_and_as_text) {
+  const Ran ran = place->run("evaluate --reference ok.vi --format json < ok.vi");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto json = nlohmann::json::parse(ran.out);
+  EXPECT_NEAR(json["bleu"]["score"].get<double>(), 100, 1e-6);
+  EXPECT_EQ(json["bleu"]["signature"], "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp");
+  EXPECT_NEAR(json["chrf"]["score"].get<double>(), 100, 1e-6);
+  EXPECT_EQ(json["chrf"]["signature"], "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no");
+
+  const Ran lowered = place->run("evaluate --reference ok.vi ok.vi --metrics bleu --lowercase --tokenize none < ok.vi");
+  EXPECT_NE(lowered.out.find("BLEU|nrefs:2|case:lc|eff:no|tok:none|smooth:exp = 100.00 "), std::string::npos)
+      << lowered.out;
+  EXPECT_EQ(lowered.out.find("chrF"), std::string::npos);
+}
+
+TEST_F(CommandLine, describes_a_config_without_making_the_model) {
+  const Ran ran = place->run("describe --config good.toml --format json --encoder-layers 2 --decoder-layers 1");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto json = nlohmann::json::parse(ran.out);
+  int64_t elements = 0;
+  for (const auto& tensor : json["tensors"]) {
+    int64_t product = 1;
+    for (const auto& extent : tensor["shape"]) {
+      product *= extent.get<int64_t>();
+    }
+    elements += product;
+  }
+  EXPECT_EQ(json["parameters"].get<int64_t>(), elements);
+  EXPECT_EQ(json["config"]["width"], 64);
+  EXPECT_EQ(json["config"]["encoder-layers"], 2);
+
+  const Ran huge = place->run("describe --width 65536 --heads 64 --feed-forward 262144 --encoder-layers 96");
+  EXPECT_EQ(huge.code, 0) << huge.err;
+  EXPECT_NE(huge.out.find("0 ... 95, each"), std::string::npos);
+}
+
+TEST_F(CommandLine, lets_flags_win_over_the_environment_and_that_over_the_config_file) {
+  const auto width = [](const Ran& ran) { return nlohmann::json::parse(ran.out)["config"]["width"].get<int>(); };
+  EXPECT_EQ(width(place->run("describe --format json")), 512);
+  EXPECT_EQ(width(place->run("describe --format json --config good.toml")), 64);
+  EXPECT_EQ(width(place->run("describe --format json --config good.toml", "ATTUNE_WIDTH=128")), 128);
+  EXPECT_EQ(width(place->run("describe --format json --config good.toml --width 256", "ATTUNE_WIDTH=128")), 256);
+}
+
+TEST_F(CommandLine, goes_quietly_when_nobody_reads_on) {
+  const Ran ran = place->shell("{ " ATTUNE_PROGRAM " train --help; echo code $? >&2; } | true");
+  EXPECT_TRUE(ran.err == "code 1\n" || ran.err == "code 0\n") << ran.err;  // it may have written before the pipe closed
+}
+
+}  // namespace
+}  // namespace attune

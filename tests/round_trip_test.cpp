@@ -1,0 +1,249 @@
+// From raw text to a trained model and back through the built program: train, interrupt, resume, translate, score.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "attune/data/grammar.h"
+#include "program.h"
+
+namespace attune {
+namespace {
+
+using testing::lines_of;
+using testing::Ran;
+using testing::Workplace;
+
+const std::string tiny =
+    "train --train train.en train.vi --valid valid.en valid.vi --encoder-layers 1 --decoder-layers 1 --width 16 "
+    "--heads 2 --feed-forward 32 --batch-tokens 300 --warmup-updates 4 --lr 0.01 --log-freq 2 --save-freq 4 "
+    "--valid-freq 6 --threads 1 ";
+const std::string with_words = tiny + "--tokenizer words --joint-vocabulary=false ";
+
+class RoundTrip : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    place = new Workplace;
+    const GrammarCorpus corpus = make_grammar_corpus({.train = 200, .valid = 20, .test = 20, .seed = 3});
+    write("train", corpus.train);
+    write("valid", corpus.valid);
+    write("test", corpus.test);
+    trained = place->run(with_words + "--model model --max-update 12");
+  }
+  static void TearDownTestSuite() {
+    delete place;
+    place = nullptr;
+  }
+  static void write(const std::string& name, const std::vector<GrammarPair>& pairs) {
+    std::string source, target, both;
+    for (const GrammarPair& pair : pairs) {
+      source += pair.source + "\n";
+      target += pair.target + "\n";
+      both += pair.source + "\t" + pair.target + "\n";
+    }
+    place->write(name + ".en", source);
+    place->write(name + ".vi", target);
+    place->write(name + ".tsv", both);
+  }
+  void SetUp() override { ASSERT_EQ(trained.code, 0) << trained.err; }
+
+  static Workplace* place;
+  static Ran trained;
+};
+Workplace* RoundTrip::place = nullptr;
+Ran RoundTrip::trained;
+
+TEST_F(RoundTrip, leaves_a_model_directory_with_a_report_of_every_step) {
+  EXPECT_EQ(trained.out, "");
+  for (const char* file : {"config.json", "model.safetensors", "source.words", "target.words", "training.jsonl"}) {
+    EXPECT_TRUE(std::filesystem::exists(place->path("model/" + std::string(file)))) << file;
+  }
+  EXPECT_NE(trained.err.find("200 of 200 sentence pairs"), std::string::npos) << trained.err;
+  int64_t last = 0;
+  bool validated = false;
+  for (const std::string& line : lines_of(place->read("model/training.jsonl"))) {
+    const auto report = nlohmann::json::parse(line);
+    EXPECT_GE(report["update"].get<int64_t>(), last);
+    last = report["update"];
+    for (const char* key :
+         {"epoch", "loss", "nll", "perplexity", "learning_rate", "gradient_norm", "tokens_per_second", "seconds"}) {
+      EXPECT_TRUE(report.contains(key)) << key << " in " << line;
+    }
+    validated = validated || report.contains("valid_nll");
+  }
+  EXPECT_EQ(last, 12);
+  EXPECT_TRUE(validated);
+}
+
+TEST_F(RoundTrip, a_finished_run_says_so_and_stays_as_it_is) {
+  const std::string weights = place->read("model/model.safetensors");
+  const Ran again = place->run(with_words + "--model model --max-update 12");
+  EXPECT_EQ(again.code, 0);
+  EXPECT_NE(again.err.find("finished"), std::string::npos) << again.err;
+  EXPECT_EQ(place->read("model/model.safetensors"), weights);
+}
+
+TEST_F(RoundTrip, another_setting_is_refused_and_named) {
+  for (const char* other : {"--width 32", "--lr 0.02", "--vocab-size 100", "--valid test.en test.vi"}) {
+    SCOPED_TRACE(other);
+    const Ran ran = place->run(with_words + "--model model --max-update 24 " + other);
+    EXPECT_EQ(ran.code, 2) << ran.err;
+    const std::string key = std::string(other).substr(2, std::string(other).find(' ') - 2);
+    EXPECT_NE(ran.err.find(key), std::string::npos) << ran.err;
+  }
+}
+
+TEST_F(RoundTrip, a_run_in_two_parts_ends_with_the_same_bits) {
+  ASSERT_EQ(place->run(with_words + "--model parts --max-update 7").code, 0);
+  const Ran rest = place->run(with_words + "--model parts --max-update 12");
+  ASSERT_EQ(rest.code, 0) << rest.err;
+  EXPECT_TRUE(place->read("parts/model.safetensors") == place->read("model/model.safetensors"));
+}
+
+TEST_F(RoundTrip, an_interrupted_run_saves_and_goes_on_to_the_same_bits) {
+  const Ran ran = place->shell(ATTUNE_PROGRAM " " + with_words +
+                               "--model broken-off --max-update 100000 & program=$!; "
+                               "while ! test -e broken-off/checkpoints/step-4; do sleep 0.02; done; "
+                               "kill -TERM $program; wait $program");
+  EXPECT_EQ(ran.code, 143) << ran.err;
+  EXPECT_NE(ran.err.find("interrupted and saved"), std::string::npos) << ran.err;
+  const auto lines = lines_of(place->read("broken-off/training.jsonl"));
+  ASSERT_FALSE(lines.empty());
+  const int reached = nlohmann::json::parse(lines.back())["update"];
+  const std::string further = " --max-update " + std::to_string(reached + 5);
+  ASSERT_EQ(place->run(with_words + "--model broken-off" + further).code, 0);
+  ASSERT_EQ(place->run(with_words + "--model in-one-go" + further).code, 0);
+  EXPECT_TRUE(place->read("broken-off/model.safetensors") == place->read("in-one-go/model.safetensors"));
+}
+
+TEST_F(RoundTrip, translations_keep_the_order_and_do_not_depend_on_batches_or_threads) {
+  std::string gaps("\n");
+  gaps += place->read("test.en");
+  gaps += "   \n\n" + lines_of(place->read("valid.en"))[0];
+  place->write("gaps.en", gaps);
+  const Ran one = place->run("translate --model model --scores --threads 1 < gaps.en");
+  ASSERT_EQ(one.code, 0) << one.err;
+  const auto lines = lines_of(one.out);
+  ASSERT_EQ(lines.size(), 24U);
+  for (const size_t empty : {0, 21, 22}) {
+    EXPECT_EQ(lines[empty].substr(lines[empty].find('\t') + 1), "");
+  }
+  EXPECT_EQ(place->run("translate --model model --scores --threads 2 --batch-size 3 < gaps.en").out, one.out);
+  EXPECT_NE(one.err.find("log p"), std::string::npos) << "the score's formula belongs into the log: " << one.err;
+}
+
+TEST_F(RoundTrip, n_best_lists_are_numbered_and_sorted) {
+  const Ran ran = place->run("translate --model model --beam-size 4 --n-best 3 --alignment < test.en");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  double before = 0;
+  int last = -1, lines = 0;
+  for (const std::string& line : lines_of(ran.out)) {
+    const size_t text = line.find(" ||| ") + 5, score = line.find(" ||| ", text) + 5, links = line.find(" ||| ", score);
+    ASSERT_NE(links, std::string::npos) << line;
+    const int number = std::stoi(line);
+    const double value = std::stod(line.substr(score));
+    EXPECT_TRUE(number == last + 1 || (number == last && value <= before)) << line;
+    last = number;
+    before = value;
+    ++lines;
+  }
+  EXPECT_EQ(last, 19);
+  EXPECT_GT(lines, 20);
+}
+
+TEST_F(RoundTrip, scores_agree_between_text_json_and_the_search) {
+  const Ran text = place->run("score --model model --source test.en --target test.vi");
+  ASSERT_EQ(text.code, 0) << text.err;
+  const Ran ran = place->run("score --model model --source test.en --target test.vi --format json --batch-tokens 50");
+  const auto json = nlohmann::json::parse(ran.out);
+  const auto lines = lines_of(text.out);
+  ASSERT_EQ(lines.size(), 20U);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const auto& sentence = json["sentences"][i];
+    double sum = 0;
+    for (const auto& token : sentence["tokens"]) {
+      sum += token["log_probability"].get<double>();
+    }
+    EXPECT_NEAR(sum, sentence["log_probability"].get<double>(), 1e-4);
+    EXPECT_NEAR(std::stod(lines[i]), sum, 1e-4);
+  }
+
+  // What the search says of its own output (without length penalty) is what score says of it.
+  const Ran searched = place->run("translate --model model --scores --length-penalty none < test.en");
+  std::string outputs;
+  std::vector<double> scores;
+  for (const std::string& line : lines_of(searched.out)) {
+    scores.push_back(std::stod(line));
+    outputs += line.substr(line.find('\t') + 1) + "\n";
+  }
+  place->write("outputs.vi", outputs);
+  const auto scored = lines_of(place->run("score --model model --source test.en --target outputs.vi").out);
+  ASSERT_EQ(scored.size(), scores.size());
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (searched.err.find("cut short") == std::string::npos) {  // those never paid for their </s>
+      EXPECT_NEAR(std::stod(scored[i]), scores[i], 1e-3);
+    }
+  }
+}
+
+TEST_F(RoundTrip, sentencepiece_from_one_tsv_file_works_as_well) {
+  const Ran ran = place->run(
+      "train --train train.tsv --valid valid.tsv --encoder-layers 1 --decoder-layers 1 --width 16 --heads 2 "
+      "--feed-forward 32 --batch-tokens 400 --vocab-size 120 --tied-embeddings all --max-update 4 --valid-freq 4 "
+      "--valid-bleu --lowercase --max-train-length 40 --model pieces");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(std::filesystem::exists(place->path("pieces/joint.spm")));
+  EXPECT_NE(ran.err.find("longer than 40 pieces"), std::string::npos) << ran.err;
+  EXPECT_NE(place->read("pieces/training.jsonl").find("valid_bleu"), std::string::npos);
+  const Ran translated = place->run("translate --model pieces --max-decoding-length 5 < test.en");
+  EXPECT_EQ(translated.code, 0) << translated.err;
+  EXPECT_EQ(lines_of(translated.out).size(), 20U);
+  EXPECT_NE(translated.err.find("cut short"), std::string::npos) << translated.err;
+}
+
+struct Damage {
+  const char* name;
+  const char* says;
+  std::string (*of)(std::string file);  // what becomes of model.safetensors
+};
+std::string overwritten(std::string file, size_t at, std::string_view bytes) {
+  std::copy(bytes.begin(), bytes.end(), file.begin() + static_cast<std::ptrdiff_t>(at));
+  return file;
+}
+const std::vector<Damage> damages{
+    {"cut", "model.safetensors", [](std::string file) { return file.substr(0, file.size() / 2); }},
+    {"trailing", "model.safetensors", [](std::string file) { return file + "x"; }},
+    {"empty", "model.safetensors", [](std::string) { return std::string(); }},
+    {"header-0", "model.safetensors", [](std::string file) { return overwritten(file, 0, std::string(8, '\0')); }},
+    {"header-2^64", "model.safetensors", [](std::string file) { return overwritten(file, 0, std::string(8, '\xff')); }},
+    {"header-2^31", "model.safetensors",
+     [](std::string file) { return overwritten(file, 0, std::string_view("\0\0\0\x80\0\0\0\0", 8)); }},
+    {"json", "model.safetensors", [](std::string file) { return overwritten(file, 9, "{"); }},
+    {"renamed", "output", [](std::string file) { return overwritten(file, file.find("output"), "outpux"); }},
+};
+
+TEST_F(RoundTrip, damaged_weights_are_refused_with_one_message) {
+  for (const Damage& damage : damages) {
+    SCOPED_TRACE(damage.name);
+    std::filesystem::remove_all(place->path("damaged"));
+    std::filesystem::copy(place->path("model"), place->path("damaged"));
+    place->write("damaged/model.safetensors", damage.of(place->read("model/model.safetensors")));
+    const Ran ran = place->run("translate --model damaged < test.en");
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.out, "");
+    EXPECT_EQ(ran.err.rfind("error: ", 0), 0U) << ran.err;
+    EXPECT_NE(ran.err.find(damage.says), std::string::npos) << ran.err;
+  }
+  for (const char* missing : {"config.json", "source.words", "model.safetensors"}) {
+    std::filesystem::remove_all(place->path("damaged"));
+    std::filesystem::copy(place->path("model"), place->path("damaged"));
+    std::filesystem::remove(place->path("damaged/" + std::string(missing)));
+    const Ran ran = place->run("translate --model damaged < test.en");
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_NE(ran.err.find(missing), std::string::npos) << ran.err;
+  }
+}
+
+}  // namespace
+}  // namespace attune
