@@ -118,8 +118,9 @@ class CommandLine : public ::testing::Test {
     place->write("twice.toml", "width = 64\nwidth = 32\n");
     place->write("word.toml", "width = fifty\n");
     place->write("number.toml", "width = \"fifty\"\n");
-    place->write("good.toml", "[model]\nwidth = 64  # units\nheads = 4\ndropout = 0.2\n[training]\nlr = 1e-3\n"
-                              "[search]\nbeam-size = 4\nlength-penalty = \"none\"\n");
+    place->write("good.toml",
+                 "[model]\nwidth = 64  # units\nheads = 4\ndropout = 0.2\n[training]\nlr = 1e-3\n"
+                 "[search]\nbeam-size = 4\nlength-penalty = \"none\"\n");
     std::filesystem::create_directory(place->path("folder"));
     std::filesystem::create_directory(place->path("broken"));
     place->write("broken/config.json", "{\"format-version\": 1,");

@@ -129,9 +129,9 @@ TEST_P(GoldenRun, ten_training_losses_equal_pytorch) {
 
 INSTANTIATE_TEST_SUITE_P(PreAndPostNorm, GoldenRun,
                          testing::Combine(testing::Values(0, 1), testing::Values(DType::float64, DType::float32)),
-                         [](const auto& info) {
-                           return std::string(std::get<0>(info.param) == 0 ? "pre" : "post") + "_" +
-                                  std::string(name_of(std::get<1>(info.param)));
+                         [](const auto& instance) {
+                           return std::string(std::get<0>(instance.param) == 0 ? "pre" : "post") + "_" +
+                                  std::string(name_of(std::get<1>(instance.param)));
                          });
 
 }  // namespace

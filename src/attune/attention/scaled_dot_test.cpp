@@ -144,7 +144,10 @@ TEST(ScaledDotDefinition, band_and_causal_mask_are_inclusive_and_aligned_at_the_
   const auto seen = [&](const Mask& mask) {
     const Tensor p = scaled_dot_weights(q, k, queries, keys, 0, {.mask = mask});
     std::string text;
-    for (int64_t i = 0; i < 10; ++i) text += (i == 5 ? "/" : "") + std::string(p.at(i) > 0 ? "1" : "0");
+    for (int64_t i = 0; i < 10; ++i) {
+      if (i == 5) text.push_back('/');
+      text.push_back(p.at(i) > 0 ? '1' : '0');
+    }
     return text;
   };
   EXPECT_EQ(seen({}), "11111/11111");
@@ -161,9 +164,12 @@ TEST(ScaledDotDefinition, slopes_and_buckets_equal_the_dense_bias_they_stand_for
   for (int i = 0; i < 3; ++i) {
     for (int j = 0; j < 40; ++j) alibi.data<double>()[i * 40 + j] = -0.25 * std::abs(37 + i - j);
   }
-  const auto weights = [&](const Options& options) { return scaled_dot_weights(q, k, queries, keys, 0, options); };
-  const Tensor a = weights({.bias = Slopes{Tensor::full({1}, 0.25, DType::float64)}}),
-               b = weights({.bias = DenseBias{alibi}});
+  const auto weights = [&](const decltype(Options::bias)& bias) {
+    Options options;
+    options.bias = bias;
+    return scaled_dot_weights(q, k, queries, keys, 0, options);
+  };
+  const Tensor a = weights(Slopes{Tensor::full({1}, 0.25, DType::float64)}), b = weights(DenseBias{alibi});
   // 8 unidirectional buckets up to 32: distances 0 1 2 3 | 4-6 | 7-11 | 12-19 | 20 and more (borders 4 * 8^(n/4))
   Tensor dense = Tensor::empty({1, 3, 40}, DType::float64);
   for (int i = 0; i < 3; ++i) {
@@ -173,7 +179,7 @@ TEST(ScaledDotDefinition, slopes_and_buckets_equal_the_dense_bias_they_stand_for
       dense.data<double>()[i * 40 + j] = table.at(bucket);
     }
   }
-  const Tensor c = weights({.bias = Buckets{table, 32, false}}), e = weights({.bias = DenseBias{dense}});
+  const Tensor c = weights(Buckets{table, 32, false}), e = weights(DenseBias{dense});
   for (int64_t i = 0; i < a.elements(); ++i) {
     EXPECT_NEAR(a.at(i), b.at(i), 1e-15);
     EXPECT_NEAR(c.at(i), e.at(i), 1e-15) << "key " << i % 40;
@@ -185,8 +191,9 @@ TEST(ScaledDotDefinition, hides_what_minus_infinity_hides_but_not_minus_forty_th
   const Tensor q = Tensor::zeros({1, 1, 1}), k = Tensor::zeros({2, 1, 1}),
                v = Tensor::of<float>({2, 1, 1}, {7.0f, 9.0f});
   const auto out = [&](float first, float second) {
-    return scaled_dot(q, k, v, single, one, {.bias = DenseBias{Tensor::of<float>({1, 1, 2}, {first, second})}})
-        .out.at(0);
+    Options options;
+    options.bias = DenseBias{Tensor::of<float>({1, 1, 2}, {first, second})};
+    return scaled_dot(q, k, v, single, one, options).out.at(0);
   };
   const auto low = static_cast<float>(-infinity);
   EXPECT_EQ(out(low, -40000.0f), 9.0);

@@ -25,7 +25,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Vector = hn::Vec<Floats>;
 
-inline constexpr int lanes = static_cast<int>(HWY_MAX_BYTES / sizeof(float));
+inline constexpr int lanes = static_cast<int>(HWY_LANES(float));
 inline constexpr int tile_rows = lanes >= 16 ? 6 : 4;     // of the accumulators: 24 of AVX-512's 32 registers,
 inline constexpr int tile_vectors = lanes >= 16 ? 4 : 2;  // 8 of 16 elsewhere
 

@@ -122,11 +122,12 @@ class LineParser {
   // true, false or a number: words must be quoted, as TOML asks.
   std::string plain() {
     const std::string_view start = rest_;
-    std::string word(bare([](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '+' || c == '_' || c == '.'; }));
+    std::string word(
+        bare([](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '+' || c == '_' || c == '.'; }));
     if (word != "true" && word != "false") {
-      const bool number = !word.empty() && (std::isdigit(static_cast<unsigned char>(word.front())) != 0 ||
-                                            ((word.front() == '-' || word.front() == '+' || word.front() == '.') &&
-                                             word.size() > 1));
+      const bool number =
+          !word.empty() && (std::isdigit(static_cast<unsigned char>(word.front())) != 0 ||
+                            ((word.front() == '-' || word.front() == '+' || word.front() == '.') && word.size() > 1));
       check_usage(number, where_, ": expected a number, true, false or a string in quotes, found \"",
                   std::string(start.substr(0, 40)), "\"");
       word.erase(std::remove(word.begin(), word.end(), '_'), word.end());

@@ -27,15 +27,20 @@ void clear_live_line() {
 
 int descriptor(Stream stream) {
   switch (stream) {
-    case Stream::input: return STDIN_FILENO;
-    case Stream::output: return STDOUT_FILENO;
-    case Stream::errors: return STDERR_FILENO;
+    case Stream::input:
+      return STDIN_FILENO;
+    case Stream::output:
+      return STDOUT_FILENO;
+    case Stream::errors:
+      return STDERR_FILENO;
   }
   return STDERR_FILENO;
 }
 
 // NO_COLOR: https://no-color.org
-bool coloured() { return is_terminal(Stream::errors) && std::getenv("NO_COLOR") == nullptr; }
+bool coloured() {
+  return is_terminal(Stream::errors) && std::getenv("NO_COLOR") == nullptr;
+}
 
 void labelled_line(std::string_view label, const char* colour, std::string_view text) {
   const char* reset = coloured() ? "\033[0m" : "";
@@ -83,10 +88,16 @@ void note_line(std::string_view text) {
   std::fputc('\n', stderr);
 }
 
-void warn_line(std::string_view text) { labelled_line("warning:", "\033[33m", text); }
-void error_line(std::string_view text) { labelled_line("error:", "\033[31m", text); }
+void warn_line(std::string_view text) {
+  labelled_line("warning:", "\033[33m", text);
+}
+void error_line(std::string_view text) {
+  labelled_line("error:", "\033[31m", text);
+}
 
-bool progress_is_live() { return is_terminal(Stream::errors); }
+bool progress_is_live() {
+  return is_terminal(Stream::errors);
+}
 
 void show_progress(std::string_view text) {
   if (!progress_is_live()) {
@@ -99,7 +110,9 @@ void show_progress(std::string_view text) {
   live_line_shown = !shown.empty();
 }
 
-bool is_terminal(Stream stream) { return isatty(descriptor(stream)) == 1; }
+bool is_terminal(Stream stream) {
+  return isatty(descriptor(stream)) == 1;
+}
 
 int terminal_width(Stream stream) {
   winsize size{};

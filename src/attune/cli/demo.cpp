@@ -95,11 +95,12 @@ void make_corpus(Demo& demo) {
   write_part(demo, "train", demo.corpus.train);
   write_part(demo, "valid", demo.corpus.valid);
   write_part(demo, "test", demo.corpus.test);
-  print("   {} pairs to learn from, {} to watch the training, {} for the test; no sentence occurs twice.\n"
-        "   Adjectives go behind the noun, the noun picks classifiers and verbs, time moves to the front.\n"
-        "   For instance:  {}\n                  {}\n",
-        with_separators(corpus_size.train), corpus_size.valid, corpus_size.test, demo.corpus.train[0].source,
-        demo.corpus.train[0].target);
+  print(
+      "   {} pairs to learn from, {} to watch the training, {} for the test; no sentence occurs twice.\n"
+      "   Adjectives go behind the noun, the noun picks classifiers and verbs, time moves to the front.\n"
+      "   For instance:  {}\n                  {}\n",
+      with_separators(corpus_size.train), corpus_size.valid, corpus_size.test, demo.corpus.train[0].source,
+      demo.corpus.train[0].target);
 }
 
 TrainResult train_model(const Demo& demo, const std::string& name, const std::string& cross_mixer, int max_update) {
@@ -159,7 +160,8 @@ void show_examples(const Demo& demo, const std::vector<Translation>& translation
     const auto at = static_cast<size_t>(i);
     const Candidate& best = translations[at].candidates.front();
     print("{}{}", i == 0 ? "" : "\n",
-          show_sentence({i + 1, demo.corpus.test[at].source, best.text, demo.corpus.test[at].target, best.alignment}, width));
+          show_sentence({i + 1, demo.corpus.test[at].source, best.text, demo.corpus.test[at].target, best.alignment},
+                        width));
   }
   flush_output();
 }
@@ -193,11 +195,12 @@ double dictionary_bleu(const Demo& demo) {
 
 void show_next_commands(const Demo& demo) {
   const std::string model = demo.path("model");
-  print("\nTry next:\n"
-        "  echo \"{}\" | build/attune translate --model {} --alignment\n"
-        "  build/attune translate --model {} < {} | build/attune evaluate --reference {} --tokenize none\n"
-        "  build/attune describe --model {}\n",
-        demo.corpus.test[sentences_shown].source, model, model, demo.path("test.en"), demo.path("test.vi"), model);
+  print(
+      "\nTry next:\n"
+      "  echo \"{}\" | build/attune translate --model {} --alignment\n"
+      "  build/attune translate --model {} < {} | build/attune evaluate --reference {} --tokenize none\n"
+      "  build/attune describe --model {}\n",
+      demo.corpus.test[sentences_shown].source, model, model, demo.path("test.en"), demo.path("test.vi"), model);
 }
 
 int run_demo(Demo& demo) {
@@ -232,8 +235,7 @@ int run_demo(Demo& demo) {
   print(show_figures({{"BLEU of the Transformer", fmt::format("{:.1f}", model_bleu), describe(search.search)},
                       {"BLEU of a word-by-word dictionary", fmt::format("{:.1f}", dictionary_bleu(demo)),
                        "each word's most frequent translation"},
-                      {"BLEU without attention to the source", fmt::format("{:.1f}", mean_bleu),
-                       "cross-mixer = mean"},
+                      {"BLEU without attention to the source", fmt::format("{:.1f}", mean_bleu), "cross-mixer = mean"},
                       {"alignment error rate", fmt::format("{:.1f} %", 100 * error_rate),
                        "of the attention, against the grammar's own links"},
                       {"time", duration(watch.seconds()), "in this call"}}));

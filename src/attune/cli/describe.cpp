@@ -1,5 +1,5 @@
-// attune describe: the tree of a model's parts with shapes and counts, and what it costs. Nothing is allocated, so that a
-// model of any size can be looked at before it is trained.
+// attune describe: the tree of a model's parts with shapes and counts, and what it costs. Nothing is allocated, so that
+// a model of any size can be looked at before it is trained.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -67,7 +67,9 @@ Node tree_of(const ModelDescription& description, const std::string& name) {
   return root;
 }
 
-bool is_number(const std::string& name) { return name.find_first_not_of("0123456789") == std::string::npos; }
+bool is_number(const std::string& name) {
+  return name.find_first_not_of("0123456789") == std::string::npos;
+}
 
 bool alike(const Node& a, const Node& b) {
   if (a.parameters != b.parameters || a.shape != b.shape || a.children.size() != b.children.size()) {
@@ -108,8 +110,8 @@ void write_tree(const Node& node, const std::string& label, int depth, std::stri
            alike(child, *node.children[end])) {
       ++end;
     }
-    const std::string range = end == i + 1 ? child.name
-                                           : fmt::format("{} ... {}, each", child.name, node.children[end - 1]->name);
+    const std::string range =
+        end == i + 1 ? child.name : fmt::format("{} ... {}, each", child.name, node.children[end - 1]->name);
     write_tree(child, range, depth + 1, text);
     i = end;
   }
@@ -172,7 +174,8 @@ int describe_model(const Arguments& arguments) {
     return success;
   }
   const bool json_format = wants_json(format);
-  check_usage(options.length >= 1 && options.length <= 1'000'000, "--length: expected 1 to 1000000, got ", options.length);
+  check_usage(options.length >= 1 && options.length <= 1'000'000, "--length: expected 1 to 1000000, got ",
+              options.length);
   check_usage(options.batch_tokens >= 1 && options.batch_tokens <= 100'000'000,
               "--batch-tokens: expected 1 to 100000000, got ", options.batch_tokens);
   if (!directory.empty()) {

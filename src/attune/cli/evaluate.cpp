@@ -58,7 +58,8 @@ int evaluate(const Arguments& arguments) {
   OptionTable table(about);
   table.add("reference", &reference_paths, "one or more reference translations of the same sentences", {1, 64});
   table.add("metrics", &metrics, "bleu, chrf or both", {1, 1, "LIST"});
-  table.add("tokenize", &tokenization_word, "for BLEU: 13a, or none for text that is tokenised already", {1, 1, "NAME"});
+  table.add("tokenize", &tokenization_word, "for BLEU: 13a, or none for text that is tokenised already",
+            {1, 1, "NAME"});
   table.add("lowercase", &lowercase, "compare in lower case");
   table.add("format", &format, "text or json", {1, 1, "NAME"});
   if (table.parse(arguments) == OptionTable::Outcome::help) {

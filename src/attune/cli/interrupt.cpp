@@ -28,8 +28,12 @@ InterruptGuard::~InterruptGuard() {
   std::signal(SIGTERM, SIG_DFL);
 }
 
-bool InterruptGuard::requested() { return received != 0; }
+bool InterruptGuard::requested() {
+  return received != 0;
+}
 
-int InterruptGuard::exit_code() { return 128 + received; }
+int InterruptGuard::exit_code() {
+  return 128 + received;
+}
 
 }  // namespace attune::cli

@@ -1,7 +1,10 @@
 // Finds the command, runs it, and turns whatever goes wrong into one line on standard error and an exit code:
 // 0 done, 1 failed, 2 called wrongly, 130 interrupted.
+#include <unistd.h>
+
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <new>
 #include <string_view>
 
@@ -81,7 +84,23 @@ int run(const Arguments& arguments) {
 
 }  // namespace attune::cli
 
+namespace {
+
+// While a thread waits for the others, GNU OpenMP lets it spin for milliseconds; when anything else runs on the machine
+// that costs a multiple of the time saved. It reads its settings when it is loaded, so they can only be given to a new
+// start of the program. A user's own setting wins.
+void wait_politely(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) {
+    return;
+  }
+  setenv("GOMP_SPINCOUNT", "20000", 1);  // some 10 microseconds
+  execv("/proc/self/exe", argv);         // where that fails, the program goes on as it is
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  wait_politely(argv);
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe shows as a failed write
   return attune::cli::run({argv + 1, argv + argc});
 }

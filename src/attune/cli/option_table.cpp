@@ -39,7 +39,9 @@ std::string environment_name(const std::string& key) {
   return name;
 }
 
-bool is_switch(const OptionTable::Field& field) { return std::holds_alternative<bool*>(field); }
+bool is_switch(const OptionTable::Field& field) {
+  return std::holds_alternative<bool*>(field);
+}
 
 // The words of `text` in lines of at most `width`, all but the first one indented.
 std::string wrapped(const std::string& text, int indent, int width) {
@@ -65,7 +67,9 @@ std::string wrapped(const std::string& text, int indent, int width) {
 
 }  // namespace
 
-void OptionTable::section(const std::string& title) { sections_.push_back(title); }
+void OptionTable::section(const std::string& title) {
+  sections_.push_back(title);
+}
 
 void OptionTable::add(const std::string& key, Field field, const std::string& help) {
   add(key, field, help, {1, 1, ""});
@@ -226,9 +230,10 @@ std::string OptionTable::help(int width) const {
     }
   }
   return text + "\n" +
-         wrapped("Every flag can also be set in the environment (--batch-size: ATTUNE_BATCH_SIZE); a flag wins over the "
-                 "environment, and that over a config file. A switch is set by --key and unset by --key=false.",
-                 0, width) +
+         wrapped(
+             "Every flag can also be set in the environment (--batch-size: ATTUNE_BATCH_SIZE); a flag wins over the "
+             "environment, and that over a config file. A switch is set by --key and unset by --key=false.",
+             0, width) +
          "\n";
 }
 

@@ -28,8 +28,7 @@ struct ListOptions {
 
 class OptionTable {
  public:
-  using Field =
-      std::variant<int*, int64_t*, uint64_t*, double*, bool*, std::string*, std::vector<std::string>*>;
+  using Field = std::variant<int*, int64_t*, uint64_t*, double*, bool*, std::string*, std::vector<std::string>*>;
 
   explicit OptionTable(About about) : about_(std::move(about)) {}
 
@@ -40,7 +39,7 @@ class OptionTable {
   // Every key of a struct with a static visit(self, each(key, field, help)).
   template <class Options>
   void add_all(Options& options) {
-    Options::visit(options, [this](const char* key, auto& field, const char* help) { add(key, &field, help); });
+    Options::visit(options, [this](const char* key, auto& field, const char* help) { this->add(key, &field, help); });
   }
   void add_config_file();  // --config
 

@@ -19,7 +19,8 @@ std::string shown(const std::string& text) {
   return "\"" + (text.size() > most ? text.substr(0, most) + "..." : text) + "\"";
 }
 
-void read(int64_t low, uint64_t high, const char* what, const std::string& origin, const std::string& text, auto& number) {
+void read(int64_t low, uint64_t high, const char* what, const std::string& origin, const std::string& text,
+          auto& number) {
   const char* begin = text.data() + (text.size() > 1 && text[0] == '+' ? 1 : 0);
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(begin, end, number);

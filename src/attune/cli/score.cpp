@@ -111,8 +111,9 @@ int score(const Arguments& arguments) {
                                       {"sentences", sentences}};
     print(json.dump() + "\n");
   }
-  note("{} sentences, {} pieces: log-probability {:.3f}, perplexity {:.3f}", with_separators(static_cast<int64_t>(scores.size())),
-       with_separators(total.tokens), total.log_probability, total.perplexity());
+  note("{} sentences, {} pieces: log-probability {:.3f}, perplexity {:.3f}",
+       with_separators(static_cast<int64_t>(scores.size())), with_separators(total.tokens), total.log_probability,
+       total.perplexity());
   return success;
 }
 

@@ -8,7 +8,8 @@
 
 namespace attune::cli {
 
-// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other (Damerau 1964, restricted).
+// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other (Damerau 1964,
+// restricted).
 inline int edit_distance(std::string_view a, std::string_view b) {
   const size_t columns = b.size() + 1;
   std::vector<int> cost((a.size() + 1) * columns);

@@ -25,8 +25,8 @@ void say_how_it_ended(const TrainResult& result, const std::string& directory) {
          with_separators(result.update));
     return;
   }
-  const std::string where = fmt::format("update {}, {} of training", with_separators(result.update),
-                                        duration(result.seconds));
+  const std::string where =
+      fmt::format("update {}, {} of training", with_separators(result.update), duration(result.seconds));
   if (result.interrupted) {
     note("interrupted and saved at {}; the same command goes on from there", where);
     return;

@@ -42,8 +42,7 @@ void TrainingLog::progress(const Progress& progress) {
     return;
   }
   shown_ = now;
-  const std::string left =
-      share > 0 ? duration(progress.seconds * (1 - share) / share) + " left" : std::string();
+  const std::string left = share > 0 ? duration(progress.seconds * (1 - share) / share) + " left" : std::string();
   show_progress(fmt::format("{} {:3.0f}%  update {}  epoch {}  loss {:.3f}  {} tokens/s  {}", bar(share), 100 * share,
                             with_separators(progress.update), progress.epoch, progress.loss,
                             with_separators(std::llround(progress.tokens_per_second)), left));
@@ -52,8 +51,8 @@ void TrainingLog::progress(const Progress& progress) {
 void TrainingLog::report(const Report& report) const {
   if (report.valid_nll) {
     const std::string bleu = report.valid_bleu ? fmt::format(", BLEU {:.2f}", *report.valid_bleu) : "";
-    note("validation after update {}: nll {:.4f}, perplexity {:.3f}{}", with_separators(report.update), *report.valid_nll,
-         report.valid_perplexity.value_or(std::exp(*report.valid_nll)), bleu);
+    note("validation after update {}: nll {:.4f}, perplexity {:.3f}{}", with_separators(report.update),
+         *report.valid_nll, report.valid_perplexity.value_or(std::exp(*report.valid_nll)), bleu);
   } else if (!progress_is_live()) {
     note("update {}  epoch {}  loss {:.4f}  perplexity {:.3f}  learning rate {:.3g}  gradient norm {:.3g}  {} tokens/s",
          with_separators(report.update), report.epoch, report.loss, report.perplexity, report.learning_rate,

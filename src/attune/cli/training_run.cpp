@@ -32,9 +32,12 @@ std::string listed(const std::vector<std::string>& paths) {
   return paths.size() == 1 ? paths[0] : paths[0] + " and " + paths[1];
 }
 
-bool holds_a_run(const std::string& directory) { return has_unfinished_run(directory) || has_finished_run(directory); }
+bool holds_a_run(const std::string& directory) {
+  return has_unfinished_run(directory) || has_finished_run(directory);
+}
 
-// A run that is there keeps its tokenizers, so what they were made with must be the same. (The trainer compares the rest.)
+// A run that is there keeps its tokenizers, so what they were made with must be the same. (The trainer compares the
+// rest.)
 void check_same_tokenizers(const ModelConfig& asked, const std::string& directory) {
   const ModelConfig saved = load_config(directory);
   std::string differing;
@@ -89,8 +92,9 @@ void check_memory(const ModelConfig& config, const TrainOptions& options) {
   what.ema_decay = options.ema_decay;
   const int64_t needed = describe(config, what).training_state_bytes;
   const int64_t there = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
-  check(needed < there, "training this model needs ", bytes_text(needed), " for weights, gradients and optimizer alone, ",
-        "this machine has ", bytes_text(there), "; reduce width, feed-forward, layers or vocab-size");
+  check(needed < there, "training this model needs ", bytes_text(needed),
+        " for weights, gradients and optimizer alone, ", "this machine has ", bytes_text(there),
+        "; reduce width, feed-forward, layers or vocab-size");
 }
 
 std::vector<Example> encode(const ParallelCorpus& corpus, const Tokenizers& tokenizers) {
@@ -124,10 +128,11 @@ std::function<double(const Model&)> validation_bleu(const TrainOptions& options,
     TranslateOptions search;
     search.search.beam_size = options.valid_beam_size;
     search.search.compute_type = options.compute_type;
-    const auto translations = Translator(model, *tokenizers.source, *tokenizers.target)
-                                  .translate(corpus.source, search, [](int64_t done, int64_t total) {
-                                    show_progress(fmt::format("validation: {} of {} sentences translated", done, total));
-                                  });
+    const auto translations =
+        Translator(model, *tokenizers.source, *tokenizers.target)
+            .translate(corpus.source, search, [](int64_t done, int64_t total) {
+              show_progress(fmt::format("validation: {} of {} sentences translated", done, total));
+            });
     std::vector<std::string> hypotheses;
     for (const Translation& translation : translations) {
       hypotheses.push_back(translation.candidates.front().text);
@@ -154,10 +159,9 @@ void say_what_was_read(const TrainingRun& run, const Batcher& data, const Parall
 }
 
 void say_what_is_trained(const ModelConfig& config, const Model& model, int batches) {
-  const std::string vocabulary = config.joint_vocabulary
-                                     ? with_separators(config.source_vocabulary) + " in common"
-                                     : with_separators(config.source_vocabulary) + " source and " +
-                                           with_separators(config.target_vocabulary) + " target";
+  const std::string vocabulary = config.joint_vocabulary ? with_separators(config.source_vocabulary) + " in common"
+                                                         : with_separators(config.source_vocabulary) + " source and " +
+                                                               with_separators(config.target_vocabulary) + " target";
   note("vocabulary: {} {}", vocabulary, config.tokenizer == "words" ? "words" : "pieces (" + config.tokenizer + ")");
   note("model: {}, {}+{} layers of width {}, {} parameters; {} batches an epoch", config.architecture,
        config.encoder_layers, config.decoder_layers, config.width, with_separators(model.parameters().count()),

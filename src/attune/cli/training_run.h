@@ -1,5 +1,5 @@
-// One training run from files to a model directory, as `train` and `demo` start it: corpora, tokenizers, model, trainer,
-// and what is said meanwhile on standard error.
+// One training run from files to a model directory, as `train` and `demo` start it: corpora, tokenizers, model,
+// trainer, and what is said meanwhile on standard error.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 namespace attune::cli {
 
 struct TrainingRun {
-  std::string directory;                 // of the model
+  std::string directory;                  // of the model
   std::vector<std::string> train, valid;  // a source and a target file, or one TSV file; valid may be empty
   ModelConfig config = {};
   TrainOptions options = {};

@@ -11,11 +11,12 @@ namespace attune::cli {
 
 namespace {
 
-const About about{"translate", "--model DIR [flags] < sentences > translations",
-                  "Translates standard input, one sentence a line, to standard output in the same order; an empty line "
-                  "gives an empty line. A translation never depends on the sentences around it, on the batch size or on "
-                  "the number of threads.",
-                  "  echo \"the old teacher bought a red car .\" | attune translate --model demo/model\n"};
+const About about{
+    "translate", "--model DIR [flags] < sentences > translations",
+    "Translates standard input, one sentence a line, to standard output in the same order; an empty line "
+    "gives an empty line. A translation never depends on the sentences around it, on the batch size or on "
+    "the number of threads.",
+    "  echo \"the old teacher bought a red car .\" | attune translate --model demo/model\n"};
 
 struct Layout {
   bool scores = false, alignment = false, n_best = false;
@@ -42,8 +43,8 @@ void report(const Translator::Summary& summary, double seconds) {
   note("{} lines in {}, {:.0f} pieces a second", with_separators(summary.lines), duration(seconds),
        static_cast<double>(summary.pieces) / std::max(seconds, 1e-3));
   if (summary.cut_short > 0) {
-    warn("{} of {} translations were cut short at the longest output; --max-decoding-length sets it",
-         summary.cut_short, summary.lines);
+    warn("{} of {} translations were cut short at the longest output; --max-decoding-length sets it", summary.cut_short,
+         summary.lines);
   }
 }
 

@@ -23,8 +23,8 @@ std::string version_line() {
   const std::string compiler = fmt::format("gcc {}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
 #endif
   const dnnl_version_t* dnnl = dnnl_version();
-  return fmt::format("attune {} ({}; oneDNN {}.{}.{}; {})", ATTUNE_VERSION, compiler, dnnl->major, dnnl->minor, dnnl->patch,
-                     instruction_set());
+  return fmt::format("attune {} ({}; oneDNN {}.{}.{}; {})", ATTUNE_VERSION, compiler, dnnl->major, dnnl->minor,
+                     dnnl->patch, instruction_set());
 }
 
 }  // namespace attune::cli

@@ -73,6 +73,7 @@ double sum_of_squares_f64(const double* x, size_t count) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <algorithm>
 #include <vector>
 
 #include "attune/base/check.h"
@@ -86,14 +87,23 @@ HWY_EXPORT(sum_of_squares_f32);
 HWY_EXPORT(sum_of_squares_f64);
 
 namespace {
-constexpr int64_t grain = 1 << 15;
+// Ranges are whole blocks, so that which elements a vector loop leaves to its scalar tail never depends on threads.
+constexpr int64_t block = 4096;
+
+template <class Fn>
+void each_block_range(size_t count, Fn&& fn) {
+  const auto blocks = (static_cast<int64_t>(count) + block - 1) / block;
+  parallel_for(blocks, 8, [&](int64_t begin, int64_t end) {
+    const int64_t last = std::min(static_cast<int64_t>(count), end * block);
+    fn(begin * block, static_cast<size_t>(last - begin * block));
+  });
 }
+}  // namespace
 
 template <class T>
 void scale_add(std::span<T> y, T a, std::span<const T> x, T b) {
   check(y.size() == x.size(), "scale_add: ", x.size(), " elements into ", y.size());
-  parallel_for(static_cast<int64_t>(y.size()), grain, [&](int64_t begin, int64_t end) {
-    const auto count = static_cast<size_t>(end - begin);
+  each_block_range(y.size(), [&](int64_t begin, size_t count) {
     if constexpr (sizeof(T) == 4) {
       HWY_DYNAMIC_DISPATCH(scale_add_f32)(y.data() + begin, a, x.data() + begin, b, count);
     } else {
@@ -136,9 +146,8 @@ template double sum_of_squares<double>(std::span<const double>);
 void to_bfloat16(std::span<BFloat16> y, std::span<const float> x) {
   check(y.size() == x.size(), "to_bfloat16: ", x.size(), " elements into ", y.size());
   static_assert(sizeof(BFloat16) == 2);
-  parallel_for(static_cast<int64_t>(y.size()), grain, [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(to_bfloat16_range)
-    (reinterpret_cast<uint16_t*>(y.data()) + begin, x.data() + begin, static_cast<size_t>(end - begin));
+  each_block_range(y.size(), [&](int64_t begin, size_t count) {
+    HWY_DYNAMIC_DISPATCH(to_bfloat16_range)(reinterpret_cast<uint16_t*>(y.data()) + begin, x.data() + begin, count);
   });
 }
 

@@ -132,5 +132,17 @@ TEST(Elementwise, sum_of_squares_has_the_same_bits_for_any_thread_count) {
   EXPECT_NEAR(one, plain, 1e-6 * plain);
 }
 
+TEST(Elementwise, scale_add_has_the_same_bits_for_any_thread_count) {
+  const auto x = normals(100003, 8), start = normals(100003, 9);
+  std::vector<float> one = start, two = start;
+  set_threads(1);
+  scale_add<float>(one, 0.3f, x, 0.7f);
+  set_threads(2);
+  scale_add<float>(two, 0.3f, x, 0.7f);
+  set_threads(0);
+  EXPECT_EQ(one, two);
+  EXPECT_NEAR(one[100002], 0.3f * x[100002] + 0.7f * start[100002], 1e-6);
+}
+
 }  // namespace
 }  // namespace attune::kernels
