@@ -1,5 +1,5 @@
-// A tiny Transformer, pre- and post-norm, against PyTorch: logits, every parameter's gradient and ten losses of training
-// (tests/goldens/make_transformer_golden.py). The weights come from the same formula on both sides.
+// A tiny Transformer, pre- and post-norm, against PyTorch: logits, every parameter's gradient and ten losses of
+// training (tests/goldens/make_transformer_golden.py). The weights come from the same formula on both sides.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -2,7 +2,7 @@
 # Installs the Debian packages that a purpose needs and says which; those already there are skipped.
 #   tools/install_packages.sh build|test|checks
 set -e
-build="g++ cmake ninja-build pkg-config libdnnl-dev libhwy-dev libsentencepiece-dev libfmt-dev libspdlog-dev
+build="g++ cmake ninja-build pkg-config libdnnl-dev libhwy-dev libsentencepiece-dev libfmt-dev
   nlohmann-json3-dev libcli11-dev zlib1g-dev"
 test="libgtest-dev"
 checks="clang libclang-rt-14-dev libomp-dev lld clang-format git"

@@ -25,13 +25,13 @@ constexpr std::array<NormaliserName, 5> normaliser_names{{{Normaliser::softmax, 
 void check_per_pair(const char* what, const Tensor& x, const Segments& queries, const Segments& keys, int heads) {
   check(x.rank() == 3 && (x.size(0) == 1 || x.size(0) == heads) && x.size(1) >= queries.longest() &&
             x.size(2) >= keys.longest(),
-        "scaled_dot: ", what, " has shape ", x.shape().text(), ", expected [1 or ", heads, ", ", queries.longest(),
+        "scaled_dot: ", what, " has shape ", x.shape(), ", expected [1 or ", heads, ", ", queries.longest(),
         " or more, ", keys.longest(), " or more]: heads, longest query, longest key");
 }
 
 void check_per_head(const char* what, const Tensor& x, int rank, int heads) {
-  check(x.rank() == rank && x.size(0) == heads, "scaled_dot: ", what, " has shape ", x.shape().text(), ", expected ",
-        heads, rank == 1 ? " slopes, one per head" : " rows, one per head");
+  check(x.rank() == rank && x.size(0) == heads, "scaled_dot: ", what, " has shape ", x.shape(), ", expected ", heads,
+        rank == 1 ? " slopes, one per head" : " rows, one per head");
 }
 
 void check_options(const Options& options, const Segments& queries, const Segments& keys, const Sizes& sizes,
@@ -93,12 +93,12 @@ Normaliser normaliser_of_name(std::string_view name) {
 Sizes checked_sizes(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& queries, const Segments& keys,
                     const Options& options) {
   check(q.rank() == 3 && k.rank() == 3 && v.rank() == 3, "scaled_dot: expected q, k, v of [rows, heads, depth], came ",
-        q.shape().text(), ", ", k.shape().text(), ", ", v.shape().text());
+        q.shape().text(), ", ", k.shape(), ", ", v.shape());
   check(q.dtype() == k.dtype() && q.dtype() == v.dtype(), "scaled_dot: q, k, v hold ", attune::name_of(q.dtype()), ", ",
         attune::name_of(k.dtype()), ", ", attune::name_of(v.dtype()), ": expected one type");
   check(q.size(2) == k.size(2), "scaled_dot: the queries' depth (", q.size(2), ") differs from the keys' (", k.size(2),
         ")");
-  check(k.size(0) == v.size(0) && k.size(1) == v.size(1), "scaled_dot: keys ", k.shape().text(), " and values ",
+  check(k.size(0) == v.size(0) && k.size(1) == v.size(1), "scaled_dot: keys ", k.shape(), " and values ",
         v.shape().text(), " differ in rows or heads");
   check(k.size(1) > 0 && q.size(1) % k.size(1) == 0, "scaled_dot: kv heads (", k.size(1), ") must divide heads (",
         q.size(1), ")");

@@ -40,7 +40,8 @@ std::vector<double> numeric_column(const Function& function, std::vector<Tensor>
 
 }  // namespace
 
-GradientError gradient_error(const Function& function, std::vector<Tensor> inputs, const GradientCheckOptions& options) {
+GradientError gradient_error(const Function& function, std::vector<Tensor> inputs,
+                             const GradientCheckOptions& options) {
   for (Tensor& input : inputs) {
     input = input.dtype() == DType::float64 ? input.clone() : input;
   }

@@ -16,7 +16,6 @@ std::vector<std::pair<std::string, Tensor>> named_tensors(const Parameters& para
 }
 
 void load_parameters(Parameters& parameters, const std::map<std::string, Tensor>& tensors, const std::string& where) {
-  check(static_cast<bool>(parameters.flat()), "load_parameters: the parameters are not allocated");
   std::string wrong;
   for (const auto& entry : parameters.entries()) {
     const auto found = tensors.find(entry.name);
@@ -36,6 +35,9 @@ void load_parameters(Parameters& parameters, const std::map<std::string, Tensor>
     }
   }
   check(wrong.empty(), where, ": the tensors are not those of this model; is it another config's?", wrong);
+  if (!parameters.flat()) {
+    parameters.allocate();  // only now: what a config claims has been compared with what the file holds
+  }
   for (size_t i = 0; i < parameters.entries().size(); ++i) {
     Tensor into = parameters.view_of(parameters.flat(), i);
     into.copy_from(tensors.at(parameters.entries()[i].name));

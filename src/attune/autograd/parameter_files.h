@@ -15,9 +15,9 @@ std::vector<std::pair<std::string, Tensor>> named_tensors(const Parameters& para
 // The same names with the elements of `flat`, a buffer laid out like the parameters' own (a moving average).
 std::vector<std::pair<std::string, Tensor>> named_tensors(const Parameters& parameters, const Tensor& flat);
 
-// Copies tensors into allocated parameters, converting between floating types. Strict: throws one error that lists
-// every missing, unexpected and misshapen name; then nothing has been changed. `where`: the file's name, for that
-// error.
+// Copies tensors into the parameters (allocated as float32 unless they are already), converting between floating types.
+// Strict: throws one error that lists every missing, unexpected and misshapen name; then nothing has been changed.
+// `where`: the file's name, for that error.
 void load_parameters(Parameters& parameters, const std::map<std::string, Tensor>& tensors, const std::string& where);
 
 }  // namespace attune

@@ -10,7 +10,7 @@ void Parameters::add(const std::string& name, Parameter& parameter) {
   check(names_.emplace(name, entries_.size()).second, "parameter ", name, " is listed twice");
   at_offset_.emplace(flat_size_, static_cast<int>(entries_.size()));
   entries_.push_back({name, &parameter, flat_size_});
-  check(parameter.elements() > 0, "parameter ", name, " has the empty shape ", parameter.shape().text());
+  check(parameter.elements() > 0, "parameter ", name, " has the empty shape ", parameter.shape());
   flat_size_ += (parameter.elements() + alignment - 1) / alignment * alignment;
 }
 
@@ -22,7 +22,9 @@ int64_t Parameters::count() const {
   return total;
 }
 
-DType Parameters::dtype() const { return flat_ ? flat_.dtype() : DType::float32; }
+DType Parameters::dtype() const {
+  return flat_ ? flat_.dtype() : DType::float32;
+}
 
 void Parameters::allocate(DType dtype) {
   flat_ = Tensor::zeros({flat_size_}, dtype);

@@ -53,7 +53,7 @@ class Parameters {
   void add(const std::string& name, Parameter& parameter);  // a name occurs once
 
   const std::vector<Entry>& entries() const { return entries_; }
-  int64_t count() const;                               // of the elements, padding not counted
+  int64_t count() const;                                // of the elements, padding not counted
   int64_t flat_elements() const { return flat_size_; }  // padding included
   DType dtype() const;
 
@@ -76,7 +76,9 @@ class Parameters {
 
 namespace detail {
 template <class Module>
-concept Collects = requires(Module& module, Parameters& list) { module.collect(list, std::string()); };
+concept Collects = requires(Module& module, Parameters& list) {
+  module.collect(list, std::string());
+};
 
 template <class Module>
 void collect(Parameters& list, const std::string& name, Module& module) {
@@ -85,7 +87,10 @@ void collect(Parameters& list, const std::string& name, Module& module) {
     list.add(name, module);
   } else if constexpr (Collects<Module>) {
     module.collect(list, name);  // behind a virtual seam
-  } else if constexpr (requires { *module; module.get(); }) {
+  } else if constexpr (requires {
+                         *module;
+                         module.get();
+                       }) {
     if (module) collect(list, name, *module);
   } else if constexpr (requires { module.begin(); }) {
     size_t i = 0;

@@ -1,5 +1,5 @@
-// A probe receives intermediates by name while a model runs: attention weights, hidden states. Models offer them only when
-// one is there, so that looking costs nothing otherwise.
+// A probe receives intermediates by name while a model runs: attention weights, hidden states. Models offer them only
+// when one is there, so that looking costs nothing otherwise.
 #pragma once
 
 #include <functional>

@@ -19,8 +19,8 @@ uint64_t next_serial() {
 }
 
 void accumulate(Tensor& into, const Tensor& gradient) {
-  check(into.shape() == gradient.shape() && into.dtype() == gradient.dtype(), "gradients of one tensor differ: ",
-        into.shape().text(), " and ", gradient.shape().text());
+  check(into.shape() == gradient.shape() && into.dtype() == gradient.dtype(),
+        "gradients of one tensor differ: ", into.shape().text(), " and ", gradient.shape());
   dispatch_floating(into.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::add_into<T>(into.data<T>(), gradient.compact().data<T>());
@@ -34,7 +34,7 @@ struct Tape::Impl {
   struct Slot {
     Shape shape;
     DType dtype = DType::float32;
-    int parameter = -1;    // its index, when the slot is a parameter's
+    int parameter = -1;  // its index, when the slot is a parameter's
     bool watched = false;
     Tensor watched_tensor;
   };
@@ -108,22 +108,26 @@ Tensor Gradients::of(const Tensor& watched) const {
       return gradient;
     }
   }
-  fail("a gradient was asked for of a tensor ", watched.shape().text(), " that was not watched");
+  fail("a gradient was asked for of a tensor ", watched.shape(), " that was not watched");
 }
 
-void Gradients::add(const Gradients& other) { accumulate(flat_, other.flat_); }
+void Gradients::add(const Gradients& other) {
+  accumulate(flat_, other.flat_);
+}
 
 // ---- Adjoints -------------------------------------------------------------------------------------------------------
 
 struct Adjoints::Impl {
   Tape::Impl& tape;
-  std::vector<Tensor>& sums;          // by slot
-  std::vector<bool>& written;         // by slot: whether a parameter's view holds a value yet
-  std::vector<bool>& shared;          // by slot: the sum may be somebody else's tensor, copy before adding to it
+  std::vector<Tensor>& sums;   // by slot
+  std::vector<bool>& written;  // by slot: whether a parameter's view holds a value yet
+  std::vector<bool>& shared;   // by slot: the sum may be somebody else's tensor, copy before adding to it
   const Tape::Impl::Node* node = nullptr;
 };
 
-bool Adjoints::wants(size_t input) const { return impl_.node->inputs[input] >= 0; }
+bool Adjoints::wants(size_t input) const {
+  return impl_.node->inputs[input] >= 0;
+}
 
 void Adjoints::add(size_t input, Tensor gradient) {
   const int slot = impl_.node->inputs[input];
@@ -131,8 +135,8 @@ void Adjoints::add(size_t input, Tensor gradient) {
     return;
   }
   const auto& info = impl_.tape.slots[static_cast<size_t>(slot)];
-  check(gradient.shape() == info.shape, impl_.node->op, ": the backward gave shape ", gradient.shape().text(),
-        " for input ", input, " of shape ", info.shape.text());
+  check(gradient.shape() == info.shape, impl_.node->op, ": the backward gave shape ", gradient.shape(), " for input ",
+        input, " of shape ", info.shape);
   const auto at = static_cast<size_t>(slot);
   Tensor& sum = impl_.sums[at];
   if (info.parameter >= 0) {
@@ -173,7 +177,9 @@ Adjoints::Destination Adjoints::destination(size_t input) {
 
 // ---- Tape -----------------------------------------------------------------------------------------------------------
 
-Tape::Tape(const Parameters& parameters) : Tape() { impl_->parameters = &parameters; }
+Tape::Tape(const Parameters& parameters) : Tape() {
+  impl_->parameters = &parameters;
+}
 
 Tape::Tape() : impl_(std::make_unique<Impl>()) {
   impl_->outer = innermost;
@@ -186,12 +192,20 @@ Tape::~Tape() {
   }
 }
 
-Tape* Tape::current() { return innermost; }
+Tape* Tape::current() {
+  return innermost;
+}
 
-NoTape::NoTape() : paused_(innermost) { innermost = nullptr; }
-NoTape::~NoTape() { innermost = paused_; }
+NoTape::NoTape() : paused_(innermost) {
+  innermost = nullptr;
+}
+NoTape::~NoTape() {
+  innermost = paused_;
+}
 
-size_t Tape::nodes() const { return impl_->nodes.size(); }
+size_t Tape::nodes() const {
+  return impl_->nodes.size();
+}
 
 void Tape::watch(const Tensor& tensor) {
   check(tensor.allocated(), "watch: the tensor has no elements");
@@ -206,7 +220,7 @@ void Tape::watch(const Tensor& tensor) {
 }
 
 Gradients Tape::backward(const Tensor& loss) {
-  check(loss.elements() == 1, "backward: the loss has shape ", loss.shape().text(), ", expected one element");
+  check(loss.elements() == 1, "backward: the loss has shape ", loss.shape(), ", expected one element");
   const Tensor seed = Tensor::full(loss.shape(), 1.0, loss.dtype());
   return backward(std::span(&loss, 1), std::span(&seed, 1));
 }
@@ -315,10 +329,9 @@ Tensor differentiable(std::string_view op, Tensor y, std::vector<Tensor> inputs,
     return y;
   }
   std::vector<Tensor> ys{std::move(y)};
-  return differentiable(op, std::move(ys), std::move(inputs),
-                        [backward = std::move(backward)](std::span<const Tensor> dys, Adjoints& into) {
-                          backward(dys[0], into);
-                        })[0];
+  return differentiable(
+      op, std::move(ys), std::move(inputs),
+      [backward = std::move(backward)](std::span<const Tensor> dys, Adjoints& into) { backward(dys[0], into); })[0];
 }
 
 }  // namespace attune

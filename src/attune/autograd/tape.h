@@ -46,9 +46,9 @@ class Adjoints {
     bool accumulate;  // false: `into` holds nothing yet and must be overwritten whole; true: add to it
   };
 
-  bool wants(size_t input) const;            // whether anybody needs this input's gradient
-  void add(size_t input, Tensor gradient);   // same shape as the input; ignored when nobody wants it
-  Destination destination(size_t input);     // to write a weight's gradient where it belongs, without a copy
+  bool wants(size_t input) const;           // whether anybody needs this input's gradient
+  void add(size_t input, Tensor gradient);  // same shape as the input; ignored when nobody wants it
+  Destination destination(size_t input);    // to write a weight's gradient where it belongs, without a copy
 
  private:
   friend class Tape;

@@ -25,17 +25,21 @@ struct BFloat16 {
 
 constexpr int64_t bytes_of(DType dtype) {
   switch (dtype) {
-    case DType::float64: return 8;
+    case DType::float64:
+      return 8;
     case DType::float32:
-    case DType::int32: return 4;
-    case DType::bfloat16: return 2;
-    case DType::boolean: return 1;
+    case DType::int32:
+      return 4;
+    case DType::bfloat16:
+      return 2;
+    case DType::boolean:
+      return 1;
   }
   return 0;
 }
 
-std::string_view name_of(DType dtype);          // "float32"
-DType dtype_of_name(std::string_view name);     // throws and lists the known names
+std::string_view name_of(DType dtype);       // "float32"
+DType dtype_of_name(std::string_view name);  // throws and lists the known names
 
 template <class T>
 constexpr DType dtype_of();

@@ -1,5 +1,6 @@
 // Parallel loops on OpenMP, the pool oneDNN uses too. A loop body owns the indices it is given and shares nothing, so
-// results never depend on the thread count; whoever reduces over chunks must fix the chunks, not derive them from threads.
+// results never depend on the thread count; whoever reduces over chunks must fix the chunks, not derive them from
+// threads.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // Counter-based random numbers: a value type that maps (seed, stream, element) to bits, so that a result never depends
 // on the number of threads or on the order in which elements are visited.
-// Bits are SplitMix64's (Steele, Lea, Flood 2014): mix(key + (element + 1) * golden gamma), variant 13 of Stafford's mixer.
+// Bits are SplitMix64's (Steele, Lea, Flood 2014): mix(key + (element + 1) * golden gamma), variant 13 of Stafford's
+// mixer.
 #pragma once
 
 #include <cmath>

@@ -54,13 +54,14 @@ std::vector<std::vector<std::string>> read_references(const std::vector<std::str
 int evaluate(const Arguments& arguments) {
   std::vector<std::string> reference_paths;
   std::string metrics = "bleu,chrf", tokenization_word = "13a", format = "text";
-  bool lowercase = false;
+  bool lowercase = false, chrf_lowercase = false;
   OptionTable table(about);
   table.add("reference", &reference_paths, "one or more reference translations of the same sentences", {1, 64});
   table.add("metrics", &metrics, "bleu, chrf or both", {1, 1, "LIST"});
   table.add("tokenize", &tokenization_word, "for BLEU: 13a, or none for text that is tokenised already",
             {1, 1, "NAME"});
-  table.add("lowercase", &lowercase, "compare in lower case");
+  table.add("lowercase", &lowercase, "case-insensitive BLEU, sacreBLEU's -lc");
+  table.add("chrf-lowercase", &chrf_lowercase, "case-insensitive chrF, sacreBLEU's --chrf-lowercase");
   table.add("format", &format, "text or json", {1, 1, "NAME"});
   if (table.parse(arguments) == OptionTable::Outcome::help) {
     return success;
@@ -83,7 +84,7 @@ int evaluate(const Arguments& arguments) {
     text += fmt::format("BLEU|{} = {:.2f} {}\n", result.signature, result.score, details(result));
   }
   if (wanted.chrf) {
-    const Chrf result = chrf(hypotheses, references, {.lowercase = lowercase});
+    const Chrf result = chrf(hypotheses, references, {.lowercase = chrf_lowercase});
     json["chrf"] = {{"score", result.score}, {"signature", result.signature}};
     text += fmt::format("chrF2|{} = {:.2f}\n", result.signature, result.score);
   }

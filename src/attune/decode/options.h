@@ -16,10 +16,10 @@ namespace attune {
 struct SearchOptions {
   int beam_size = 5;
   int n_best = 1;
-  std::string length_penalty = "gnmt";
-  double length_penalty_alpha = 0.6;
+  std::string length_penalty = "power";
+  double length_penalty_alpha = 1;
   int max_decoding_length = 0;  // pieces without </s>; 0: 2 x source pieces + 50
-  std::string stopping_rule = "first";
+  std::string stopping_rule = "bound";
   bool allow_unknown = false;
   std::string compute_type = "float32";
 

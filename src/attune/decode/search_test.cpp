@@ -162,7 +162,8 @@ TEST(Search, with_a_small_beam_equals_a_plain_beam_search) {
     const ToyModel model(6, end);
     for (const int beam : {2, 3, 5}) {
       const std::vector<Ids> sources = some_sources(30, 6);
-      const auto found = search(model, sources, {.beam_size = beam, .n_best = beam, .length_penalty = "none"});
+      const auto found = search(
+          model, sources, {.beam_size = beam, .n_best = beam, .length_penalty = "none", .stopping_rule = "first"});
       for (size_t i = 0; i < sources.size(); ++i) {
         const auto expected = plain_beam_search(model, sources[i], static_cast<size_t>(beam), 50);
         ASSERT_GE(expected.size(), found[i].size());
@@ -293,8 +294,8 @@ TEST(SearchOptions, are_checked_and_described) {
   EXPECT_NE(message({.compute_type = "int4"}).find("--compute-type"), std::string::npos);
   EXPECT_EQ(
       describe(SearchOptions{}),
-      "beam 5; score = log p / ((5 + n) / 6)^0.6, n pieces with </s>; stops when 5 hypotheses are finished (first); "
-      "at most 2 x source + 50 pieces");
+      "beam 5; score = log p / n^1, n pieces with </s>; stops when no live hypothesis can still beat the best finished "
+      "one (bound); at most 2 x source + 50 pieces");
   EXPECT_EQ(describe(SearchOptions{.beam_size = 1, .length_penalty = "none", .max_decoding_length = 9}),
             "greedy; score = log p; stops at </s>; at most 9 pieces");
 }

@@ -26,8 +26,12 @@ void scale_add_range(T* HWY_RESTRICT y, T a, const T* HWY_RESTRICT x, T b, size_
   for (; i < count; ++i) y[i] = a * x[i] + b * y[i];
 }
 
-void scale_add_f32(float* y, float a, const float* x, float b, size_t n) { scale_add_range(y, a, x, b, n); }
-void scale_add_f64(double* y, double a, const double* x, double b, size_t n) { scale_add_range(y, a, x, b, n); }
+void scale_add_f32(float* y, float a, const float* x, float b, size_t n) {
+  scale_add_range(y, a, x, b, n);
+}
+void scale_add_f64(double* y, double a, const double* x, double b, size_t n) {
+  scale_add_range(y, a, x, b, n);
+}
 
 void to_bfloat16_range(uint16_t* HWY_RESTRICT y, const float* HWY_RESTRICT x, size_t count) {
   const hn::ScalableTag<float> df;

@@ -23,13 +23,15 @@ struct Sizes {
 };
 
 TEST(Product, equals_the_float64_loop_for_all_transposes_and_odd_sizes) {
-  for (const auto& [m, n, k] : {Sizes{1, 1, 1}, {3, 5, 7}, {17, 33, 40}, {600, 24, 65}, {16, 16, 1500}, {0, 4, 4}, {4, 4, 0}}) {
+  for (const auto& [m, n, k] :
+       {Sizes{1, 1, 1}, {3, 5, 7}, {17, 33, 40}, {600, 24, 65}, {16, 16, 1500}, {0, 4, 4}, {4, 4, 0}}) {
     for (int form = 0; form < 16; ++form) {
       const bool ta = form & 1, tb = form & 2, accumulate = form & 4, with_bias = (form & 8) && !accumulate;
       const auto a = normals(static_cast<size_t>(m * k), 1), b = normals(static_cast<size_t>(n * k), 2),
                  bias = normals(static_cast<size_t>(n), 3);
       auto c = normals(static_cast<size_t>(m * n), 4);
-      const std::vector<double> wide_a(a.begin(), a.end()), wide_b(b.begin(), b.end()), wide_bias(bias.begin(), bias.end());
+      const std::vector<double> wide_a(a.begin(), a.end()), wide_b(b.begin(), b.end()),
+          wide_bias(bias.begin(), bias.end());
       std::vector<double> wide_c(c.begin(), c.end());
       const auto matrix = [](auto* data, int64_t rows, int64_t columns, bool transposed) {
         using T = std::remove_pointer_t<decltype(data)>;
@@ -40,7 +42,8 @@ TEST(Product, equals_the_float64_loop_for_all_transposes_and_odd_sizes) {
       product(matrix(wide_a.data(), m, k, ta), matrix(wide_b.data(), k, n, tb), {wide_c.data(), m, n, n},
               with_bias ? wide_bias.data() : nullptr, {.accumulate = accumulate});
       for (size_t i = 0; i < c.size(); ++i) {
-        ASSERT_NEAR(c[i], wide_c[i], 1e-6 * (10 + std::sqrt(static_cast<double>(k)) * 10)) << m << ' ' << n << ' ' << k << ' ' << form;
+        ASSERT_NEAR(c[i], wide_c[i], 1e-6 * (10 + std::sqrt(static_cast<double>(k)) * 10))
+            << m << ' ' << n << ' ' << k << ' ' << form;
       }
     }
   }
@@ -55,7 +58,8 @@ TEST(Product, bfloat16_rounds_operands_only) {
     for (int j = 0; j < 32; ++j) {
       double sum = 0;
       for (int p = 0; p < 128; ++p) {
-        sum += static_cast<double>(static_cast<float>(BFloat16(a[i * 128 + p]))) * static_cast<float>(BFloat16(b[j * 128 + p]));
+        sum += static_cast<double>(static_cast<float>(BFloat16(a[i * 128 + p]))) *
+               static_cast<float>(BFloat16(b[j * 128 + p]));
       }
       ASSERT_NEAR(c[i * 32 + j], sum, 1e-4);
     }
@@ -63,13 +67,14 @@ TEST(Product, bfloat16_rounds_operands_only) {
 }
 
 TEST(Product, a_row_has_the_same_bits_whatever_the_other_rows_and_the_threads) {
-  for (const auto& [m, n, k] : {Sizes{530, 256, 256}, {530, 64, 1024}, {530, 24, 64}, {130, 2000, 256}, {130, 512, 2048}}) {
+  for (const auto& [m, n, k] :
+       {Sizes{530, 256, 256}, {530, 64, 1024}, {530, 24, 64}, {130, 2000, 256}, {130, 512, 2048}}) {
     for (DType compute : {DType::float32, DType::bfloat16}) {
       const auto a = normals(static_cast<size_t>(m * k), 1), b = normals(static_cast<size_t>(n * k), 2);
       std::vector<float> whole(static_cast<size_t>(m * n)), part(whole.size());
       set_threads(2);
-      product(Matrix<const float>{a.data(), m, k, k}, Matrix<const float>{b.data(), n, k, k, true}, {whole.data(), m, n, n},
-              nullptr, {.compute = compute});
+      product(Matrix<const float>{a.data(), m, k, k}, Matrix<const float>{b.data(), n, k, k, true},
+              {whole.data(), m, n, n}, nullptr, {.compute = compute});
       for (int count : {1, 2}) {
         set_threads(count);
         for (int64_t rows : {1, 2, 5, 15, 16, 17, 31, 64, 100, 128}) {
@@ -85,14 +90,15 @@ TEST(Product, a_row_has_the_same_bits_whatever_the_other_rows_and_the_threads) {
 }
 
 TEST(Product, weight_gradients_have_the_same_bits_for_one_and_two_threads) {
-  for (const auto& [m, n, k] : {Sizes{256, 256, 1400}, {1024, 256, 1391}, {64, 64, 5000}, {16, 40, 9000}, {256, 1024, 4096}, {32, 2000, 512}}) {
+  for (const auto& [m, n, k] :
+       {Sizes{256, 256, 1400}, {1024, 256, 1391}, {64, 64, 5000}, {16, 40, 9000}, {256, 1024, 4096}, {32, 2000, 512}}) {
     for (DType compute : {DType::float32, DType::bfloat16}) {
       const auto a = normals(static_cast<size_t>(m * k), 1), b = normals(static_cast<size_t>(n * k), 2);
       std::vector<float> one(static_cast<size_t>(m * n)), two(one.size());
       for (auto* c : {&one, &two}) {
         set_threads(c == &one ? 1 : 2);
-        product(Matrix<const float>{a.data(), k, m, m, true}, Matrix<const float>{b.data(), k, n, n}, {c->data(), m, n, n},
-                nullptr, {.compute = compute});
+        product(Matrix<const float>{a.data(), k, m, m, true}, Matrix<const float>{b.data(), k, n, n},
+                {c->data(), m, n, n}, nullptr, {.compute = compute});
       }
       EXPECT_EQ(std::memcmp(one.data(), two.data(), one.size() * 4), 0) << m << ' ' << n << ' ' << k;
     }
@@ -116,7 +122,7 @@ TEST(Elementwise, bfloat16_conversion_rounds_to_nearest_even_and_keeps_nan) {
       EXPECT_LE(std::fabs(back - x[i]), std::fabs(x[i]) / 256);
     }
   }
-  EXPECT_EQ(static_cast<float>(y[1]), 1.0f);       // a tie goes to the even mantissa
+  EXPECT_EQ(static_cast<float>(y[1]), 1.0f);  // a tie goes to the even mantissa
   EXPECT_EQ(static_cast<float>(y[2]), 1.015625f);
 }
 

@@ -1,6 +1,5 @@
 #include "attune/kernels/product.h"
 
-
 #include <algorithm>
 #include <array>
 #include <dnnl.hpp>
@@ -22,7 +21,9 @@ constexpr int64_t row_block = 512;
 // Long sums are cut in the same way and added up in order.
 constexpr int64_t sum_block = 1024;
 
-int64_t next_block(int64_t left, int64_t block) { return left >= block ? block : left >= 16 ? left / 16 * 16 : left; }
+int64_t next_block(int64_t left, int64_t block) {
+  return left >= block ? block : left >= 16 ? left / 16 * 16 : left;
+}
 
 template <class T>
 void check_sizes(const Matrix<const T>& a, const Matrix<const T>& b, int64_t rows, int64_t columns) {
@@ -79,9 +80,10 @@ Primitive make_primitive(const Key& key) {
     attributes.set_post_ops(after);
   }
 #if DNNL_VERSION_MAJOR >= 3
-  const auto description = (key.flags & with_bias) != 0
-                               ? dnnl::matmul::primitive_desc(engine(), result.a, result.b, result.bias, result.c, attributes)
-                               : dnnl::matmul::primitive_desc(engine(), result.a, result.b, result.c, attributes);
+  const auto description =
+      (key.flags & with_bias) != 0
+          ? dnnl::matmul::primitive_desc(engine(), result.a, result.b, result.bias, result.c, attributes)
+          : dnnl::matmul::primitive_desc(engine(), result.a, result.b, result.c, attributes);
 #else
   const auto what = (key.flags & with_bias) != 0 ? dnnl::matmul::desc(result.a, result.b, result.bias, result.c)
                                                  : dnnl::matmul::desc(result.a, result.b, result.c);
@@ -126,8 +128,8 @@ template <class T>
 void onednn_product(const Matrix<const T>& a, const Matrix<const T>& b, const Matrix<float>& c, const float* bias,
                     bool accumulate) {
   const int64_t k = a.transposed ? a.rows : a.columns;
-  const int types = (a.transposed ? transpose_a : 0) | (b.transposed ? transpose_b : 0) |
-                    (std::is_same_v<T, BFloat16> ? bfloat : 0);
+  const int types =
+      (a.transposed ? transpose_a : 0) | (b.transposed ? transpose_b : 0) | (std::is_same_v<T, BFloat16> ? bfloat : 0);
   // Sums as long as a layer is wide are left whole; only sums over tokens (a transposed) are cut.
   const int64_t longest_sum = a.transposed ? sum_block : k;
   for (int64_t row = 0; row < c.rows;) {
@@ -136,9 +138,15 @@ void onednn_product(const Matrix<const T>& a, const Matrix<const T>& b, const Ma
       const int64_t depth = a.transposed ? next_block(k - sum, longest_sum) : k;
       const bool add = accumulate || sum > 0;
       const float* added = sum == 0 ? bias : nullptr;
-      const Key key{rows, c.columns, depth, a.stride, b.stride, c.stride,
+      const Key key{rows,
+                    c.columns,
+                    depth,
+                    a.stride,
+                    b.stride,
+                    c.stride,
                     types | (add ? sums : 0) | (added != nullptr ? with_bias : 0)};
-      onednn_block<T>({advance(a, row, sum), 0, 0, a.stride, a.transposed}, {advance(b, sum, 0), 0, 0, b.stride, b.transposed},
+      onednn_block<T>({advance(a, row, sum), 0, 0, a.stride, a.transposed},
+                      {advance(b, sum, 0), 0, 0, b.stride, b.transposed},
                       {c.data + row * c.stride, rows, c.columns, c.stride}, added, key);
       sum += depth;
     }

@@ -22,13 +22,15 @@ struct Matrix {
 };
 
 struct ProductOptions {
-  bool accumulate = false;               // C += A B instead of C = A B
-  DType compute = DType::float32;        // bfloat16: float32 operands are rounded to it first
+  bool accumulate = false;         // C += A B instead of C = A B
+  DType compute = DType::float32;  // bfloat16: float32 operands are rounded to it first
 };
 
 // bias: one value per column of C, or null; not together with accumulate. Throws when the sizes do not fit.
 void product(Matrix<const float> a, Matrix<const float> b, Matrix<float> c, const float* bias, const ProductOptions&);
-void product(Matrix<const BFloat16> a, Matrix<const BFloat16> b, Matrix<float> c, const float* bias, const ProductOptions&);
-void product(Matrix<const double> a, Matrix<const double> b, Matrix<double> c, const double* bias, const ProductOptions&);
+void product(Matrix<const BFloat16> a, Matrix<const BFloat16> b, Matrix<float> c, const float* bias,
+             const ProductOptions&);
+void product(Matrix<const double> a, Matrix<const double> b, Matrix<double> c, const double* bias,
+             const ProductOptions&);
 
 }  // namespace attune::kernels

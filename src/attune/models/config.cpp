@@ -60,7 +60,8 @@ void check_config(const ModelConfig& config) {
   check_size("vocab-size", config.vocab_size, 4);
   check_usage(config.encoder_layers <= 1024 && config.decoder_layers <= 1024, "encoder-layers and decoder-layers are ",
               config.encoder_layers, " and ", config.decoder_layers, ", expected at most 1024");
-  check_usage(config.width % config.heads == 0, "heads (", config.heads, ") must divide the width (", config.width, ")");
+  check_usage(config.width % config.heads == 0, "heads (", config.heads, ") must divide the width (", config.width,
+              ")");
   check_word("encoder-mixer", config.encoder_mixer, {"scaled_dot", "mean"});
   check_word("decoder-mixer", config.decoder_mixer, {"scaled_dot"});
   check_word("cross-mixer", config.cross_mixer, {"scaled_dot", "mean"});
@@ -115,10 +116,13 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
     const nlohmann::json& value = json[key];
     const bool fits = std::is_same_v<Field, bool>          ? value.is_boolean()
                       : std::is_same_v<Field, std::string> ? value.is_string()
-                      : std::is_same_v<Field, double>      ? value.is_number()
-                                                           : value.is_number_integer() && value >= -largest && value <= largest;
+                      : std::is_same_v<Field, double>
+                          ? value.is_number()
+                          : value.is_number_integer() && value >= -largest && value <= largest;
     check(fits, where, ": ", key, " is ", value.dump(), ", expected ",
-          std::is_same_v<Field, bool> ? "true or false" : std::is_same_v<Field, std::string> ? "a string" : "a number of a sensible size");
+          std::is_same_v<Field, bool>          ? "true or false"
+          : std::is_same_v<Field, std::string> ? "a string"
+                                               : "a number of a sensible size");
     field = value.get<Field>();
   };
   ModelConfig::visit(config, [&](const char* key, auto& field, const char*) { read(key, field); });

@@ -26,8 +26,8 @@ struct ModelConfig {
   double dropout = 0.1, embedding_dropout = -1, attention_dropout = -1, activation_dropout = 0;  // -1: as dropout
   std::string initialiser = "xavier_uniform";
   std::string embedding_initialiser = "";  // "": normal(width^-0.5)
-  std::string tokenizer = "unigram";  // unigram, bpe (SentencePiece), words
-  int vocab_size = 8000;              // asked for; the tokenizers' own sizes are below
+  std::string tokenizer = "unigram";       // unigram, bpe (SentencePiece), words
+  int vocab_size = 8000;                   // asked for; the tokenizers' own sizes are below
   bool joint_vocabulary = true;
   bool lowercase = false;
   // From the tokenizers, not from flags.
@@ -51,8 +51,7 @@ struct ModelConfig {
     each("activation", self.activation, "relu, gelu, gelu_tanh, silu, sigmoid, tanh");
     each("gated-feed-forward", self.gated_feed_forward, "feed-forward as W2 (W1 x * activation(V x))");
     each("biases", self.biases, "biases in attention and feed-forward layers");
-    each("positions", self.positions,
-         "sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned or none");
+    each("positions", self.positions, "sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned or none");
     each("max-positions", self.max_positions, "longest sequence, for learned positions");
     each("tied-embeddings", self.tied_embeddings, "none; decoder: target and output; all: source too");
     each("embedding-scale", self.embedding_scale, "multiply embeddings by sqrt(width)");

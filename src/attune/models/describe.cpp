@@ -11,8 +11,8 @@ int64_t feed_forward_cost(const ModelConfig& config) {
   return int64_t{config.width} * config.feed_forward * (config.gated_feed_forward ? 3 : 2);
 }
 
-// Floats that the backward needs per token of a layer: what each op saves. A sublayer keeps its norm's input and result,
-// the residual sum, and its own intermediates.
+// Floats that the backward needs per token of a layer: what each op saves. A sublayer keeps its norm's input and
+// result, the residual sum, and its own intermediates.
 int64_t saved_by_attention(const ModelConfig& config, bool keys_here) {
   return int64_t{config.width} * (keys_here ? 7 : 5);  // norm, query (key, value), mixed, output, sum
 }
@@ -39,9 +39,11 @@ ModelDescription describe(const ModelConfig& config, const DescribeOptions& opti
   result.target_multiply_adds_per_token =
       config.decoder_layers * decoder_layer + width * int64_t{config.target_vocabulary};
 
-  const int64_t encoder_saved = config.encoder_layers * (saved_by_attention(config, true) + saved_by_feed_forward(config));
-  const int64_t decoder_saved = config.decoder_layers * (saved_by_attention(config, true) +
-                                                         saved_by_attention(config, false) + saved_by_feed_forward(config));
+  const int64_t encoder_saved =
+      config.encoder_layers * (saved_by_attention(config, true) + saved_by_feed_forward(config));
+  const int64_t decoder_saved =
+      config.decoder_layers *
+      (saved_by_attention(config, true) + saved_by_attention(config, false) + saved_by_feed_forward(config));
   const int64_t cross_keys = config.decoder_layers * 2 * width;  // per source token
   result.weight_bytes = 4 * result.parameters;
   result.training_state_bytes = (options.ema_decay > 0 ? 5 : 4) * result.weight_bytes;

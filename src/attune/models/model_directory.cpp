@@ -5,8 +5,8 @@
 #include <sstream>
 #include <vector>
 
-#include "attune/base/check.h"
 #include "attune/autograd/parameter_files.h"
+#include "attune/base/check.h"
 #include "attune/tensor/safetensors.h"
 
 namespace attune {
@@ -106,10 +106,10 @@ LoadedModel load_model(const std::string& directory) {
   }
   const std::string weights = directory + "/model.safetensors";
   check(fs::exists(weights), weights, ": no such file",
-        fs::exists(directory + "/checkpoints") ? "; the training has not finished: run attune train again to resume it" : "");
+        fs::exists(directory + "/checkpoints") ? "; the training has not finished: run attune train again to resume it"
+                                               : "");
   loaded.model = make_model(config);
   const auto tensors = read_safetensors(weights);
-  loaded.model->parameters().allocate();
   load_parameters(loaded.model->parameters(), tensors, weights);
   return loaded;
 }

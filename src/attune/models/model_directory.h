@@ -1,5 +1,5 @@
-// A model on disk is a directory: config.json, model.safetensors and the tokenizers' own files (joint.spm, or source.spm
-// and target.spm; .words for whitespace words).
+// A model on disk is a directory: config.json, model.safetensors and the tokenizers' own files (joint.spm, or
+// source.spm and target.spm; .words for whitespace words).
 #pragma once
 
 #include <memory>

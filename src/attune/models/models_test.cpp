@@ -103,7 +103,8 @@ TEST(Transformer, every_form_has_right_parameter_gradients_in_float64) {
     const auto loss = [&] {
       const OutputLayer output = model->output();
       return linear_cross_entropy(model->hidden(batch, pass), output.weight, output.bias, batch.target_output,
-                                  {.label_smoothing = 0.1}).loss;
+                                  {.label_smoothing = 0.1})
+          .loss;
     };
     Tape tape(model->parameters());
     const Gradients gradients = tape.backward(loss());

@@ -8,7 +8,9 @@ namespace attune {
 
 namespace {
 
-double rate_or(double rate, double otherwise) { return rate < 0 ? otherwise : rate; }
+double rate_or(double rate, double otherwise) {
+  return rate < 0 ? otherwise : rate;
+}
 
 MixerOptions mixer_options(const ModelConfig& config) {
   MixerOptions options;
@@ -73,9 +75,8 @@ EncoderLayer::EncoderLayer(const ModelConfig& config)
 
 Tensor EncoderLayer::operator()(const Tensor& x, const Segments& segments, const Pass& pass) const {
   const Pass attending = pass.within("self_attention"), feeding = pass.within("feed_forward");
-  const Tensor mixed = around_self_attention(x, attending, [&](const Tensor& h) {
-    return (*self_attention)(h, segments, h, segments, attending);
-  });
+  const Tensor mixed = around_self_attention(
+      x, attending, [&](const Tensor& h) { return (*self_attention)(h, segments, h, segments, attending); });
   return around_feed_forward(mixed, feeding, [&](const Tensor& h) { return feed_forward(h, feeding.within("inner")); });
 }
 
@@ -92,17 +93,16 @@ DecoderLayer::DecoderLayer(const ModelConfig& config)
       around_cross_attention(config),
       around_feed_forward(config) {}
 
-Tensor DecoderLayer::operator()(const Tensor& x, const Segments& targets, const Tensor& memory,
-                                const Segments& sources, const Pass& pass) const {
+Tensor DecoderLayer::operator()(const Tensor& x, const Segments& targets, const Tensor& memory, const Segments& sources,
+                                const Pass& pass) const {
   const Pass attending = pass.within("self_attention"), crossing = pass.within("cross_attention"),
              feeding = pass.within("feed_forward");
-  const Tensor mixed = around_self_attention(x, attending, [&](const Tensor& h) {
-    return (*self_attention)(h, targets, h, targets, attending);
-  });
-  const Tensor crossed = around_cross_attention(mixed, crossing, [&](const Tensor& h) {
-    return (*cross_attention)(h, targets, memory, sources, crossing);
-  });
-  return around_feed_forward(crossed, feeding, [&](const Tensor& h) { return feed_forward(h, feeding.within("inner")); });
+  const Tensor mixed = around_self_attention(
+      x, attending, [&](const Tensor& h) { return (*self_attention)(h, targets, h, targets, attending); });
+  const Tensor crossed = around_cross_attention(
+      mixed, crossing, [&](const Tensor& h) { return (*cross_attention)(h, targets, memory, sources, crossing); });
+  return around_feed_forward(crossed, feeding,
+                             [&](const Tensor& h) { return feed_forward(h, feeding.within("inner")); });
 }
 
 Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState& memory, const Pass& pass) const {

@@ -117,9 +117,7 @@ class Transformer : public Model {
  private:
   Tensor encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const;
   Tensor embed(std::span<const int32_t> ids, const Embedding& table) const;
-  const Embedding& source_embedding() const {
-    return source_embedding_.weight ? source_embedding_ : target_embedding_;
-  }
+  const Embedding& source_embedding() const { return source_embedding_.weight ? source_embedding_ : target_embedding_; }
 
   ModelConfig config_;
   Embedding source_embedding_, target_embedding_;  // the source's not given when all are tied

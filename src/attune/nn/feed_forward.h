@@ -1,4 +1,5 @@
-// The position-wise feed-forward layer: W2 dropout(activation(W1 x)), or gated W2 (W1 x * activation(V x)) (Shazeer 2020).
+// The position-wise feed-forward layer: W2 dropout(activation(W1 x)), or gated W2 (W1 x * activation(V x)) (Shazeer
+// 2020).
 #pragma once
 
 #include "attune/nn/linear.h"

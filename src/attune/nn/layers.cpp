@@ -99,8 +99,9 @@ Tensor Positions::at(const Tensor& x, std::span<const int32_t> at) const {
   }
   if (kind == PositionKind::learned) {
     for (int32_t position : at) {
-      check(position < table.size(0), "positions: a sequence reaches position ", position, ", but the learnt table ends at ",
-            table.size(0) - 1, "; train with a larger max-positions or leave out longer sentences");
+      check(position < table.size(0), "positions: a sequence reaches position ", position,
+            ", but the learnt table ends at ", table.size(0) - 1,
+            "; train with a larger max-positions or leave out longer sentences");
     }
     return add(x, embedding(table, at));
   }

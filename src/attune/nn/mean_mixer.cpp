@@ -42,7 +42,9 @@ Tensor MeanMixer::operator()(const Tensor&, const Segments& queries, const Tenso
   return embedding(means, sequence);
 }
 
-std::unique_ptr<MixerState> MeanMixer::begin(int) const { fail("the mixer mean has no causal form"); }
+std::unique_ptr<MixerState> MeanMixer::begin(int) const {
+  fail("the mixer mean has no causal form");
+}
 
 std::unique_ptr<MixerState> MeanMixer::begin(const Tensor& memory, const Segments& keys, std::span<const int> source_of,
                                              const Pass& pass) const {

@@ -1,5 +1,5 @@
-// The seam between models and mechanisms: a mixer carries information between tokens. Whole sequences at once in training,
-// one token a row with its state in decoding. Chosen by a word in the config (make_mixer).
+// The seam between models and mechanisms: a mixer carries information between tokens. Whole sequences at once in
+// training, one token a row with its state in decoding. Chosen by a word in the config (make_mixer).
 #pragma once
 
 #include <memory>
@@ -31,8 +31,8 @@ class Mixer {
   // Decoding that reads its own past: `rows` hypotheses, nothing read yet.
   virtual std::unique_ptr<MixerState> begin(int rows) const = 0;
   // Decoding that reads a fixed memory: row i reads sequence source_of[i] of it.
-  virtual std::unique_ptr<MixerState> begin(const Tensor& memory, const Segments& keys,
-                                            std::span<const int> source_of, const Pass& pass) const = 0;
+  virtual std::unique_ptr<MixerState> begin(const Tensor& memory, const Segments& keys, std::span<const int> source_of,
+                                            const Pass& pass) const = 0;
   // The next token of every row: x [rows, width] -> [rows, width].
   virtual Tensor step(const Tensor& x, MixerState& state, const Pass& pass) const = 0;
 

@@ -28,12 +28,14 @@ TEST(Modules, parameters_are_listed_once_by_path_in_visit_order) {
 TEST(Modules, linear_and_norms_have_right_gradients) {
   Linear layer({3, 4, true}, {});
   const Parameters list = parameters_of(layer);
-  const auto worst = module_gradient_error(list, random_tensor({5, 3}, Rng(1)), [&](const Tensor& x) { return layer(x, {}); });
+  const auto worst =
+      module_gradient_error(list, random_tensor({5, 3}, Rng(1)), [&](const Tensor& x) { return layer(x, {}); });
   EXPECT_LT(worst.error, 1e-7) << worst.where;
   for (NormKind kind : {NormKind::layer_norm, NormKind::rms_norm}) {
     Norm norm(4, kind, {});
     const Parameters norms = parameters_of(norm);
-    const auto error = module_gradient_error(norms, random_tensor({3, 4}, Rng(2)), [&](const Tensor& x) { return norm(x); });
+    const auto error =
+        module_gradient_error(norms, random_tensor({3, 4}, Rng(2)), [&](const Tensor& x) { return norm(x); });
     EXPECT_LT(error.error, 1e-7) << error.where;
   }
 }
@@ -42,11 +44,12 @@ TEST(Modules, feed_forward_has_right_gradients_for_all_forms) {
   for (bool gated : {false, true}) {
     for (bool biases : {false, true}) {
       for (Activation activation : {Activation::relu, Activation::gelu, Activation::silu}) {
-        FeedForward layer({.width = 3, .inner = 4, .activation = activation, .gated = gated, .biases = biases, .dropout = 0.3});
+        FeedForward layer(
+            {.width = 3, .inner = 4, .activation = activation, .gated = gated, .biases = biases, .dropout = 0.3});
         const Parameters list = parameters_of(layer);
         for (const Pass& pass : {Pass{}, Pass{.dropout = Rng(3)}}) {
-          const auto worst =
-              module_gradient_error(list, random_tensor({4, 3}, Rng(1)), [&](const Tensor& x) { return layer(x, pass); });
+          const auto worst = module_gradient_error(list, random_tensor({4, 3}, Rng(1)),
+                                                   [&](const Tensor& x) { return layer(x, pass); });
           EXPECT_LT(worst.error, 1e-6) << worst.where << " gated " << gated << ' ' << name_of(activation);
         }
       }
@@ -55,7 +58,8 @@ TEST(Modules, feed_forward_has_right_gradients_for_all_forms) {
 }
 
 TEST(Modules, every_mixer_has_right_gradients) {
-  const Segments queries = Segments::of_lengths(std::vector<int>{2, 0, 3}), keys = Segments::of_lengths(std::vector<int>{3, 2, 1});
+  const Segments queries = Segments::of_lengths(std::vector<int>{2, 0, 3}),
+                 keys = Segments::of_lengths(std::vector<int>{3, 2, 1});
   for (const char* word : {"scaled_dot", "mean"}) {
     for (bool biases : {false, true}) {
       const auto mixer = make_mixer(word, {.width = 4, .heads = 2, .biases = biases, .dropout = 0.2});
@@ -82,9 +86,8 @@ TEST(Modules, every_normaliser_works_in_self_attention) {
     const auto mixer = make_mixer("scaled_dot", {.width = 4, .heads = 1, .causal = true, .normaliser = normaliser});
     Parameters list;
     mixer->collect(list, "mixer");
-    const auto worst = module_gradient_error(list, random_tensor({6, 4}, Rng(11)), [&](const Tensor& x) {
-      return (*mixer)(x, segments, x, segments, {});
-    });
+    const auto worst = module_gradient_error(list, random_tensor({6, 4}, Rng(11)),
+                                             [&](const Tensor& x) { return (*mixer)(x, segments, x, segments, {}); });
     EXPECT_LT(worst.error, 1e-5) << normaliser << ": " << worst.where;
   }
 }
@@ -158,7 +161,8 @@ TEST(MultiHeadAttention, a_reordered_state_continues_what_its_rows_were) {
   mixer->collect(list, "mixer");
   list.allocate();
   initialise(list, Rng(1));
-  const Tensor first = random_tensor({3, 8}, Rng(2), DType::float32), second = random_tensor({2, 8}, Rng(3), DType::float32);
+  const Tensor first = random_tensor({3, 8}, Rng(2), DType::float32),
+               second = random_tensor({2, 8}, Rng(3), DType::float32);
   auto state = mixer->begin(3);
   mixer->step(first, *state, {});
   state->reorder(std::vector<int>{2, 0});

@@ -12,10 +12,10 @@
 namespace attune {
 
 struct Pass {
-  std::optional<Rng> dropout = {};      // keyed by (seed, update) by the trainer, by module name on the way down
+  std::optional<Rng> dropout = {};  // keyed by (seed, update) by the trainer, by module name on the way down
   const Probe* probe = nullptr;
-  DType compute = DType::float32;       // of matrix products
-  std::string path = {};                // the module's name, kept only while a probe is there
+  DType compute = DType::float32;  // of matrix products
+  std::string path = {};           // the module's name, kept only while a probe is there
 
   // The pass as a named child module sees it: its own random stream.
   Pass within(std::string_view child) const {
@@ -26,10 +26,12 @@ struct Pass {
     return inner;
   }
   Pass within(int child) const {
-    return probe != nullptr ? within(std::to_string(child))
-                            : Pass{dropout ? std::optional<Rng>(dropout->stream(static_cast<uint64_t>(child)))
-                                           : std::nullopt,
-                                   probe, compute, {}};
+    return probe != nullptr
+               ? within(std::to_string(child))
+               : Pass{dropout ? std::optional<Rng>(dropout->stream(static_cast<uint64_t>(child))) : std::nullopt,
+                      probe,
+                      compute,
+                      {}};
   }
   void offer(std::string_view name, const Tensor& value) const {
     if (probe != nullptr) {

@@ -2,8 +2,8 @@
 // tools), d the width, p the position from 0:
 //   sinusoidal               interleaved sin, cos of p / 10000^(2i/d)                    (Vaswani 2017, section 3.5)
 //   sinusoidal_concatenated  [sin | cos] of p / 10000^(2i/d)                             (HF Marian)
-//   sinusoidal_tensor2tensor [sin | cos] of p / 10000^(i/(d/2-1))                        (tensor2tensor, fairseq, Marian)
-//   learned                  a row of a learnt table per position
+//   sinusoidal_tensor2tensor [sin | cos] of p / 10000^(i/(d/2-1))                        (tensor2tensor, fairseq,
+//   Marian) learned                  a row of a learnt table per position
 #pragma once
 
 #include <string_view>
@@ -18,8 +18,7 @@ PositionKind position_kind_of_name(std::string_view name);  // throws and lists 
 
 struct Positions {
   Positions() = default;
-  Positions(PositionKind form, int64_t model_width, int64_t longest)
-      : kind(form), width(model_width) {
+  Positions(PositionKind form, int64_t model_width, int64_t longest) : kind(form), width(model_width) {
     if (kind == PositionKind::learned) {
       table = Parameter({longest, width}, {Initialiser::Kind::normal, 0.02});
     }

@@ -15,7 +15,7 @@ constexpr int64_t grain = 1 << 15;  // elements worth a thread
 void check_operands(const char* op, const Tensor& x, const Tensor& y) {
   check(x.dtype() == y.dtype(), op, ": ", name_of(x.dtype()), " with ", name_of(y.dtype()), ", expected the same type");
   const bool one_row = y.rank() == 1 && x.rank() >= 1 && y.size(0) == x.columns();
-  check(x.shape() == y.shape() || one_row, op, ": shapes ", x.shape().text(), " and ", y.shape().text(),
+  check(x.shape() == y.shape() || one_row, op, ": shapes ", x.shape(), " and ", y.shape(),
         ", expected equal ones or one row [", x.columns(), "] as the second");
 }
 
@@ -146,7 +146,7 @@ Tensor sum(const Tensor& x) {
 }
 
 Tensor mean(const Tensor& x) {
-  check(x.elements() > 0, "mean: tensor ", x.shape().text(), " has no elements");
+  check(x.elements() > 0, "mean: tensor ", x.shape(), " has no elements");
   const auto count = static_cast<double>(x.elements());
   return differentiable("mean", Tensor::scalar(sum_of(x) / count, x.dtype()), {x},
                         [shape = x.shape(), count](const Tensor& dy, Adjoints& into) {

@@ -49,7 +49,7 @@ Tensor gradient_of(const Tensor& logits, const Tensor& targets, double dy) {
 
 Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targets) {
   check(logits.shape() == targets.shape() && logits.dtype() == targets.dtype(), "binary_cross_entropy: logits ",
-        name_of(logits.dtype()), " ", logits.shape().text(), ", targets ", name_of(targets.dtype()), " ",
+        name_of(logits.dtype()), " ", logits.shape(), ", targets ", name_of(targets.dtype()), " ",
         targets.shape().text(), ", expected equal ones");
   return dispatch_floating(logits.dtype(), [&](auto zero) {
     using T = decltype(zero);

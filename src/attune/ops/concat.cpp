@@ -44,9 +44,8 @@ Tensor concat(std::span<const Tensor> parts, Along axis) {
   for (size_t i = 0; i < parts.size(); ++i) {
     const bool fits = parts[i].rank() == parts[0].rank() && parts[i].dtype() == parts[0].dtype() &&
                       parts[i].rank() >= 1 && resized(parts[i].shape(), axis, 0) == resized(parts[0].shape(), axis, 0);
-    check(fits, "concat: part ", i, " is ", name_of(parts[i].dtype()), " ", parts[i].shape().text(), ", part 0 is ",
-          name_of(parts[0].dtype()), " ", parts[0].shape().text(), "; they may differ only in their ", name_of(axis),
-          " axis");
+    check(fits, "concat: part ", i, " is ", name_of(parts[i].dtype()), " ", parts[i].shape(), ", part 0 is ",
+          name_of(parts[0].dtype()), " ", parts[0].shape(), "; they may differ only in their ", name_of(axis), " axis");
     sizes.push_back(length(parts[i], axis));
     total += sizes.back();
   }

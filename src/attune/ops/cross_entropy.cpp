@@ -109,7 +109,7 @@ struct OutputGradients {
 
 Output prepared(const Tensor& hidden, const Tensor& weight, const Tensor& bias, DType compute) {
   check(weight.rank() == 2 && hidden.rank() == 2 && hidden.size(1) == weight.size(1), "linear_cross_entropy: hidden ",
-        hidden.shape().text(), " and weight ", weight.shape().text(), ", expected [rows, d] and [classes, d]");
+        hidden.shape().text(), " and weight ", weight.shape(), ", expected [rows, d] and [classes, d]");
   check(!bias || (bias.rank() == 1 && bias.size(0) == weight.size(0)), "linear_cross_entropy: bias ",
         bias.shape().text(), ", expected [", weight.size(0), "]");
   Output output{hidden,
@@ -201,7 +201,7 @@ void add_scaled(size_t input, const Tensor& gradient, double dy, Adjoints& into)
 }  // namespace
 
 CrossEntropy cross_entropy(const Tensor& logits, std::span<const int32_t> targets, const CrossEntropyOptions& options) {
-  check(logits.rank() == 2, "cross_entropy: logits ", logits.shape().text(), " must be [rows, classes]");
+  check(logits.rank() == 2, "cross_entropy: logits ", logits.shape(), " must be [rows, classes]");
   check_goal("cross_entropy", logits.size(0), logits.size(1), targets, options);
   return dispatch_floating(logits.dtype(), [&](auto zero) {
     using T = decltype(zero);

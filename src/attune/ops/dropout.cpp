@@ -42,8 +42,7 @@ Tensor dropout(const Tensor& x, double rate, const Rng& rng) {
 
 Tensor add_dropout(const Tensor& residual, const Tensor& x, double rate, const Rng& rng) {
   check(residual.shape() == x.shape() && residual.dtype() == x.dtype(), "add_dropout: residual is ",
-        name_of(residual.dtype()), " ", residual.shape().text(), " but x is ", name_of(x.dtype()), " ",
-        x.shape().text());
+        name_of(residual.dtype()), " ", residual.shape(), " but x is ", name_of(x.dtype()), " ", x.shape().text());
   const cpu::DropoutMask mask = mask_of(rate, rng);
   return differentiable("add_dropout", masked(mask, x, residual), {residual, x},
                         [mask, rate](const Tensor& dy, Adjoints& into) {

@@ -40,7 +40,7 @@ void add_rows_by_id(const Tensor& dy, std::span<const int32_t> ids, Tensor& tabl
 }  // namespace
 
 Tensor embedding(const Tensor& table, std::span<const int32_t> ids) {
-  check(table.rank() == 2, "embedding: table ", table.shape().text(), " must be [vocabulary, width]");
+  check(table.rank() == 2, "embedding: table ", table.shape(), " must be [vocabulary, width]");
   for (size_t i = 0; i < ids.size(); ++i) {
     check(ids[i] >= 0 && ids[i] < table.size(0), "embedding: id ", ids[i], " at position ", i,
           " is outside the table of ", table.size(0), " rows");

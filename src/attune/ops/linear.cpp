@@ -9,11 +9,11 @@ namespace attune {
 namespace {
 
 void check_shapes(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  check(weight.rank() == 2, "linear: weight ", weight.shape().text(), " must be [out, in]");
+  check(weight.rank() == 2, "linear: weight ", weight.shape(), " must be [out, in]");
   check(x.rank() >= 1 && x.columns() == weight.size(1), "linear: x has ", x.columns(), " columns, weight ",
         weight.shape().text(), " expects ", weight.size(1));
-  check(!bias || (bias.rank() == 1 && bias.size(0) == weight.size(0)), "linear: bias ", bias.shape().text(),
-        " with weight ", weight.shape().text(), ", expected [", weight.size(0), "]");
+  check(!bias || (bias.rank() == 1 && bias.size(0) == weight.size(0)), "linear: bias ", bias.shape(), " with weight ",
+        weight.shape(), ", expected [", weight.size(0), "]");
 }
 
 Shape with_columns(const Shape& shape, int64_t columns) {

@@ -26,12 +26,11 @@ void matmul_backward(const Tensor& a, const Tensor& b, const Tensor& dc, const M
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
-  check(a.rank() == 2 && b.rank() == 2, "matmul: operands ", a.shape().text(), " and ", b.shape().text(),
-        " must be matrices");
+  check(a.rank() == 2 && b.rank() == 2, "matmul: operands ", a.shape(), " and ", b.shape(), " must be matrices");
   const int64_t m = a.size(options.transpose_a ? 1 : 0), inner_a = a.size(options.transpose_a ? 0 : 1);
   const int64_t n = b.size(options.transpose_b ? 0 : 1), inner_b = b.size(options.transpose_b ? 1 : 0);
-  check(inner_a == inner_b, "matmul: a ", a.shape().text(), options.transpose_a ? " transposed" : "", " has ", inner_a,
-        " columns, b ", b.shape().text(), options.transpose_b ? " transposed" : "", " has ", inner_b, " rows");
+  check(inner_a == inner_b, "matmul: a ", a.shape(), options.transpose_a ? " transposed" : "", " has ", inner_a,
+        " columns, b ", b.shape(), options.transpose_b ? " transposed" : "", " has ", inner_b, " rows");
   check(a.dtype() == b.dtype(), "matmul: a is ", name_of(a.dtype()), ", b is ", name_of(b.dtype()),
         ", expected the same type");
   return dispatch_floating(a.dtype(), [&](auto zero) {

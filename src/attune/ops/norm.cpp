@@ -11,8 +11,8 @@ namespace {
 constexpr size_t x_input = 0, weight_input = 1, bias_input = 2;
 
 void check_row(std::string_view op, std::string_view what, const Tensor& row, const Tensor& x) {
-  check(row.shape() == Shape{x.columns()}, op, ": ", what, " has shape ", row.shape().text(), ", expected [",
-        x.columns(), "], the columns of x ", x.shape().text());
+  check(row.shape() == Shape{x.columns()}, op, ": ", what, " has shape ", row.shape(), ", expected [", x.columns(),
+        "], the columns of x ", x.shape());
   check(row.dtype() == x.dtype(), op, ": ", what, " is ", name_of(row.dtype()), " but x is ", name_of(x.dtype()));
 }
 

@@ -61,8 +61,8 @@ HWY_EXPORT(column_sums_f32);
 HWY_EXPORT(column_sums_f64);
 
 void column_sums(const Tensor& x, Tensor& into, const ColumnSumOptions& options) {
-  check(into.elements() == x.columns() && into.contiguous() && into.dtype() == x.dtype(),
-        "column_sums: ", x.shape().text(), " into ", into.shape().text());
+  check(into.elements() == x.columns() && into.contiguous() && into.dtype() == x.dtype(), "column_sums: ", x.shape(),
+        " into ", into.shape());
   const Tensor even = with_even_rows(x);
   const int64_t rows = even.rows(), stride = row_stride(even);
   // Threads get whole blocks of 64 columns: a few cache lines of every row.

@@ -58,7 +58,7 @@ Tensor spread(const Tensor& dy, const Segments& segments, Reduce kind) {
 }
 
 Tensor segment_reduce(const char* op, const Tensor& x, const Segments& segments, Reduce kind) {
-  check(x.rank() == 2 && x.size(0) == segments.rows(), op, ": x ", x.shape().text(), " must be [", segments.rows(),
+  check(x.rank() == 2 && x.size(0) == segments.rows(), op, ": x ", x.shape(), " must be [", segments.rows(),
         ", width] to fit the segments");
   check(segments.disjoint() || !recording({&x}), op, ": the backward needs disjoint segments");
   return dispatch_floating(x.dtype(), [&](auto zero) {

@@ -25,9 +25,9 @@ class Segments {
   int64_t begin(int i) const { return layout_->begins[static_cast<size_t>(i)]; }
   int length(int i) const { return layout_->lengths[static_cast<size_t>(i)]; }
   int longest() const { return layout_ ? layout_->longest : 0; }
-  int64_t rows() const { return layout_ ? layout_->rows : 0; }   // of the matrix, gaps included
-  int64_t total() const { return layout_ ? layout_->total : 0; } // sum of the lengths
-  bool packed() const { return !layout_ || layout_->packed; }    // one after another, no gaps
+  int64_t rows() const { return layout_ ? layout_->rows : 0; }    // of the matrix, gaps included
+  int64_t total() const { return layout_ ? layout_->total : 0; }  // sum of the lengths
+  bool packed() const { return !layout_ || layout_->packed; }     // one after another, no gaps
   bool disjoint() const { return !layout_ || layout_->disjoint; }
 
  private:

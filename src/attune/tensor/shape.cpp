@@ -1,5 +1,7 @@
 #include "attune/tensor/shape.h"
 
+#include <ostream>
+
 #include "attune/base/check.h"
 
 namespace attune {
@@ -19,6 +21,10 @@ std::string Shape::text() const {
     result += (i > 0 ? ", " : "") + std::to_string(sizes_[static_cast<size_t>(i)]);
   }
   return result + "]";
+}
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) {
+  return out << shape.text();
 }
 
 }  // namespace attune

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <span>
 #include <string>
 
@@ -30,5 +31,8 @@ class Shape {
   int rank_ = 0;
   int64_t elements_ = 1;
 };
+
+// As text(), so that a check's message is only put together when it is needed.
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
 }  // namespace attune

@@ -89,10 +89,18 @@ Storage::Storage(size_t bytes) : bytes_(bytes) {
   data_ = pool().take(size_class(bytes));
 }
 
-Storage::~Storage() { pool().give(data_, size_class(bytes_)); }
+Storage::~Storage() {
+  pool().give(data_, size_class(bytes_));
+}
 
-MemoryUse memory_use() { return pool().use(); }
-void reset_peak_memory() { pool().reset_peak(); }
-void release_cached_memory() { pool().release(); }
+MemoryUse memory_use() {
+  return pool().use();
+}
+void reset_peak_memory() {
+  pool().reset_peak();
+}
+void release_cached_memory() {
+  pool().release();
+}
 
 }  // namespace attune

@@ -1,5 +1,5 @@
-// Memory of tensors. Freed blocks are kept by size class and handed out again, so a training step allocates nothing once
-// its sizes have been seen. Blocks are 64-byte aligned (a cache line and an AVX-512 register).
+// Memory of tensors. Freed blocks are kept by size class and handed out again, so a training step allocates nothing
+// once its sizes have been seen. Blocks are 64-byte aligned (a cache line and an AVX-512 register).
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,8 @@ class Storage {
   std::byte* data() const { return data_; }
   size_t bytes() const { return bytes_; }
 
-  // Counts changes by those who may change a tensor in place (optimizers, caches, loaders): packed copies are keyed on it.
+  // Counts changes by those who may change a tensor in place (optimizers, caches, loaders): packed copies are keyed on
+  // it.
   uint64_t version() const { return version_; }
   void changed() { ++version_; }
 

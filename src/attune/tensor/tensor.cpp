@@ -21,7 +21,7 @@ Tensor Tensor::declared(const Shape& shape, DType dtype) {
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
   Tensor result = declared(shape, dtype);
   int64_t bytes = 0;
-  check(!__builtin_mul_overflow(shape.elements(), bytes_of(dtype), &bytes), "Tensor: shape ", shape.text(),
+  check(!__builtin_mul_overflow(shape.elements(), bytes_of(dtype), &bytes), "Tensor: shape ", shape,
         " needs more than 2^63 bytes");
   result.storage_ = std::make_shared<Storage>(static_cast<size_t>(bytes));
   return result;
@@ -62,13 +62,13 @@ bool Tensor::contiguous() const {
 }
 
 void Tensor::check_type(DType wanted) const {
-  check(dtype_ == wanted, "tensor ", shape_.text(), " holds ", name_of(dtype_), ", but ", name_of(wanted),
-        " was asked for");
-  check(storage_ != nullptr, "tensor ", shape_.text(), given_ ? " is only declared: it has no elements yet" : " was not given");
+  check(dtype_ == wanted, "tensor ", shape_, " holds ", name_of(dtype_), ", but ", name_of(wanted), " was asked for");
+  check(storage_ != nullptr, "tensor ", shape_,
+        given_ ? " is only declared: it has no elements yet" : " was not given");
 }
 
 size_t Tensor::checked_elements() const {
-  check(contiguous(), "tensor ", shape_.text(), " is strided: its elements are no single span");
+  check(contiguous(), "tensor ", shape_, " is strided: its elements are no single span");
   return static_cast<size_t>(elements());
 }
 
@@ -77,11 +77,16 @@ namespace {
 template <class Fn>
 decltype(auto) dispatch(DType dtype, Fn&& fn) {
   switch (dtype) {
-    case DType::float32: return fn(float{});
-    case DType::float64: return fn(double{});
-    case DType::bfloat16: return fn(BFloat16{});
-    case DType::int32: return fn(int32_t{});
-    case DType::boolean: break;
+    case DType::float32:
+      return fn(float{});
+    case DType::float64:
+      return fn(double{});
+    case DType::bfloat16:
+      return fn(BFloat16{});
+    case DType::int32:
+      return fn(int32_t{});
+    case DType::boolean:
+      break;
   }
   return fn(bool{});
 }
@@ -123,7 +128,7 @@ To convert(From value) {
 }  // namespace
 
 void Tensor::copy_from(const Tensor& other) {
-  check(shape_ == other.shape_, "copy_from: shape ", other.shape_.text(), " into shape ", shape_.text());
+  check(shape_ == other.shape_, "copy_from: shape ", other.shape_, " into shape ", shape_);
   dispatch(dtype_, [&](auto to) {
     using To = decltype(to);
     To* target = pointer<To>();
@@ -152,7 +157,7 @@ void Tensor::fill(double value) {
 }
 
 double Tensor::at(int64_t flat) const {
-  check(flat >= 0 && flat < elements(), "tensor ", shape_.text(), " has no element ", flat);
+  check(flat >= 0 && flat < elements(), "tensor ", shape_, " has no element ", flat);
   int64_t position = 0;
   for (int axis = rank() - 1; axis >= 0; --axis) {
     position += flat % shape_[axis] * stride(axis);
@@ -162,14 +167,14 @@ double Tensor::at(int64_t flat) const {
 }
 
 double Tensor::item() const {
-  check(elements() == 1, "item: tensor ", shape_.text(), " has ", elements(), " elements, expected one");
+  check(elements() == 1, "item: tensor ", shape_, " has ", elements(), " elements, expected one");
   return at(0);
 }
 
 Tensor Tensor::viewed(const Shape& shape) const {
-  check(contiguous(), "view: tensor ", shape_.text(), " is strided");
-  check(shape.elements() == elements(), "view: tensor ", shape_.text(), " has ", elements(), " elements, shape ",
-        shape.text(), " needs ", shape.elements());
+  check(contiguous(), "view: tensor ", shape_, " is strided");
+  check(shape.elements() == elements(), "view: tensor ", shape_, " has ", elements(), " elements, shape ", shape.text(),
+        " needs ", shape.elements());
   Tensor result = declared(shape, dtype_);
   result.storage_ = storage_;
   result.offset_ = offset_;
@@ -178,7 +183,7 @@ Tensor Tensor::viewed(const Shape& shape) const {
 
 Tensor Tensor::rows_view(int64_t begin, int64_t count) const {
   check(rank() >= 1 && begin >= 0 && count >= 0 && begin + count <= shape_[0], "rows ", begin, " ... ", begin + count,
-        " of tensor ", shape_.text());
+        " of tensor ", shape_);
   std::array<int64_t, Shape::max_rank> sizes{};
   std::copy(shape_.sizes().begin(), shape_.sizes().end(), sizes.begin());
   sizes[0] = count;
@@ -189,7 +194,7 @@ Tensor Tensor::rows_view(int64_t begin, int64_t count) const {
 
 Tensor Tensor::columns_view(int64_t begin, int64_t count) const {
   check(rank() >= 1 && begin >= 0 && count >= 0 && begin + count <= columns(), "columns ", begin, " ... ",
-        begin + count, " of tensor ", shape_.text());
+        begin + count, " of tensor ", shape_);
   std::array<int64_t, Shape::max_rank> sizes{};
   std::copy(shape_.sizes().begin(), shape_.sizes().end(), sizes.begin());
   const auto rank_size = static_cast<size_t>(rank());
@@ -201,7 +206,7 @@ Tensor Tensor::strided_view(const Shape& shape, std::span<const int64_t> strides
   check(static_cast<int>(strides.size()) == shape.rank(), "strided_view: ", strides.size(), " strides for shape ",
         shape.text());
   check(shape.rank() == 0 || shape[-1] <= 1 || strides.back() == 1, "strided_view: the last axis must be contiguous");
-  check(storage_ != nullptr, "strided_view: tensor ", shape_.text(), " has no elements");
+  check(storage_ != nullptr, "strided_view: tensor ", shape_, " has no elements");
   Tensor result = declared(shape, dtype_);
   int64_t last = offset_ + offset;
   for (size_t axis = 0; axis < strides.size(); ++axis) {
@@ -211,7 +216,7 @@ Tensor Tensor::strided_view(const Shape& shape, std::span<const int64_t> strides
   }
   check(shape.elements() == 0 ||
             (offset_ + offset >= 0 && (last + 1) * bytes_of(dtype_) <= static_cast<int64_t>(storage_->bytes())),
-        "strided_view: shape ", shape.text(), " reaches outside the storage");
+        "strided_view: shape ", shape, " reaches outside the storage");
   result.storage_ = storage_;
   result.offset_ = offset_ + offset;
   return result;
@@ -225,7 +230,9 @@ Tensor Tensor::clone() const {
   return result;
 }
 
-Tensor Tensor::compact() const { return contiguous() ? *this : clone(); }
+Tensor Tensor::compact() const {
+  return contiguous() ? *this : clone();
+}
 
 Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_) {

@@ -65,13 +65,13 @@ class Tensor {
     check_type(dtype_of<T>());
     return reinterpret_cast<const T*>(storage_->data()) + offset_;
   }
-  double item() const;           // the only element, as a double
-  double at(int64_t flat) const; // element `flat` in row order, as a double (tests, reports)
+  double item() const;            // the only element, as a double
+  double at(int64_t flat) const;  // element `flat` in row order, as a double (tests, reports)
 
   // Views share the elements. They know nothing of gradients: ops/shape.h has the differentiable ones.
-  Tensor viewed(const Shape& shape) const;                           // contiguous tensors only
-  Tensor rows_view(int64_t begin, int64_t count) const;              // along axis 0
-  Tensor columns_view(int64_t begin, int64_t count) const;           // along the last axis
+  Tensor viewed(const Shape& shape) const;                  // contiguous tensors only
+  Tensor rows_view(int64_t begin, int64_t count) const;     // along axis 0
+  Tensor columns_view(int64_t begin, int64_t count) const;  // along the last axis
   Tensor strided_view(const Shape& shape, std::span<const int64_t> strides, int64_t offset) const;
 
   Tensor clone() const;          // contiguous copy
@@ -105,7 +105,8 @@ inline Tensor detach(Tensor x) {
   return x;
 }
 
-// Calls fn with a float or a double, as the dtype says; throws for any other: `dispatch(x.dtype(), [&](auto zero) {...})`.
+// Calls fn with a float or a double, as the dtype says; throws for any other: `dispatch(x.dtype(), [&](auto zero)
+// {...})`.
 template <class Fn>
 decltype(auto) dispatch_floating(DType dtype, Fn&& fn) {
   check(dtype == DType::float32 || dtype == DType::float64, "expected a float32 or float64 tensor, found ",

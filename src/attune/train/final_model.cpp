@@ -17,7 +17,7 @@ Tensor average_weights(const Parameters& parameters, const Checkpoints& checkpoi
       const auto& entry = parameters.entries()[i];
       const auto found = weights.find(entry.name);
       check(found != weights.end() && found->second.shape() == entry.parameter->shape(),
-            "averaging: a checkpoint has no ", entry.name, " ", entry.parameter->shape().text());
+            "averaging: a checkpoint has no ", entry.name, " ", entry.parameter->shape());
       Tensor into = parameters.view_of(sum, i);
       const Tensor from = found->second.to(DType::float64);
       auto y = into.data<double>();

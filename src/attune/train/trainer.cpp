@@ -173,7 +173,7 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   const auto copy = [&](const std::string& name, Tensor& into) {
     const auto from = checkpoint.buffers.find(name);
     check(from != checkpoint.buffers.end() && from->second.shape() == into.shape(), where, ": has no buffer ", name,
-          " ", into.shape().text());
+          " ", into.shape());
     into.copy_from(from->second);
   };
   for (auto& [name, buffer] : optimizer_.state()) {

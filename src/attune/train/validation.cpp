@@ -24,7 +24,7 @@ void swap_elements(Parameters& parameters, Tensor& other) {
 
 SwappedWeights::SwappedWeights(Parameters& parameters, Tensor& other) : parameters_(parameters), other_(other) {
   check(other.shape() == parameters.flat().shape() && other.dtype() == parameters.flat().dtype(),
-        "weights to swap in: ", other.shape().text(), ", the model's are ", parameters.flat().shape().text());
+        "weights to swap in: ", other.shape(), ", the model's are ", parameters.flat().shape());
   swap_elements(parameters_, other_);
 }
 
