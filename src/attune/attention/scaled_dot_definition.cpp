@@ -228,7 +228,7 @@ class Definition {
     row.log_sum_exp = row.visible.empty() ? -infinity : largest + std::log(sum);
   }
 
-  // dP -> ds, in place. papers: the softmax Jacobian is diag(P) - P P^T; relu is flat below 0.
+  // dP -> ds, in place. The softmax Jacobian is diag(P) - P P^T; relu is flat below 0.
   void normalise_backward(const Row<T>& row, T dlse, std::vector<T>& d) const {
     T r = 0;
     for (size_t n = 0; n < d.size(); ++n) r += d[n] * row.weight[n];

@@ -2,6 +2,18 @@
 
 namespace attune {
 
+namespace {
+
+std::string list_of(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) {
+    text += "\n  " + line;
+  }
+  return text;
+}
+
+}  // namespace
+
 std::vector<std::pair<std::string, Tensor>> named_tensors(const Parameters& parameters) {
   return named_tensors(parameters, parameters.flat());
 }
@@ -16,25 +28,26 @@ std::vector<std::pair<std::string, Tensor>> named_tensors(const Parameters& para
 }
 
 void load_parameters(Parameters& parameters, const std::map<std::string, Tensor>& tensors, const std::string& where) {
-  std::string wrong;
+  std::vector<std::string> wrong;
   for (const auto& entry : parameters.entries()) {
     const auto found = tensors.find(entry.name);
     if (found == tensors.end()) {
-      wrong += "\n  missing: " + entry.name + " " + entry.parameter->shape().text();
+      wrong.push_back("missing: " + entry.name + " " + entry.parameter->shape().text());
     } else if (found->second.shape() != entry.parameter->shape()) {
-      wrong += "\n  misshapen: " + entry.name + " is " + found->second.shape().text() + ", expected " +
-               entry.parameter->shape().text();
+      wrong.push_back("misshapen: " + entry.name + " is " + found->second.shape().text() + ", expected " +
+                      entry.parameter->shape().text());
     } else if (const DType dtype = found->second.dtype(); dtype == DType::int32 || dtype == DType::boolean) {
-      wrong +=
-          "\n  of the wrong type: " + entry.name + " is " + std::string(name_of(dtype)) + ", expected a floating type";
+      wrong.push_back("of the wrong type: " + entry.name + " is " + std::string(name_of(dtype)) +
+                      ", expected a floating type");
     }
   }
   for (const auto& [name, tensor] : tensors) {
     if (parameters.find(name) == nullptr) {
-      wrong += "\n  unexpected: " + name + " " + tensor.shape().text();
+      wrong.push_back("unexpected: " + name + " " + tensor.shape().text());
     }
   }
-  check(wrong.empty(), where, ": the tensors are not those of this model; is it another config's?", wrong);
+  check(wrong.empty(), where, ": ", wrong.size(),
+        " of the tensors are not those of this model; is it another config's?", list_of(wrong));
   if (!parameters.flat()) {
     parameters.allocate();  // only now: what a config claims has been compared with what the file holds
   }

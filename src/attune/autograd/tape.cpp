@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <optional>
 
 #include "attune/kernels/elementwise.h"
@@ -79,10 +80,13 @@ struct Tape::Impl {
     if (const auto found = leaves.find(key); found != leaves.end()) {
       return found->second;
     }
-    const int index = parameters != nullptr ? parameters->index_of(tensor) : -1;
-    if (index < 0) {
+    const bool inside = parameters != nullptr && parameters->flat() && tensor.storage() == parameters->flat().storage();
+    if (!inside) {
       return -1;
     }
+    const int index = parameters->index_of(tensor);
+    check(index >= 0 && parameters->entries()[static_cast<size_t>(index)].parameter->elements() == tensor.elements(),
+          "tape: a plain view ", tensor.shape(), " of a parameter would lose its gradient; use split or reshape");
     const int slot = new_slot(tensor);
     slots.back().parameter = index;
     leaves.emplace(key, slot);
@@ -137,6 +141,8 @@ void Adjoints::add(size_t input, Tensor gradient) {
   const auto& info = impl_.tape.slots[static_cast<size_t>(slot)];
   check(gradient.shape() == info.shape, impl_.node->op, ": the backward gave shape ", gradient.shape(), " for input ",
         input, " of shape ", info.shape);
+  check(gradient.dtype() == info.dtype, impl_.node->op, ": the backward gave ", name_of(gradient.dtype()),
+        " for input ", input, " of ", name_of(info.dtype));
   const auto at = static_cast<size_t>(slot);
   Tensor& sum = impl_.sums[at];
   if (info.parameter >= 0) {
@@ -187,9 +193,8 @@ Tape::Tape() : impl_(std::make_unique<Impl>()) {
 }
 
 Tape::~Tape() {
-  if (innermost == this) {
-    innermost = impl_->outer;
-  }
+  assert(innermost == this);  // scoped: the innermost goes first
+  innermost = impl_->outer;
 }
 
 Tape* Tape::current() {
@@ -209,6 +214,7 @@ size_t Tape::nodes() const {
 
 void Tape::watch(const Tensor& tensor) {
   check(tensor.allocated(), "watch: the tensor has no elements");
+  check(tensor.node() != ~uint64_t{0}, "watch: tensor ", tensor.shape(), " is detached, so nothing depends on it");
   int slot = impl_->slot_of(tensor);
   if (slot < 0) {
     slot = impl_->new_slot(tensor);

@@ -41,6 +41,9 @@ std::string overview() {
 
 int dispatch(const Arguments& arguments) {
   const std::string word = arguments.empty() ? "--help" : arguments.front();
+  if (word == "help" && arguments.size() > 1) {
+    return dispatch({arguments[1], "--help"});
+  }
   if (word == "--help" || word == "-h" || word == "help") {
     print(overview());
     return arguments.empty() ? usage_failure : success;

@@ -49,14 +49,15 @@ void TrainingLog::progress(const Progress& progress) {
 }
 
 void TrainingLog::report(const Report& report) const {
+  if (!progress_is_live()) {
+    note("update {}  epoch {}  loss {:.4f}  perplexity {:.3f}  learning rate {:.3g}  gradient norm {:.3g}  {} tokens/s",
+         with_separators(report.update), report.epoch, report.loss, report.perplexity, report.learning_rate,
+         report.gradient_norm, with_separators(std::llround(report.tokens_per_second)));
+  }
   if (report.valid_nll) {
     const std::string bleu = report.valid_bleu ? fmt::format(", BLEU {:.2f}", *report.valid_bleu) : "";
     note("validation after update {}: nll {:.4f}, perplexity {:.3f}{}", with_separators(report.update),
          *report.valid_nll, report.valid_perplexity.value_or(std::exp(*report.valid_nll)), bleu);
-  } else if (!progress_is_live()) {
-    note("update {}  epoch {}  loss {:.4f}  perplexity {:.3f}  learning rate {:.3g}  gradient norm {:.3g}  {} tokens/s",
-         with_separators(report.update), report.epoch, report.loss, report.perplexity, report.learning_rate,
-         report.gradient_norm, with_separators(std::llround(report.tokens_per_second)));
   }
 }
 

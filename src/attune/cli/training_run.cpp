@@ -87,6 +87,15 @@ Tokenizers prepare_tokenizers(const std::string& directory, const ModelConfig& c
   return train_tokenizers(config, corpus.source, corpus.target);
 }
 
+// A learnt table of positions ends somewhere: no sentence may reach beyond (</s> or <s> takes a place too).
+void check_positions(const ModelConfig& config, const TrainOptions& options) {
+  check_usage(config.positions != "learned" ||
+                  (options.max_train_length > 0 && options.max_train_length < config.max_positions),
+              "max-train-length is ", options.max_train_length,
+              ", but with positions = learned and max-positions = ", config.max_positions, " sentences of at most ",
+              config.max_positions - 1, " pieces can be learnt");
+}
+
 void check_memory(const ModelConfig& config, const TrainOptions& options) {
   DescribeOptions what;
   what.ema_decay = options.ema_decay;
@@ -173,6 +182,8 @@ void say_what_is_trained(const ModelConfig& config, const Model& model, int batc
 TrainResult run_training(const TrainingRun& run) {
   check_config(run.config);
   check_options(run.options);
+  check_validation(run.options, !run.valid.empty());
+  check_positions(run.config, run.options);
   set_threads(run.options.threads);
   check_writable(run.directory);
   const ParallelCorpus corpus = read_corpus(run.train);

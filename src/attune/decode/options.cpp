@@ -8,7 +8,10 @@
 namespace attune {
 
 void check_options(const SearchOptions& options) {
-  check_usage(options.beam_size >= 1, "--beam-size: expected 1 or more, found ", options.beam_size);
+  // Generous bounds that keep products of sizes far from overflow.
+  constexpr int widest_beam = 10'000, longest_limit = 1'000'000;
+  check_usage(options.beam_size >= 1 && options.beam_size <= widest_beam, "--beam-size: expected 1 ... ", widest_beam,
+              ", found ", options.beam_size);
   check_usage(options.n_best >= 1 && options.n_best <= options.beam_size, "--n-best: expected 1 ... beam-size (",
               options.beam_size, "), found ", options.n_best, "; raise --beam-size for more translations");
   const std::string& penalty = options.length_penalty;
@@ -16,8 +19,8 @@ void check_options(const SearchOptions& options) {
               "--length-penalty: expected none, gnmt or power, found '", penalty, "'");
   check_usage(std::isfinite(options.length_penalty_alpha) && options.length_penalty_alpha >= 0,
               "--length-penalty-alpha: expected 0 or more, found ", options.length_penalty_alpha);
-  check_usage(options.max_decoding_length >= 0, "--max-decoding-length: expected 0 or more, found ",
-              options.max_decoding_length);
+  check_usage(options.max_decoding_length >= 0 && options.max_decoding_length <= longest_limit,
+              "--max-decoding-length: expected 0 ... ", longest_limit, ", found ", options.max_decoding_length);
   const std::string& rule = options.stopping_rule;
   check_usage(rule == "first" || rule == "bound" || rule == "none",
               "--stopping-rule: expected first, bound or none, found '", rule, "'");

@@ -33,7 +33,9 @@ struct SearchOptions {
     each("max-decoding-length", self.max_decoding_length,
          "longest output in pieces; what is cut short is reported; 0: 2 x source pieces + 50");
     each("stopping-rule", self.stopping_rule,
-         "first: when beam-size hypotheses are finished; bound: when no other can still win; none: at the longest");
+         "first: when beam-size hypotheses are finished; bound: when no other can still win, judged at the longest "
+         "output; "
+         "none: at the longest");
     each("allow-unknown", self.allow_unknown, "let the model write <unk>");
     each("compute-type", self.compute_type, "of matrix products: float32, bfloat16");
   }

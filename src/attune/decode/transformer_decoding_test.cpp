@@ -1,6 +1,8 @@
 // The search with a real model: a small Transformer with random weights.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "attune/base/parallel.h"
 #include "attune/base/rng.h"
 #include "attune/decode/alignment.h"
@@ -86,6 +88,48 @@ TEST(TransformerDecoding, scores_its_outputs_as_the_scorer_does) {
     EXPECT_NEAR(scores[i].log_probability, found[i].front().score, 1e-4);
     EXPECT_EQ(score_pairs(*model, std::span(pairs).subspan(i, 1)).front().log_probabilities,
               scores[i].log_probabilities);
+  }
+}
+
+// For each target piece the source piece that its predicting row looks at most, </s> left out: from the model's own
+// weights, the mean of heads and of the layers from `first` to `last`.
+Alignment most_looked_at(const Model& model, const Example& pair, int first, int last) {
+  const auto sources = static_cast<int64_t>(pair.source.size()), targets = static_cast<int64_t>(pair.target.size());
+  std::vector<double> sums(static_cast<size_t>(sources * targets));
+  const Probe probe([&](const std::string& name, const Tensor& weights) {
+    for (int layer = first; layer <= last; ++layer) {
+      if (name != "decoder.layers." + std::to_string(layer) + ".cross_attention.weights.0") {
+        continue;
+      }
+      for (int64_t i = 0; i < weights.elements(); ++i) {
+        const int64_t key = i % weights.size(2), query = i / weights.size(2) % weights.size(1);
+        if (key < sources && query < targets) {
+          sums[static_cast<size_t>(query * sources + key)] += weights.at(i);
+        }
+      }
+    }
+  });
+  model.hidden(make_batch(std::span(&pair, 1), std::vector<int>{0}), {.probe = &probe});
+  Alignment links;
+  for (int64_t t = 0; t < targets; ++t) {
+    const auto row = sums.begin() + t * sources;
+    links.push_back({static_cast<int>(std::max_element(row, row + sources) - row), static_cast<int>(t)});
+  }
+  return links;
+}
+
+TEST(TransformerDecoding, aligns_by_the_weights_that_the_model_offers) {
+  const auto model = small_transformer();
+  const int layers = model->config().decoder_layers;
+  const std::vector<Example> pairs = {{{5, 6, 7, 9, 11}, {8, 9, 6, 4}}, {{4, 8, 3}, {10, 11, 12, 5}}};
+  const std::vector<WordsOfPieces> words = {{{0, 1, 2, 3, 4}, {0, 1, 2, 3}}, {{0, 1, 2}, {0, 1, 2, 3}}};
+  for (const int layer : {-2, -1, 0, 1}) {
+    const int first = layer == -1 ? 0 : layer == -2 ? std::max(0, layers - 2) : layer;
+    const int last = layer == -1 ? layers - 1 : first;
+    const auto links = align_words(*model, pairs, words, {.layer = layer});
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      EXPECT_EQ(links[i], most_looked_at(*model, pairs[i], first, last)) << "layer " << layer << ", pair " << i;
+    }
   }
 }
 

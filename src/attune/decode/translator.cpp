@@ -46,7 +46,7 @@ void check_options(const TranslateOptions& options) {
 
 void check_options(const TranslateOptions& options, const ModelConfig& config) {
   check_options(options);
-  if (options.alignment) {
+  if (options.alignment || options.alignment_layer != AlignmentOptions{}.layer) {
     check_options(AlignmentOptions{.layer = options.alignment_layer, .batch_size = options.batch_size}, config);
   }
 }

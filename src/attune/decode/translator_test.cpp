@@ -82,8 +82,7 @@ TEST(Translator, aligns_each_output_word_with_the_source_word_it_looked_at_most)
   const auto tokenizer = words();
   ToyModel model = toy(*tokenizer);
   // Two heads: the mean of layer 0 is highest at the query's own place, of layer 1 at the mirrored one; both put most
-  // on
-  // </s>, which is no word.
+  // on </s>, which is no word.
   model.attention = [](int layer, int queries, int keys) {
     Tensor weights = Tensor::zeros({2, queries, keys});
     for (int head = 0; head < 2; ++head) {

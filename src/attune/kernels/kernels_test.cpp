@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "attune/base/check.h"
 #include "attune/base/parallel.h"
 #include "attune/base/rng.h"
 #include "attune/kernels/elementwise.h"
@@ -16,6 +17,12 @@ std::vector<float> normals(size_t count, uint64_t seed) {
   std::vector<float> values(count);
   for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(Rng(seed).normal(i));
   return values;
+}
+
+std::vector<BFloat16> rounded(const std::vector<float>& values) {
+  std::vector<BFloat16> narrow(values.size());
+  to_bfloat16(narrow, values);
+  return narrow;
 }
 
 struct Sizes {
@@ -49,61 +56,85 @@ TEST(Product, equals_the_float64_loop_for_all_transposes_and_odd_sizes) {
   }
 }
 
-TEST(Product, bfloat16_rounds_operands_only) {
-  const auto a = normals(64 * 128, 1), b = normals(32 * 128, 2);
-  std::vector<float> c(64 * 32), exact(64 * 32);
-  product(Matrix<const float>{a.data(), 64, 128, 128}, Matrix<const float>{b.data(), 32, 128, 128, true},
-          {c.data(), 64, 32, 32}, nullptr, {.compute = DType::bfloat16});
+TEST(Product, bfloat16_operands_are_summed_in_float32) {
+  const auto a = rounded(normals(64 * 128, 1)), b = rounded(normals(32 * 128, 2));
+  std::vector<float> c(64 * 32);
+  product(Matrix<const BFloat16>{a.data(), 64, 128, 128}, Matrix<const BFloat16>{b.data(), 32, 128, 128, true},
+          {c.data(), 64, 32, 32}, nullptr, {});
   for (int i = 0; i < 64; ++i) {
     for (int j = 0; j < 32; ++j) {
       double sum = 0;
       for (int p = 0; p < 128; ++p) {
-        sum += static_cast<double>(static_cast<float>(BFloat16(a[i * 128 + p]))) *
-               static_cast<float>(BFloat16(b[j * 128 + p]));
+        sum += static_cast<double>(static_cast<float>(a[i * 128 + p])) * static_cast<float>(b[j * 128 + p]);
       }
       ASSERT_NEAR(c[i * 32 + j], sum, 1e-4);
     }
   }
 }
 
-TEST(Product, a_row_has_the_same_bits_whatever_the_other_rows_and_the_threads) {
-  for (const auto& [m, n, k] :
-       {Sizes{530, 256, 256}, {530, 64, 1024}, {530, 24, 64}, {130, 2000, 256}, {130, 512, 2048}}) {
-    for (DType compute : {DType::float32, DType::bfloat16}) {
-      const auto a = normals(static_cast<size_t>(m * k), 1), b = normals(static_cast<size_t>(n * k), 2);
-      std::vector<float> whole(static_cast<size_t>(m * n)), part(whole.size());
-      set_threads(2);
-      product(Matrix<const float>{a.data(), m, k, k}, Matrix<const float>{b.data(), n, k, k, true},
-              {whole.data(), m, n, n}, nullptr, {.compute = compute});
-      for (int count : {1, 2}) {
-        set_threads(count);
-        for (int64_t rows : {1, 2, 5, 15, 16, 17, 31, 64, 100, 128}) {
-          product(Matrix<const float>{a.data(), rows, k, k}, Matrix<const float>{b.data(), n, k, k, true},
-                  {part.data(), rows, n, n}, nullptr, {.compute = compute});
-          EXPECT_EQ(std::memcmp(part.data(), whole.data(), static_cast<size_t>(rows * n) * 4), 0)
-              << rows << " rows, n " << n << ", k " << k << ", threads " << count << ' ' << name_of(compute);
-        }
-      }
+TEST(Product, a_bias_together_with_accumulate_is_refused) {
+  const std::vector<float> x(4, 1);
+  std::vector<float> c(4);
+  EXPECT_THROW(product(Matrix<const float>{x.data(), 2, 2, 2}, Matrix<const float>{x.data(), 2, 2, 2},
+                       {c.data(), 2, 2, 2}, x.data(), {.accumulate = true}),
+               Error);
+}
+
+constexpr int thread_counts[] = {1, 2, 3, 5};
+
+// A row's bits must not depend on how many rows there are, nor on threads.
+template <class T>
+void expect_equal_rows(const std::vector<T>& a, const std::vector<T>& b, const Sizes& sizes) {
+  const auto& [m, n, k] = sizes;
+  std::vector<float> whole(static_cast<size_t>(m * n)), part(whole.size());
+  set_threads(2);
+  product(Matrix<const T>{a.data(), m, k, k}, Matrix<const T>{b.data(), n, k, k, true}, {whole.data(), m, n, n},
+          nullptr, {});
+  for (int count : thread_counts) {
+    set_threads(count);
+    for (int64_t rows : {1, 2, 5, 15, 16, 17, 31, 64, 100, 128}) {
+      product(Matrix<const T>{a.data(), rows, k, k}, Matrix<const T>{b.data(), n, k, k, true},
+              {part.data(), rows, n, n}, nullptr, {});
+      EXPECT_EQ(std::memcmp(part.data(), whole.data(), static_cast<size_t>(rows * n) * 4), 0)
+          << rows << " rows, n " << n << ", k " << k << ", threads " << count << ' ' << name_of(dtype_of<T>());
     }
   }
   set_threads(0);
 }
 
-TEST(Product, weight_gradients_have_the_same_bits_for_one_and_two_threads) {
-  for (const auto& [m, n, k] :
-       {Sizes{256, 256, 1400}, {1024, 256, 1391}, {64, 64, 5000}, {16, 40, 9000}, {256, 1024, 4096}, {32, 2000, 512}}) {
-    for (DType compute : {DType::float32, DType::bfloat16}) {
-      const auto a = normals(static_cast<size_t>(m * k), 1), b = normals(static_cast<size_t>(n * k), 2);
-      std::vector<float> one(static_cast<size_t>(m * n)), two(one.size());
-      for (auto* c : {&one, &two}) {
-        set_threads(c == &one ? 1 : 2);
-        product(Matrix<const float>{a.data(), k, m, m, true}, Matrix<const float>{b.data(), k, n, n},
-                {c->data(), m, n, n}, nullptr, {.compute = compute});
-      }
-      EXPECT_EQ(std::memcmp(one.data(), two.data(), one.size() * 4), 0) << m << ' ' << n << ' ' << k;
-    }
+TEST(Product, a_row_has_the_same_bits_whatever_the_other_rows_and_the_threads) {
+  for (const Sizes& sizes :
+       {Sizes{530, 256, 256}, {530, 64, 1024}, {530, 24, 64}, {130, 2000, 256}, {130, 512, 2048}}) {
+    const auto a = normals(static_cast<size_t>(sizes.m * sizes.k), 1),
+               b = normals(static_cast<size_t>(sizes.n * sizes.k), 2);
+    expect_equal_rows(a, b, sizes);
+    expect_equal_rows(rounded(a), rounded(b), sizes);
+  }
+}
+
+template <class T>
+void expect_equal_weight_gradients(const std::vector<T>& a, const std::vector<T>& b, const Sizes& sizes) {
+  const auto& [m, n, k] = sizes;
+  std::vector<float> first(static_cast<size_t>(m * n)), other(first.size());
+  for (int count : thread_counts) {
+    std::vector<float>& c = count == 1 ? first : other;
+    set_threads(count);
+    product(Matrix<const T>{a.data(), k, m, m, true}, Matrix<const T>{b.data(), k, n, n}, {c.data(), m, n, n}, nullptr,
+            {});
+    EXPECT_EQ(std::memcmp(c.data(), first.data(), first.size() * 4), 0)
+        << m << ' ' << n << ' ' << k << ", threads " << count;
   }
   set_threads(0);
+}
+
+TEST(Product, weight_gradients_have_the_same_bits_for_any_number_of_threads) {
+  for (const Sizes& sizes :
+       {Sizes{256, 256, 1400}, {1024, 256, 1391}, {64, 64, 5000}, {16, 40, 9000}, {256, 1024, 4096}, {32, 2000, 512}}) {
+    const auto a = normals(static_cast<size_t>(sizes.m * sizes.k), 1),
+               b = normals(static_cast<size_t>(sizes.n * sizes.k), 2);
+    expect_equal_weight_gradients(a, b, sizes);
+    expect_equal_weight_gradients(rounded(a), rounded(b), sizes);
+  }
 }
 
 TEST(Elementwise, bfloat16_conversion_rounds_to_nearest_even_and_keeps_nan) {

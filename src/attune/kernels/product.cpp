@@ -5,11 +5,9 @@
 #include <dnnl.hpp>
 #include <map>
 #include <unordered_map>
-#include <vector>
 
 #include "attune/base/check.h"
 #include "attune/base/parallel.h"
-#include "attune/kernels/elementwise.h"
 
 namespace attune::kernels {
 
@@ -188,54 +186,47 @@ void fill_bias(const Matrix<T>& c, const T* bias) {
   }
 }
 
+// What needs no product: an empty result, or a sum over nothing.
+template <class T, class Sum>
+bool is_trivial(const Matrix<const T>& a, const Matrix<Sum>& c, const Sum* bias, const ProductOptions& options) {
+  if (c.rows == 0 || c.columns == 0) {
+    return true;
+  }
+  if ((a.transposed ? a.rows : a.columns) > 0) {
+    return false;
+  }
+  if (!options.accumulate) {
+    fill_bias(c, bias);
+  }
+  return true;
+}
+
 template <class T>
-std::span<const T> rows_span(const Matrix<const T>& x) {
-  return {x.data, static_cast<size_t>((x.rows - 1) * x.stride + x.columns)};
+void narrow_product(const Matrix<const T>& a, const Matrix<const T>& b, const Matrix<float>& c, const float* bias,
+                    const ProductOptions& options) {
+  check_sizes(a, b, c.rows, c.columns);
+  check(bias == nullptr || !options.accumulate, "product: a bias cannot be added to a sum that goes on");
+  if (!is_trivial(a, c, bias, options)) {
+    onednn_product<T>(a, b, c, bias, options.accumulate);
+  }
 }
 
 }  // namespace
 
 void product(Matrix<const float> a, Matrix<const float> b, Matrix<float> c, const float* bias,
              const ProductOptions& options) {
-  check_sizes(a, b, c.rows, c.columns);
-  if (c.rows == 0 || c.columns == 0) {
-    return;
-  }
-  if ((a.transposed ? a.rows : a.columns) == 0) {
-    if (!options.accumulate) {
-      fill_bias(c, bias);
-    }
-    return;
-  }
-  if (options.compute == DType::bfloat16) {
-    std::vector<BFloat16> narrow_a(rows_span(a).size()), narrow_b(rows_span(b).size());
-    to_bfloat16(narrow_a, rows_span(a));
-    to_bfloat16(narrow_b, rows_span(b));
-    onednn_product<BFloat16>({narrow_a.data(), a.rows, a.columns, a.stride, a.transposed},
-                             {narrow_b.data(), b.rows, b.columns, b.stride, b.transposed}, c, bias, options.accumulate);
-    return;
-  }
-  onednn_product<float>(a, b, c, bias, options.accumulate);
+  narrow_product(a, b, c, bias, options);
 }
 
 void product(Matrix<const BFloat16> a, Matrix<const BFloat16> b, Matrix<float> c, const float* bias,
              const ProductOptions& options) {
-  check_sizes(a, b, c.rows, c.columns);
-  if (c.rows == 0 || c.columns == 0) {
-    return;
-  }
-  if ((a.transposed ? a.rows : a.columns) == 0) {
-    if (!options.accumulate) {
-      fill_bias(c, bias);
-    }
-    return;
-  }
-  onednn_product<BFloat16>(a, b, c, bias, options.accumulate);
+  narrow_product(a, b, c, bias, options);
 }
 
 void product(Matrix<const double> a, Matrix<const double> b, Matrix<double> c, const double* bias,
              const ProductOptions& options) {
   check_sizes(a, b, c.rows, c.columns);
+  check(bias == nullptr || !options.accumulate, "product: a bias cannot be added to a sum that goes on");
   if (!options.accumulate) {
     fill_bias(c, bias);
   }

@@ -1,9 +1,9 @@
 // Matrix products behind one door: C = A B (+ bias) or C += A B. float32 and bfloat16 go to oneDNN, float64 to a plain
-// blocked loop. float32 operands may be multiplied in bfloat16 (rounded once, summed in float32).
+// blocked loop. bfloat16 operands are summed in float32.
 //
 // Every row of C has the same bits whatever the number of rows and threads: rows are cut in fixed blocks and long sums
 // (weight gradients) in fixed chunks (measured: oneDNN 2.6 keeps a row's bits over m = 1 ... 512 but for narrow
-// results with sums of 4,096 and more; product_test.cpp would notice).
+// results with sums of 4,096 and more; kernels_test.cpp would notice).
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,7 @@ struct Matrix {
 };
 
 struct ProductOptions {
-  bool accumulate = false;         // C += A B instead of C = A B
-  DType compute = DType::float32;  // bfloat16: float32 operands are rounded to it first
+  bool accumulate = false;  // C += A B instead of C = A B
 };
 
 // bias: one value per column of C, or null; not together with accumulate. Throws when the sizes do not fit.

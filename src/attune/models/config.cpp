@@ -7,6 +7,7 @@
 #include "attune/attention/scaled_dot.h"
 #include "attune/base/check.h"
 #include "attune/nn/initialise.h"
+#include "attune/nn/mixer.h"
 #include "attune/nn/norm.h"
 #include "attune/nn/positions.h"
 #include "attune/ops/activation.h"
@@ -62,9 +63,11 @@ void check_config(const ModelConfig& config) {
               config.encoder_layers, " and ", config.decoder_layers, ", expected at most 1024");
   check_usage(config.width % config.heads == 0, "heads (", config.heads, ") must divide the width (", config.width,
               ")");
-  check_word("encoder-mixer", config.encoder_mixer, {"scaled_dot", "mean"});
-  check_word("decoder-mixer", config.decoder_mixer, {"scaled_dot"});
-  check_word("cross-mixer", config.cross_mixer, {"scaled_dot", "mean"});
+  check_named("encoder-mixer", [&] { mixer_kind(config.encoder_mixer); });
+  check_named("decoder-mixer", [&] { mixer_kind(config.decoder_mixer); });
+  check_named("cross-mixer", [&] { mixer_kind(config.cross_mixer); });
+  check_usage(mixer_kind(config.decoder_mixer).causal, "decoder-mixer is ", config.decoder_mixer,
+              ", which has no causal form: it cannot read a decoder's own past");
   check_word("norm-position", config.norm_position, {"pre", "post"});
   check_word("tied-embeddings", config.tied_embeddings, {"none", "decoder", "all"});
   check_usage(config.tied_embeddings != "all" || config.joint_vocabulary,
@@ -109,9 +112,7 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
   std::set<std::string> known{"format-version"};
   const auto read = [&](const char* key, auto& field) {
     known.insert(key);
-    if (!json.contains(key)) {
-      return;
-    }
+    check(json.contains(key), where, ": ", key, " is missing");
     using Field = std::decay_t<decltype(field)>;
     const nlohmann::json& value = json[key];
     const bool fits = std::is_same_v<Field, bool>          ? value.is_boolean()
@@ -122,7 +123,7 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
     check(fits, where, ": ", key, " is ", value.dump(), ", expected ",
           std::is_same_v<Field, bool>          ? "true or false"
           : std::is_same_v<Field, std::string> ? "a string"
-                                               : "a number of a sensible size");
+                                               : "a number from -1048576 to 1048576");
     field = value.get<Field>();
   };
   ModelConfig::visit(config, [&](const char* key, auto& field, const char*) { read(key, field); });

@@ -1,6 +1,7 @@
 #include "attune/models/describe.h"
 
 #include "attune/models/model.h"
+#include "attune/nn/mixer.h"
 
 namespace attune {
 
@@ -9,6 +10,13 @@ namespace {
 // Multiply-adds per token of the products of one feed-forward layer.
 int64_t feed_forward_cost(const ModelConfig& config) {
   return int64_t{config.width} * config.feed_forward * (config.gated_feed_forward ? 3 : 2);
+}
+
+MixerCost cost_of(const std::string& mixer, const ModelConfig& config, int length) {
+  MixerOptions options;
+  options.width = config.width;
+  options.heads = config.heads;
+  return mixer_kind(mixer).cost(options, length);
 }
 
 // Floats that the backward needs per token of a layer: what each op saves. A sublayer keeps its norm's input and
@@ -30,14 +38,18 @@ ModelDescription describe(const ModelConfig& config, const DescribeOptions& opti
   for (const auto& entry : model->parameters().entries()) {
     result.tensors.push_back({entry.name, entry.parameter->shape()});
   }
-  const int64_t width = config.width, projections = 4 * width * width, scores = 2 * width * options.length;
-  const int64_t encoder_layer = projections + scores + feed_forward_cost(config);
-  // The decoder's cross-attention projects keys and values once per source token.
-  const int64_t decoder_layer = projections + scores / 2 + 2 * width * width + scores + feed_forward_cost(config);
+  const int64_t width = config.width;
+  const MixerCost encoder = cost_of(config.encoder_mixer, config, options.length);
+  const MixerCost decoder = cost_of(config.decoder_mixer, config, options.length);
+  const MixerCost cross = cost_of(config.cross_mixer, config, options.length);
+  const int64_t feed_forward = feed_forward_cost(config);
   result.source_multiply_adds_per_token =
-      config.encoder_layers * encoder_layer + config.decoder_layers * 2 * width * width;
-  result.target_multiply_adds_per_token =
-      config.decoder_layers * decoder_layer + width * int64_t{config.target_vocabulary};
+      config.encoder_layers * (encoder.per_query + encoder.per_key + encoder.scores + feed_forward) +
+      config.decoder_layers * cross.per_key;
+  result.target_multiply_adds_per_token =  // a causal mixer sees half of the keys on average
+      config.decoder_layers *
+          (decoder.per_query + decoder.per_key + decoder.scores / 2 + cross.per_query + cross.scores + feed_forward) +
+      width * int64_t{config.target_vocabulary};
 
   const int64_t encoder_saved =
       config.encoder_layers * (saved_by_attention(config, true) + saved_by_feed_forward(config));

@@ -8,6 +8,7 @@
 #include "attune/models/model.h"
 #include "attune/nn/initialise.h"
 #include "attune/ops/cross_entropy.h"
+#include "attune/tensor/storage.h"
 
 namespace attune {
 namespace {
@@ -31,9 +32,9 @@ std::unique_ptr<Model> ready(const ModelConfig& config) {
   return model;
 }
 
-// Every form that the config offers, one word changed at a time.
+// The forms that the config offers, one word changed at a time.
 std::vector<ModelConfig> forms() {
-  std::vector<ModelConfig> list(12, tiny());
+  std::vector<ModelConfig> list(24, tiny());
   list[1].norm_position = "post";
   list[2].norm = "rms_norm";
   list[3].activation = "gelu";
@@ -45,6 +46,18 @@ std::vector<ModelConfig> forms() {
   list[9].cross_mixer = "mean";
   list[10].encoder_mixer = "mean";
   list[11].normaliser = "relu_mean";
+  list[12].normaliser = "relu_sum";
+  list[13].normaliser = "sigmoid";
+  list[14].embedding_scale = false;
+  list[15].embedding_initialiser = "normal(0.5)";
+  list[16].positions = "sinusoidal_concatenated";
+  list[17].positions = "sinusoidal_tensor2tensor";
+  list[18].positions = "none";
+  list[19].activation = "gelu_tanh";
+  list[20].activation = "tanh";
+  list[21].norm_position = "post", list[21].norm = "rms_norm";
+  list[22].attention_dropout = 0.4, list[22].activation_dropout = 0.3, list[22].embedding_dropout = 0;
+  list[23].initialiser = "orthogonal";
   return list;
 }
 
@@ -148,20 +161,80 @@ TEST(Config, json_round_trip_keeps_every_key_and_refuses_unknown_ones) {
   EXPECT_THROW(check_config(config), UsageError);
 }
 
+TEST(Transformer, dropout_rates_act_where_their_keys_say) {
+  const auto all = examples();
+  const Batch batch = make_batch(all, std::vector<int>{0, 1, 2, 3});
+  ModelConfig none = tiny();
+  none.dropout = 0, none.embedding_dropout = 0, none.attention_dropout = 0, none.activation_dropout = 0;
+  const Pass training{.dropout = Rng(5)};
+  const auto changes = [&](const ModelConfig& config) {
+    const auto model = ready(config);
+    const Tensor with = model->hidden(batch, training), without = model->hidden(batch, {});
+    return std::memcmp(with.data<float>().data(), without.data<float>().data(), with.data<float>().size_bytes()) != 0;
+  };
+  EXPECT_FALSE(changes(none));
+  for (double ModelConfig::*rate : {&ModelConfig::dropout, &ModelConfig::embedding_dropout,
+                                    &ModelConfig::attention_dropout, &ModelConfig::activation_dropout}) {
+    ModelConfig one = none;
+    one.*rate = 0.3;
+    EXPECT_TRUE(changes(one));
+  }
+}
+
 TEST(Describe, counts_a_large_model_without_memory) {
   ModelConfig config;
   config.encoder_layers = config.decoder_layers = 48;
   config.width = 8192, config.heads = 64, config.feed_forward = 32768;
   config.source_vocabulary = config.target_vocabulary = 32000;
+  reset_peak_memory();
+  const int64_t before = memory_use().peak;
   const ModelDescription big = describe(config);
   EXPECT_GT(big.parameters, int64_t{80} * 1000 * 1000 * 1000);
-  ModelConfig small = tiny();
-  const ModelDescription description = describe(small);
-  EXPECT_EQ(description.parameters, make_model(small)->parameters().count());
-  // By hand: embeddings, attentions (4 matrices with biases), feed-forward, norms, output bias.
-  const int64_t attention = 4 * (16 * 16 + 16), feed = 16 * 24 * 2 + 24 + 16, norm = 32;
+  EXPECT_EQ(memory_use().peak, before);
+}
+
+TEST(Describe, parameters_and_multiply_adds_equal_those_counted_by_hand) {
+  const ModelDescription description = describe(tiny(), {.length = 10});
+  const int64_t d = 16, f = 24, v = 20, attention = 4 * (d * d + d), feed = 2 * d * f + f + d, norm = 2 * d;
   EXPECT_EQ(description.parameters,
-            2 * 20 * 16 + 2 * (attention + feed + 2 * norm) + 2 * (2 * attention + feed + 3 * norm) + 2 * norm + 20);
+            2 * v * d + 2 * (attention + feed + 2 * norm) + 2 * (2 * attention + feed + 3 * norm) + 2 * norm + v);
+  // Per source token: 4 projections, scores and mix over 10 keys, feed-forward; and keys and values for each decoder
+  // layer.
+  EXPECT_EQ(description.source_multiply_adds_per_token, 2 * (4 * d * d + 2 * d * 10 + 2 * d * f) + 2 * 2 * d * d);
+  // Per target token: half the keys are visible on average; the cross-attention projects queries and output.
+  EXPECT_EQ(description.target_multiply_adds_per_token,
+            2 * (4 * d * d + d * 10 + 2 * d * d + 2 * d * 10 + 2 * d * f) + d * v);
+  ModelConfig mean = tiny();
+  mean.cross_mixer = "mean";
+  const ModelDescription without = describe(mean, {.length = 10});
+  EXPECT_EQ(without.target_multiply_adds_per_token, 2 * (4 * d * d + d * 10 + 2 * d * f) + d * v);
+}
+
+TEST(Describe, memory_of_a_step_is_near_what_a_step_takes) {
+  ModelConfig config = tiny();
+  config.encoder_layers = config.decoder_layers = 3;
+  config.width = 64, config.heads = 4, config.feed_forward = 256;
+  config.source_vocabulary = config.target_vocabulary = 500;
+  std::vector<Example> all(40, {std::vector<int>(24, 7), std::vector<int>(24, 9)});
+  std::vector<int> everyone(40);
+  for (int i = 0; i < 40; ++i) everyone[static_cast<size_t>(i)] = i;
+  const Batch batch = make_batch(all, everyone);
+  const int64_t before = memory_use().in_use;
+  reset_peak_memory();
+  const auto model = ready(config);
+  {
+    const Tensor moments = Tensor::zeros({2 * model->parameters().flat_elements()});
+    Tape tape(model->parameters());
+    const OutputLayer output = model->output();
+    const CrossEntropy loss = linear_cross_entropy(model->hidden(batch, {.dropout = Rng(1)}), output.weight,
+                                                   output.bias, batch.target_output, {.label_smoothing = 0.1});
+    tape.backward(loss.loss);
+  }
+  const auto measured = static_cast<double>(memory_use().peak - before);
+  const auto said = static_cast<double>(
+      describe(config, {.batch_tokens = static_cast<int>(batch.target_tokens())}).training_step_bytes);
+  EXPECT_LT(measured / said, 1.5) << measured << " bytes measured, " << said << " said";
+  EXPECT_GT(measured / said, 0.7) << measured << " bytes measured, " << said << " said";
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace attune {
 // One sublayer's surroundings: where the norm stands, and the dropout on what the sublayer adds.
 struct Residual {
   Residual() = default;
-  Residual(const ModelConfig& config);
+  explicit Residual(const ModelConfig& config);
 
   // f: normalised input -> what is added
   template <class Fn>

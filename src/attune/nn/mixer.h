@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "attune/autograd/parameters.h"
 #include "attune/nn/pass.h"
@@ -48,7 +49,21 @@ struct MixerOptions {
   Initialiser initialiser = {Initialiser::Kind::xavier_uniform, 0};
 };
 
-// word: scaled_dot, or mean (every key counts the same: what is lost without attention). Throws on another.
-std::unique_ptr<Mixer> make_mixer(const std::string& word, const MixerOptions& options);
+// Multiply-adds of products: projections a query, projections a key, scores and mix a query over `length` keys.
+struct MixerCost {
+  int64_t per_query = 0, per_key = 0, scores = 0;
+};
+
+// A row of the table of mixers: whatever goes over all of them (config words, tests, describe) goes over this table.
+struct MixerKind {
+  std::string_view word;
+  bool causal;  // has a causal form: it can read a decoder's own past
+  std::unique_ptr<Mixer> (*make)(const MixerOptions& options);
+  MixerCost (*cost)(const MixerOptions& options, int length);
+};
+std::span<const MixerKind> mixers();
+const MixerKind& mixer_kind(std::string_view word);  // throws a UsageError that lists the known words
+
+std::unique_ptr<Mixer> make_mixer(std::string_view word, const MixerOptions& options);
 
 }  // namespace attune

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "attune/nn/mean_mixer.h"
 #include "attune/ops/reshape.h"
 
 namespace attune {
@@ -154,17 +153,6 @@ Tensor MultiHeadAttention::step(const Tensor& x, MixerState& state, const Pass& 
 
 void MultiHeadAttention::collect(Parameters& list, const std::string& name) {
   visit(*this, [&](const char* part, auto& module) { detail::collect(list, name + "." + part, module); });
-}
-
-std::unique_ptr<Mixer> make_mixer(const std::string& word, const MixerOptions& options) {
-  check_usage(options.heads > 0 && options.width % options.heads == 0, "heads (", options.heads,
-              ") must divide the width (", options.width, ")");
-  if (word == "scaled_dot") {
-    return std::make_unique<MultiHeadAttention>(options);
-  }
-  check_usage(word == "mean", "unknown mixer \"", word, "\", expected scaled_dot or mean");
-  check_usage(!options.causal, "the mixer mean has no causal form: it can read a source, not a decoder's own past");
-  return std::make_unique<MeanMixer>(options);
 }
 
 }  // namespace attune

@@ -60,7 +60,8 @@ TEST(Modules, feed_forward_has_right_gradients_for_all_forms) {
 TEST(Modules, every_mixer_has_right_gradients) {
   const Segments queries = Segments::of_lengths(std::vector<int>{2, 0, 3}),
                  keys = Segments::of_lengths(std::vector<int>{3, 2, 1});
-  for (const char* word : {"scaled_dot", "mean"}) {
+  for (const MixerKind& kind : mixers()) {
+    const std::string word(kind.word);
     for (bool biases : {false, true}) {
       const auto mixer = make_mixer(word, {.width = 4, .heads = 2, .biases = biases, .dropout = 0.2});
       Parameters list;
@@ -77,6 +78,34 @@ TEST(Modules, every_mixer_has_right_gradients) {
         EXPECT_LT(to_memory.error, 1e-6) << word << ": " << to_memory.where;
       }
     }
+  }
+}
+
+TEST(Modules, every_mixer_takes_no_rows_and_one_row) {
+  for (const MixerKind& kind : mixers()) {
+    const auto mixer = make_mixer(kind.word, {.width = 4, .heads = 2});
+    Parameters list;
+    mixer->collect(list, "mixer");
+    const Segments none = Segments::of_lengths(std::vector<int>{0, 0}), one = Segments::of_lengths(std::vector<int>{1});
+    const auto single = module_gradient_error(list, random_tensor({1, 4}, Rng(4)),
+                                              [&](const Tensor& x) { return (*mixer)(x, one, x, one, {}); });
+    EXPECT_LT(single.error, 1e-6) << kind.word << ": " << single.where;
+    const Tensor empty = Tensor::zeros({0, 4}, DType::float64);
+    EXPECT_EQ((*mixer)(empty, none, empty, none, {}).shape(), Shape({0, 4})) << kind.word;
+  }
+}
+
+TEST(Modules, layers_take_no_rows_and_one_row) {
+  Linear layer({3, 4, true}, {});
+  const Parameters list = parameters_of(layer);
+  FeedForward feed({.width = 3, .inner = 5, .activation = Activation::gelu});
+  const Parameters feed_list = parameters_of(feed);
+  for (int rows : {0, 1}) {
+    const Tensor x = random_tensor({rows, 3}, Rng(1));
+    const auto linear_error = module_gradient_error(list, x, [&](const Tensor& y) { return layer(y, {}); });
+    EXPECT_LT(linear_error.error, 1e-7) << linear_error.where;
+    const auto feed_error = module_gradient_error(feed_list, x, [&](const Tensor& y) { return feed(y, {}); });
+    EXPECT_LT(feed_error.error, 1e-6) << feed_error.where;
   }
 }
 

@@ -1,9 +1,9 @@
 // Where a token stands in its sequence, added to its embedding. Three sinusoidal layouts are in use (papers differ from
 // tools), d the width, p the position from 0:
-//   sinusoidal               interleaved sin, cos of p / 10000^(2i/d)                    (Vaswani 2017, section 3.5)
-//   sinusoidal_concatenated  [sin | cos] of p / 10000^(2i/d)                             (HF Marian)
-//   sinusoidal_tensor2tensor [sin | cos] of p / 10000^(i/(d/2-1))                        (tensor2tensor, fairseq,
-//   Marian) learned                  a row of a learnt table per position
+//   sinusoidal               interleaved sin, cos of p / 10000^(2i/d)  (Vaswani 2017, section 3.5)
+//   sinusoidal_concatenated  [sin | cos] of p / 10000^(2i/d)           (Hugging Face's Marian models)
+//   sinusoidal_tensor2tensor [sin | cos] of p / 10000^(i/(d/2-1))      (tensor2tensor, fairseq, Marian itself)
+//   learned                  a row of a learnt table per position
 #pragma once
 
 #include <string_view>

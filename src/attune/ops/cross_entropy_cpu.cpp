@@ -72,6 +72,9 @@ LogitStatistics statistics(const T* x, T* exps, int64_t classes) {
   result.max = static_cast<double>(largest);
   result.exp_sum =
       exps != nullptr ? exp_sum<true>(x, exps, classes, largest) : exp_sum<false>(x, exps, classes, largest);
+  if (std::isnan(result.sum)) {  // vector exp and max lose a NaN; the plain sum never does
+    result.exp_sum = result.sum;
+  }
   result.log_sum_exp = result.max + std::log(result.exp_sum);
   return result;
 }

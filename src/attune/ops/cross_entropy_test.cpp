@@ -1,5 +1,7 @@
 #include "attune/ops/cross_entropy.h"
 
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "attune/ops/arithmetic.h"
@@ -204,6 +206,30 @@ TEST(CrossEntropy, says_what_does_not_fit) {
               linear_cross_entropy(x, Tensor::zeros({5, 4}), {}, std::vector<int32_t>{0, 3});
             }),
             "linear_cross_entropy: hidden [2, 3] and weight [5, 4], expected [rows, d] and [classes, d]");
+}
+
+TEST(CrossEntropy, a_nan_logit_shows_wherever_it_stands) {
+  const std::vector<int32_t> gold{0};
+  for (int64_t classes : {1, 16, 40, 300}) {
+    for (int64_t at = 0; at < classes; at += classes < 41 ? 1 : 37) {
+      for (double smoothing : {0.0, 0.1}) {
+        for (DType dtype : {DType::float32, DType::float64}) {
+          Tensor x = random_tensor({1, classes}, Rng(4), DType::float64);
+          x.data<double>()[static_cast<size_t>(at)] = NAN;
+          const CrossEntropy result = cross_entropy(x.to(dtype), gold, {.label_smoothing = smoothing});
+          EXPECT_TRUE(std::isnan(result.loss.item())) << classes << " classes, NaN at " << at;
+          EXPECT_TRUE(std::isnan(result.nll)) << classes << " classes, NaN at " << at;
+        }
+      }
+    }
+  }
+}
+
+TEST(CrossEntropy, an_excluded_class_is_no_nan) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Tensor x = Tensor::of<double>({1, 3}, {1, -inf, 4});
+  const std::vector<int32_t> gold{0};
+  EXPECT_NEAR(cross_entropy(x, gold).nll, std::log(std::exp(1) + std::exp(4)) - 1, 1e-14);
 }
 
 }  // namespace

@@ -146,7 +146,8 @@ void check_coverage(const Header& header, uint64_t buffer_bytes, const std::stri
   uint64_t end = 0;
   for (const Entry& entry : header.entries) {
     check(entry.begin == end, path, ": tensor '", entry.name, "' begins at byte ", entry.begin, " of the buffer, ",
-          entry.begin < end ? "inside the one before it" : "leaving a hole", ", which ends at ", end);
+          entry.begin < end ? "inside the one before it" : "leaving a hole", "; expected ", end,
+          ", the end of the one before it");
     end = entry.end;
   }
   check(end == buffer_bytes, path, ": the tensors take ", end, " bytes, but the file holds ", buffer_bytes,

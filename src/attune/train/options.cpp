@@ -1,12 +1,12 @@
 #include "attune/train/options.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <initializer_list>
 #include <type_traits>
 
 #include "attune/base/check.h"
+#include "attune/base/text.h"
 
 namespace attune {
 namespace {
@@ -34,20 +34,6 @@ void check_in(const char* key, double value, const Interval& range) {
   const bool below = range.high_open ? value < range.high : value <= range.high;
   check_usage(std::isfinite(value) && above && below, key, ": expected a number ", range.low_open ? "above " : "from ",
               range.low, range.high_open ? " and below " : " to ", range.high, ", got ", value);
-}
-
-template <class T>
-std::string text_of(const T& value) {
-  if constexpr (std::is_same_v<T, std::string>) {
-    return value;
-  } else if constexpr (std::is_same_v<T, bool>) {
-    return value ? "true" : "false";
-  } else if constexpr (std::is_floating_point_v<T>) {
-    char text[64];
-    return {text, std::to_chars(text, text + sizeof text, value).ptr};
-  } else {
-    return std::to_string(value);
-  }
 }
 
 void check_ranges(const TrainOptions& o) {

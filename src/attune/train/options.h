@@ -48,7 +48,7 @@ struct TrainOptions {
     each("max-update", self.max_update, "stop after so many updates; 0: no limit");
     each("max-epoch", self.max_epoch, "stop after so many passes over the data; 0: no limit");
     each("max-minutes", self.max_minutes, "stop after so many minutes spent in updates; 0: no limit");
-    each("batch-tokens", self.batch_tokens, "target tokens a batch at most");
+    each("batch-tokens", self.batch_tokens, "target tokens a batch at most; a longer sentence is a batch of its own");
     each("update-freq", self.update_freq, "batches whose gradients are summed for one update");
     each("max-train-length", self.max_train_length,
          "longer sentence pairs (pieces) are left out, and counted; 0: no limit");
@@ -67,13 +67,14 @@ struct TrainOptions {
     each("nesterov", self.nesterov, "sgd: look ahead along the momentum");
     each("clip-norm", self.clip_norm, "largest norm of the whole gradient (per token); 0: no clipping");
     each("label-smoothing", self.label_smoothing, "share of the target distribution spread over all classes");
-    each("ema-decay", self.ema_decay, "moving average of the weights, which becomes the model, e.g. 0.999; 0: off");
+    each("ema-decay", self.ema_decay,
+         "moving average of the weights, which becomes the model, e.g. 0.999 (less at the start); 0: off");
     each("average-last", self.average_last, "the model is the mean of so many last checkpoints; 0: off");
     each("patience", self.patience, "stop after so many validations without improvement; 0: off");
     each("log-freq", self.log_freq, "updates between reports");
     each("save-freq", self.save_freq, "updates between checkpoints; 0: at the end of each epoch");
     each("valid-freq", self.valid_freq, "updates between validations; 0: at the end of each epoch");
-    each("keep-last", self.keep_last, "checkpoints older than the two newest of which the weights are kept");
+    each("keep-last", self.keep_last, "besides the two newest checkpoints, keep the weights of so many older ones");
     each("keep-best", self.keep_best, "the model is the best validation's, not the last one's");
     each("compute-type", self.compute_type, "of matrix products: float32 or bfloat16");
     each("valid-bleu", self.valid_bleu, "translate the validation set at each validation and score it");

@@ -2,10 +2,8 @@
 
 #include <zlib.h>
 
-#include <sstream>
-#include <type_traits>
-
 #include "attune/base/check.h"
+#include "attune/base/text.h"
 
 namespace attune {
 namespace {
@@ -28,12 +26,7 @@ std::map<std::string, std::string> run_config(const TrainOptions& options, const
                                               const std::vector<Example>& examples,
                                               const std::map<std::string, std::string>& identity) {
   std::map<std::string, std::string> config = options_text(options);
-  ModelConfig::visit(model, [&](const char* key, const auto& value, const char*) {
-    std::ostringstream text;
-    text.precision(17);
-    text << std::boolalpha << value;
-    config[key] = text.str();
-  });
+  ModelConfig::visit(model, [&](const char* key, const auto& value, const char*) { config[key] = text_of(value); });
   config["source vocabulary"] = std::to_string(model.source_vocabulary);
   config["target vocabulary"] = std::to_string(model.target_vocabulary);
   config["training examples"] = std::to_string(examples.size());
@@ -46,10 +39,20 @@ void check_same_run(const std::map<std::string, std::string>& saved, const std::
                     const TrainOptions& options, const std::string& where) {
   const std::set<std::string> free = resumable_keys(options);
   std::string differing;
-  for (const auto& [key, value] : now) {
-    const auto before = saved.find(key);
-    if (before != saved.end() && before->second != value && free.count(key) == 0) {
-      differing += "\n  " + key + ": " + before->second + " in the checkpoint, " + value + " now";
+  std::set<std::string> keys;
+  for (const auto* side : {&saved, &now}) {
+    for (const auto& [key, value] : *side) {
+      keys.insert(key);
+    }
+  }
+  const auto value_in = [](const auto& side, const std::string& key) {
+    const auto found = side.find(key);
+    return found == side.end() ? std::string("nothing") : found->second;
+  };
+  for (const std::string& key : keys) {
+    const std::string before = value_in(saved, key), value = value_in(now, key);
+    if (before != value && free.count(key) == 0) {
+      differing += "\n  " + key + ": " + before + " in the checkpoint, " + value + " now";
     }
   }
   check_usage(differing.empty(), where,

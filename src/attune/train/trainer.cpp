@@ -67,6 +67,7 @@ class Trainer {
   void update();
   UpdateGradient gradient_of_update(const Place& place);
   double apply(const UpdateGradient& gradient, double rate);
+  void check_finite(const Tensor& weights) const;
   void count(const UpdateGradient& gradient, const Figures& figures);
   void after_update(int64_t epoch);
   Report report_of_interval(int64_t epoch);
@@ -164,6 +165,8 @@ bool Trainer::resume() {
   checkpoints_.clean(found);
   saved_update_ = state_.update;
   result_.resumed_from = state_.update;
+  note("resumed from " + checkpoints_.path_of(state_.update) + " (update " + std::to_string(state_.update) +
+       ", epoch " + std::to_string(state_.epoch + 1) + ")");
   return true;
 }
 
@@ -237,7 +240,7 @@ double Trainer::apply(const UpdateGradient& gradient, double rate) {
   const double norm = finite_loss ? per(norm_of(gradient.sum->flat()), gradient.target_tokens) : 0;
   check(finite_loss && std::isfinite(norm), "training stopped at update ", state_.update + 1, ": the ",
         finite_loss ? "gradient's norm" : "loss", " is ", finite_loss ? norm : gradient.loss, "; ",
-        saved_update_ > 0 ? "the last good state is " + checkpoints_.path_of(saved_update_)
+        saved_update_ > 0 ? "the last checkpoint is " + checkpoints_.path_of(saved_update_)
                           : "there is no checkpoint yet",
         ". Try a lower lr, a longer warm-up or clip-norm in a new directory");
   const double clip = options_.clip_norm > 0 && norm > options_.clip_norm ? options_.clip_norm / norm : 1;
@@ -245,6 +248,15 @@ double Trainer::apply(const UpdateGradient& gradient, double rate) {
   optimizer_.step(flat, gradient.sum->flat(),
                   {.learning_rate = rate, .gradient_scale = clip / static_cast<double>(gradient.target_tokens)});
   return norm;
+}
+
+// A finite gradient can still throw the weights out of range: they are never written.
+void Trainer::check_finite(const Tensor& weights) const {
+  check(std::isfinite(norm_of(weights)), "training stopped at update ", state_.update,
+        ": the weights are no longer finite; ",
+        saved_update_ > 0 ? "the last checkpoint is " + checkpoints_.path_of(saved_update_)
+                          : "there is no checkpoint yet",
+        ". Try a lower lr, a longer warm-up or clip-norm in a new directory");
 }
 
 void Trainer::count(const UpdateGradient& gradient, const Figures& figures) {
@@ -329,6 +341,7 @@ void Trainer::validate(Report& report) {
 }
 
 void Trainer::save(const Saving& saving) {
+  check_finite(model_.parameters().flat());
   state_.scheduled = saving.scheduled;
   state_.log_lines = log_.lines();
   state_.optimizer_steps = optimizer_.steps();
@@ -371,6 +384,7 @@ void Trainer::finish() {
       note("left out of the average: " + line);
     }
   }
+  check_finite(chosen);
   Tensor flat = model_.parameters().flat();
   flat.copy_from(chosen);
   write_model(run_.directory, model_.parameters(), flat);
@@ -385,23 +399,22 @@ void check_directory(const std::string& directory) {
         ": cannot be made a model directory: ", error ? error.message() : "it is no directory");
 }
 
-void check_validation(const TrainOptions& options, const Validation& validation) {
-  const bool there = !validation.examples.empty();
-  check_usage(there || !options.keep_best, "keep-best: needs validation data, give --valid");
-  check_usage(there || options.patience == 0, "patience: needs validation data, give --valid");
-  check_usage(there || options.lr_scheduler != "plateau", "lr-scheduler plateau: needs validation data, give --valid");
-}
-
 bool has_checkpoint(const std::string& directory) {
   return !Checkpoints(directory + "/checkpoints").updates().empty();
 }
 
 }  // namespace
 
+void check_validation(const TrainOptions& options, bool there) {
+  check_usage(there || !options.keep_best, "keep-best: needs validation data, give --valid");
+  check_usage(there || options.patience == 0, "patience: needs validation data, give --valid");
+  check_usage(there || options.lr_scheduler != "plateau", "lr-scheduler plateau: needs validation data, give --valid");
+}
+
 TrainResult train(Model& model, Batcher& data, const TrainOptions& options, const TrainRun& run) {
   check_options(options);
   check(static_cast<bool>(model.parameters().flat()), "train: allocate and initialise the model's parameters first");
-  check_validation(options, run.validation);
+  check_validation(options, !run.validation.examples.empty());
   check_directory(run.directory);
   set_threads(options.threads);
   return Trainer(model, data, options, run).train();

@@ -49,6 +49,9 @@ struct TrainResult {
   int64_t best_update = 0;  // of the best validation
 };
 
+// What needs validation data, before anything is read: throws a UsageError when there is none.
+void check_validation(const TrainOptions& options, bool there);
+
 // The model's parameters must be allocated and initialised; a resumed run overwrites them. At the end they are what was
 // written to model.safetensors. Sets the number of threads. Throws a UsageError when the directory holds a run with
 // other options, an Error when the loss or the gradient is not finite (the checkpoints stay as they are).
