@@ -2,8 +2,10 @@
 #   make        builds build/attune
 #   make demo   trains a small translator on a generated corpus and shows what it learnt (minutes)
 #   make test   builds and runs all tests
-#   make check  the sanitizer build's unit tests, the format and the order of the rooms
-.PHONY: all demo test check format rooms sanitize clean
+#   make check  the sanitizer build's unit tests, the format, the order of the rooms, the headers and the package
+#   make install [PREFIX=/usr/local]  the program, libattune, its headers, its CMake package, completion for bash
+.PHONY: all demo test check format rooms headers package install sanitize clean
+PREFIX ?= /usr/local
 MAKEFLAGS += --no-print-directory
 
 all:
@@ -22,7 +24,7 @@ test:
 	@cmake --build --preset test
 	@ctest --preset test
 
-check: rooms format sanitize
+check: rooms format headers package sanitize
 
 sanitize:
 	@tools/install_packages.sh checks
@@ -37,6 +39,16 @@ format:
 
 rooms:
 	@tools/check_rooms.sh
+
+headers:
+	@tools/install_packages.sh build
+	@tools/check_headers.sh
+
+package: all
+	@tools/check_package.sh
+
+install: all
+	@cmake --install build --prefix $(PREFIX)
 
 clean:
 	rm -rf build

@@ -26,6 +26,8 @@ const std::vector<BadInput> bad_inputs{
     {"", 2, {}},
     {"trian", 2, {"unknown command trian", "attune train"}},
     {"--versoin", 2, {"unknown flag --versoin"}},
+    {"--completion", 2, {"--completion", "expected bash"}},
+    {"--completion zsh", 2, {"--completion", "expected bash"}},
     {"train --widht 64", 2, {"--widht", "did you mean --width?"}},
     {"train --batch-token=64", 2, {"--batch-token", "--batch-tokens"}},
     {"translate --beam 5", 2, {"--beam", "--beam-size"}},
@@ -189,6 +191,27 @@ TEST_F(CommandLine, says_its_version) {
   const Ran ran = place->run("--version");
   EXPECT_EQ(ran.code, 0);
   EXPECT_EQ(ran.out.rfind("attune " ATTUNE_VERSION " (", 0), 0U) << ran.out;
+}
+
+TEST_F(CommandLine, completes_commands_and_their_flags_in_bash) {
+  place->write("complete.sh",
+               "shopt -u progcomp\n. ./completion\nprogram=$1; shift\nCOMP_WORDS=(attune \"$@\")\nCOMP_CWORD=$#\n"
+               "_attune \"$program\"\necho \"${COMPREPLY[@]}\"\n");
+  ASSERT_EQ(place->run("--completion bash > completion").code, 0);
+  const auto completed = [](const std::string& words) {
+    const Ran ran = place->shell("bash complete.sh " ATTUNE_PROGRAM " " + words);
+    EXPECT_EQ(ran.code, 0);
+    EXPECT_EQ(ran.err, "");
+    return ran.out;
+  };
+  EXPECT_EQ(completed("tra"), "train translate\n");
+  EXPECT_EQ(completed("train --log"), "--log-freq\n");
+  EXPECT_EQ(completed("translate --model x --beam"), "--beam-size\n");
+  EXPECT_EQ(completed("evaluate --reference ok"), "\n");  // a file name: left to bash
+  for (const std::string& command : all_commands) {
+    EXPECT_EQ(completed(command), command + "\n");
+    EXPECT_NE(completed(command + " --").find("--help --"), std::string::npos) << command << " has no flags";
+  }
 }
 
 TEST_F(CommandLine, evaluates_as_json_and_as_text) {

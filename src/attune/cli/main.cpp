@@ -10,6 +10,7 @@
 
 #include "attune/base/check.h"
 #include "attune/cli/command.h"
+#include "attune/cli/completion.h"
 #include "attune/cli/console.h"
 #include "attune/cli/suggest.h"
 #include "attune/cli/version.h"
@@ -36,7 +37,9 @@ std::string overview() {
   for (const Command& command : commands()) {
     text += fmt::format("  {:<10} {}\n", command.name, command.purpose);
   }
-  return text + "\nattune COMMAND --help explains a command, with an example.\nattune --version says what this is.\n";
+  return text +
+         "\nattune COMMAND --help explains a command, with an example.\nattune --version says what this is.\n"
+         "attune --completion bash prints what completes commands and flags in bash.\n";
 }
 
 int dispatch(const Arguments& arguments) {
@@ -50,6 +53,11 @@ int dispatch(const Arguments& arguments) {
   }
   if (word == "--version") {
     print("{}\n", version_line());
+    return success;
+  }
+  if (word == "--completion") {
+    check_usage(arguments == Arguments{"--completion", "bash"}, "--completion: expected bash and nothing else");
+    print(bash_completion());
     return success;
   }
   std::vector<std::string> names;
