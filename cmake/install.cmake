@@ -7,7 +7,10 @@ include(CMakePackageConfigHelpers)
 # library alone; what the archive itself was compiled against is only linked.
 target_include_directories(attune_library INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(attune_library INTERFACE cxx_std_20)
-foreach(library OpenMP::OpenMP_CXX attune::dnnl fmt::fmt ZLIB::ZLIB PkgConfig::ATTUNE_HWY PkgConfig::ATTUNE_SENTENCEPIECE)
+# The OpenMP run time is the one of this build (gomp for gcc, which oneDNN uses too), not the one that the user's compiler
+# would choose: two in a process are two pools of threads.
+foreach(library attune::dnnl fmt::fmt ZLIB::ZLIB PkgConfig::ATTUNE_HWY PkgConfig::ATTUNE_SENTENCEPIECE
+    ${OpenMP_CXX_LIB_NAMES})
   target_link_libraries(attune_library INTERFACE $<INSTALL_INTERFACE:$<LINK_ONLY:${library}>>)
 endforeach()
 set_target_properties(attune_library PROPERTIES EXPORT_NAME attune)

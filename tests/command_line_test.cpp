@@ -195,7 +195,7 @@ TEST_F(CommandLine, says_its_version) {
 
 TEST_F(CommandLine, completes_commands_and_their_flags_in_bash) {
   place->write("complete.sh",
-               "shopt -u progcomp\n. ./completion\nprogram=$1; shift\nCOMP_WORDS=(attune \"$@\")\nCOMP_CWORD=$#\n"
+               ". ./completion\nprogram=$1; shift\nCOMP_WORDS=(attune \"$@\")\nCOMP_CWORD=$#\n"
                "_attune \"$program\"\necho \"${COMPREPLY[@]}\"\n");
   ASSERT_EQ(place->run("--completion bash > completion").code, 0);
   const auto completed = [](const std::string& words) {
