@@ -285,7 +285,7 @@ TEST(SearchOptions, are_checked_and_described) {
     return "";
   };
   EXPECT_EQ(message({}), "");
-  EXPECT_NE(message({.beam_size = 0}).find("--beam-size: expected 1 or more, found 0"), std::string::npos);
+  EXPECT_NE(message({.beam_size = 0}).find("--beam-size: expected 1 ... 10000, found 0"), std::string::npos);
   EXPECT_NE(message({.beam_size = 2, .n_best = 3}).find("--n-best"), std::string::npos);
   EXPECT_NE(message({.length_penalty = "gnmt2"}).find("'gnmt2'"), std::string::npos);
   EXPECT_NE(message({.length_penalty_alpha = -1}).find("--length-penalty-alpha"), std::string::npos);

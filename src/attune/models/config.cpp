@@ -109,9 +109,12 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
   check(json.contains("format-version") && json["format-version"] == format_version, where, ": format-version is ",
         json.value("format-version", nlohmann::json()).dump(), ", this program reads ", format_version);
   ModelConfig config;
-  std::set<std::string> known{"format-version"};
+  std::set<std::string> known{"format-version", "source-vocabulary", "target-vocabulary"};
+  ModelConfig::visit(config, [&](const char* key, const auto&, const char*) { known.insert(key); });
+  for (const auto& [key, value] : json.items()) {
+    check(known.count(key) == 1, where, ": unknown key \"", key, "\"; was the model made by a newer version?");
+  }
   const auto read = [&](const char* key, auto& field) {
-    known.insert(key);
     check(json.contains(key), where, ": ", key, " is missing");
     using Field = std::decay_t<decltype(field)>;
     const nlohmann::json& value = json[key];
@@ -129,9 +132,6 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
   ModelConfig::visit(config, [&](const char* key, auto& field, const char*) { read(key, field); });
   read("source-vocabulary", config.source_vocabulary);
   read("target-vocabulary", config.target_vocabulary);
-  for (const auto& [key, value] : json.items()) {
-    check(known.count(key) == 1, where, ": unknown key \"", key, "\"; was the model made by a newer version?");
-  }
   try {
     check_config(config);
   } catch (const UsageError& error) {

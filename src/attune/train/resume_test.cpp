@@ -152,9 +152,10 @@ TEST(Resume, damaged_checkpoints_are_named_and_skipped) {
     }
     const Outcome rest = run_training(options, {.directory = two.path});
     EXPECT_EQ(rest.result.resumed_from, 20) << file;
-    ASSERT_EQ(rest.notes.size(), 1U) << file;
+    ASSERT_EQ(rest.notes.size(), 2U) << file;  // what is skipped, and what is used
     EXPECT_NE(rest.notes[0].find(path), std::string::npos) << rest.notes[0];
     EXPECT_NE(rest.notes[0].find(file), std::string::npos) << rest.notes[0];
+    EXPECT_NE(rest.notes[1].find("step-20"), std::string::npos) << rest.notes[1];
     EXPECT_TRUE(fs::exists(path + ".damaged"));
     expect_equal_runs(whole, one.path, rest, two.path, file);
   }
