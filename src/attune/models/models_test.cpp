@@ -148,6 +148,24 @@ TEST(Config, json_round_trip_keeps_every_key_and_refuses_unknown_ones) {
   EXPECT_THROW(check_config(config), UsageError);
 }
 
+TEST(Config, refuses_json_that_nests_deeply_or_holds_numbers_of_64_bits) {
+  const auto message = [](const std::string& json) -> std::string {
+    try {
+      read_config(json, "here");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  const size_t depth = 200'000;  // more than a stack holds, were it walked by recursion
+  const std::string nested = std::string(depth, '[') + std::string(depth, ']');
+  EXPECT_NE(message("{\"format-version\":" + nested + "}").find("nested"), std::string::npos);
+  EXPECT_NE(message(nested).find("nested"), std::string::npos);
+  const std::string huge = message(R"({"format-version":1,"width":18446744073709551615})");
+  EXPECT_NE(huge.find("width is 18446744073709551615, expected a number of a sensible size"), std::string::npos)
+      << huge;
+}
+
 TEST(Describe, counts_a_large_model_without_memory) {
   ModelConfig config;
   config.encoder_layers = config.decoder_layers = 48;
