@@ -2,8 +2,10 @@
 #   make        builds build/attune
 #   make demo   trains a small translator on a generated corpus and shows what it learnt (minutes)
 #   make test   builds and runs all tests
-#   make check  the sanitizer build's unit tests, the format and the order of the rooms
-.PHONY: all demo test check format rooms sanitize clean
+#   make check  the sanitizer build's unit tests, the format, the order of the rooms, and 15 s of each fuzz target
+#   make fuzz SECONDS=60   each fuzz target that long (fuzz/README.md)
+.PHONY: all demo test check format rooms sanitize fuzz clean
+SECONDS = 60
 MAKEFLAGS += --no-print-directory
 
 all:
@@ -23,6 +25,14 @@ test:
 	@ctest --preset test
 
 check: rooms format sanitize
+	@$(MAKE) fuzz SECONDS=15
+
+fuzz:
+	@tools/install_packages.sh checks
+	@cmake --preset fuzz >build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -f build.log
+	@cmake --build --preset fuzz
+	@tools/fuzz.sh $(SECONDS)
 
 sanitize:
 	@tools/install_packages.sh checks
