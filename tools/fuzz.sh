@@ -11,6 +11,7 @@ shift $(($# < 2 ? $# : 2))
 targets=${*:-$(cd fuzz && ls -- *.cpp | grep -v make_seeds | sed 's/\.cpp$//')}
 export ASAN_OPTIONS=quarantine_size_mb=32:detect_leaks=1
 export UBSAN_OPTIONS=print_stacktrace=1
+cores=$(nproc)  # before the next line, which nproc heeds
 export OMP_NUM_THREADS=1
 mkdir -p "$build/logs"
 
@@ -39,4 +40,4 @@ run() {
 # As many at a time as there are cores.
 export -f run
 export build seconds
-printf '%s\n' $targets | xargs -P "$(nproc)" -I{} bash -c 'run {}' || exit 1
+printf '%s\n' $targets | xargs -P "$cores" -I{} bash -c 'run {}' || exit 1
