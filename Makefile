@@ -3,9 +3,11 @@
 #   make demo   trains a small translator on a generated corpus and shows what it learnt (minutes)
 #   make test   builds and runs all tests
 #   make check  the sanitizer build's unit tests, the format, the order of the rooms, the headers and the package
+#   make fuzz SECONDS=60   each fuzz target that long (fuzz/README.md)
 #   make install [PREFIX=/usr/local]  the program, libattune, its headers, its CMake package, completion for bash
-.PHONY: all demo test check format rooms headers package install sanitize clean
+.PHONY: all demo test check format rooms headers package install sanitize fuzz clean
 PREFIX ?= /usr/local
+SECONDS = 60
 MAKEFLAGS += --no-print-directory
 
 all:
@@ -25,6 +27,13 @@ test:
 	@ctest --preset test
 
 check: rooms format headers package sanitize
+
+fuzz:
+	@tools/install_packages.sh checks
+	@cmake --preset fuzz >build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -f build.log
+	@cmake --build --preset fuzz
+	@tools/fuzz.sh $(SECONDS)
 
 sanitize:
 	@tools/install_packages.sh checks

@@ -18,6 +18,7 @@ namespace attune {
 namespace {
 
 constexpr int format_version = 1;
+constexpr int deepest = 4;        // nesting of JSON
 constexpr int largest = 1 << 20;  // of any size in a config: what a file claims must not decide how much is allocated
 
 void check_size(const char* key, int value, int least) {
@@ -46,6 +47,12 @@ void check_named(const char* key, Fn&& parse) {
   } catch (const Error& error) {
     check_usage(false, key, ": ", error.what());
   }
+}
+
+// Comparing the JSON value itself would turn 2^64 - 1 into -1.
+bool fits_size(const nlohmann::json& value) {
+  return value.is_number_unsigned() ? value.get<uint64_t>() <= uint64_t{largest}
+                                    : value.get<int64_t>() >= -int64_t{largest};
 }
 
 }  // namespace
@@ -101,7 +108,11 @@ std::string to_json(const ModelConfig& config) {
 ModelConfig read_config(const std::string& text, const std::string& where) {
   nlohmann::json json;
   try {
-    json = nlohmann::json::parse(text);
+    // All values are plain; what nests deeply would exhaust the stack when a message shows it.
+    json = nlohmann::json::parse(text, [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+      check(depth <= deepest, where, ": values are nested more than ", deepest, " deep; expected one flat JSON object");
+      return true;
+    });
   } catch (const nlohmann::json::exception& error) {
     fail(where, ": not valid JSON: ", error.what());
   }
@@ -120,9 +131,8 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
     const nlohmann::json& value = json[key];
     const bool fits = std::is_same_v<Field, bool>          ? value.is_boolean()
                       : std::is_same_v<Field, std::string> ? value.is_string()
-                      : std::is_same_v<Field, double>
-                          ? value.is_number()
-                          : value.is_number_integer() && value >= -largest && value <= largest;
+                      : std::is_same_v<Field, double>      ? value.is_number()
+                                                           : value.is_number_integer() && fits_size(value);
     check(fits, where, ": ", key, " is ", value.dump(), ", expected ",
           std::is_same_v<Field, bool>          ? "true or false"
           : std::is_same_v<Field, std::string> ? "a string"

@@ -183,6 +183,25 @@ TEST(Transformer, dropout_rates_act_where_their_keys_say) {
   }
 }
 
+TEST(Config, refuses_json_that_nests_deeply_or_holds_numbers_of_64_bits) {
+  const auto message = [](const std::string& json) -> std::string {
+    try {
+      read_config(json, "here");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  const size_t depth = 200'000;  // more than a stack holds, were it walked by recursion
+  const std::string nested = std::string(depth, '[') + std::string(depth, ']');
+  EXPECT_NE(message("{\"format-version\":" + nested + "}").find("nested"), std::string::npos);
+  EXPECT_NE(message(nested).find("nested"), std::string::npos);
+  std::string json = to_json(tiny());
+  json.replace(json.find("\"width\": 16"), 11, "\"width\": 18446744073709551615");
+  const std::string huge = message(json);
+  EXPECT_NE(huge.find("width is 18446744073709551615, expected a number from"), std::string::npos) << huge;
+}
+
 TEST(Describe, counts_a_large_model_without_memory) {
   ModelConfig config;
   config.encoder_layers = config.decoder_layers = 48;

@@ -9,6 +9,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <vector>
 
 #include "attune/tensor/atomic_file.h"
@@ -97,22 +98,25 @@ uint64_t whole_number(const Json& value, const std::string& where, const char* w
   return value.get<uint64_t>();
 }
 
-// The bytes of the elements; refuses what would overflow.
+// The bytes of the elements; refuses what would overflow. A size of 0 does not excuse the others: strides are their
+// products.
 uint64_t parse_shape(const Json& sizes, const std::string& where, Entry& entry) {
   check(sizes.is_array() && sizes.size() <= Shape::max_rank, where, ": the shape must be a list of at most ",
         Shape::max_rank, " sizes");
   std::vector<int64_t> axes;
   uint64_t bytes = static_cast<uint64_t>(bytes_of(entry.dtype));
+  bool empty = false;
   for (const Json& item : sizes) {
     const uint64_t size = whole_number(item, where, "sizes");
     check(size <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) &&
-              !__builtin_mul_overflow(bytes, size, &bytes) &&
+              !__builtin_mul_overflow(bytes, std::max<uint64_t>(size, 1), &bytes) &&
               bytes <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()),
           where, ": the shape ", sizes.dump(), " has more elements than can be addressed");
     axes.push_back(static_cast<int64_t>(size));
+    empty = empty || size == 0;
   }
   entry.shape = Shape(std::span<const int64_t>(axes));
-  return bytes;
+  return empty ? 0 : bytes;
 }
 
 Entry parse_entry(const std::string& name, const Json& value, const std::string& path) {
@@ -154,11 +158,23 @@ void check_coverage(const Header& header, uint64_t buffer_bytes, const std::stri
         end < buffer_bytes ? "; there are trailing bytes" : "; it is truncated");
 }
 
-Header read_header(std::ifstream& file, const std::string& path) {
+// A file, or bytes in memory.
+struct Source {
+  std::istream& stream;
+  uint64_t bytes;
+  const std::string& path;
+};
+
+std::ifstream open_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
   std::error_code error;
   check(std::filesystem::is_regular_file(path, error) && file.good(), path, ": cannot be read as a file",
         error ? ": " + error.message() : std::string());
-  const uint64_t file_bytes = std::filesystem::file_size(path);
+  return file;
+}
+
+Header read_header(const Source& source) {
+  const auto& [file, file_bytes, path] = source;
   std::array<unsigned char, 8> prefix{};
   check(file_bytes >= 8 && file.read(reinterpret_cast<char*>(prefix.data()), 8), path, ": has ", file_bytes,
         " bytes, too few for a safetensors file");
@@ -183,6 +199,27 @@ Header read_header(std::ifstream& file, const std::string& path) {
             [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   check_coverage(header, file_bytes - header.buffer_at, path);
   return header;
+}
+
+std::map<std::string, Tensor> read_tensors(const Source& source, std::map<std::string, std::string>* metadata) {
+  const auto& [file, file_bytes, path] = source;
+  Header header = read_header(source);
+  std::map<std::string, Tensor> tensors;
+  for (const Entry& entry : header.entries) {
+    Tensor tensor = Tensor::empty(entry.shape, entry.dtype);
+    const auto bytes = static_cast<std::streamsize>(entry.end - entry.begin);
+    char* into = reinterpret_cast<char*>(tensor.storage()->data());
+    check(bytes == 0 || file.read(into, bytes), path, ": tensor '", entry.name, "' cannot be read");
+    if (entry.dtype == DType::boolean) {
+      check(std::all_of(into, into + bytes, [](char value) { return value == 0 || value == 1; }), path, ": tensor '",
+            entry.name, "' is BOOL but has bytes other than 0 and 1");
+    }
+    tensors.emplace(entry.name, std::move(tensor));
+  }
+  if (metadata != nullptr) {
+    *metadata = std::move(header.metadata);
+  }
+  return tensors;
 }
 
 // Largest elements first, so that each tensor is aligned for its type; then by name.
@@ -247,30 +284,20 @@ void write_safetensors(const std::string& path, std::span<const std::pair<std::s
 }
 
 std::map<std::string, Tensor> read_safetensors(const std::string& path, std::map<std::string, std::string>* metadata) {
-  std::ifstream file(path, std::ios::binary);
-  Header header = read_header(file, path);
-  std::map<std::string, Tensor> tensors;
-  for (const Entry& entry : header.entries) {
-    Tensor tensor = Tensor::empty(entry.shape, entry.dtype);
-    const auto bytes = static_cast<std::streamsize>(entry.end - entry.begin);
-    char* into = reinterpret_cast<char*>(tensor.storage()->data());
-    check(bytes == 0 || file.read(into, bytes), path, ": tensor '", entry.name, "' cannot be read");
-    if (entry.dtype == DType::boolean) {
-      check(std::all_of(into, into + bytes, [](char value) { return value == 0 || value == 1; }), path, ": tensor '",
-            entry.name, "' is BOOL but has bytes other than 0 and 1");
-    }
-    tensors.emplace(entry.name, std::move(tensor));
-  }
-  if (metadata != nullptr) {
-    *metadata = std::move(header.metadata);
-  }
-  return tensors;
+  std::ifstream file = open_file(path);
+  return read_tensors({file, std::filesystem::file_size(path), path}, metadata);
+}
+
+std::map<std::string, Tensor> read_safetensors_bytes(std::string_view bytes, const std::string& where,
+                                                     std::map<std::string, std::string>* metadata) {
+  std::istringstream stream{std::string(bytes)};
+  return read_tensors({stream, bytes.size(), where}, metadata);
 }
 
 std::map<std::string, TensorInfo> read_safetensors_header(const std::string& path,
                                                           std::map<std::string, std::string>* metadata) {
-  std::ifstream file(path, std::ios::binary);
-  Header header = read_header(file, path);
+  std::ifstream file = open_file(path);
+  Header header = read_header({file, std::filesystem::file_size(path), path});
   std::map<std::string, TensorInfo> infos;
   for (const Entry& entry : header.entries) {
     infos.emplace(entry.name, TensorInfo{entry.dtype, entry.shape});

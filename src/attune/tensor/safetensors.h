@@ -7,6 +7,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "attune/tensor/tensor.h"
@@ -20,6 +21,10 @@ void write_safetensors(const std::string& path, std::span<const std::pair<std::s
 // F64, F32, BF16, I32 and BOOL; others are refused by name.
 std::map<std::string, Tensor> read_safetensors(const std::string& path,
                                                std::map<std::string, std::string>* metadata = nullptr);
+
+// The same from memory; `where` stands for the path in messages.
+std::map<std::string, Tensor> read_safetensors_bytes(std::string_view bytes, const std::string& where,
+                                                     std::map<std::string, std::string>* metadata = nullptr);
 
 // What a file holds, without reading the elements.
 struct TensorInfo {

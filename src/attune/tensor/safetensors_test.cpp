@@ -119,6 +119,24 @@ TEST_F(Safetensors, damaged_lengths_are_refused) {
   EXPECT_EQ(read_safetensors(path()).size(), 1U);
 }
 
+TEST_F(Safetensors, reads_from_memory_what_it_reads_from_a_file) {
+  const Named tensors = {{"a", Tensor::of<float>({3}, {1, 2, 3})}, {"b", Tensor::zeros({0, 2})}};
+  write_safetensors(path(), tensors, {{"format", "pt"}});
+  const std::string bytes = read_file(path());
+  std::map<std::string, std::string> metadata;
+  const auto read = read_safetensors_bytes(bytes, "memory", &metadata);
+  ASSERT_EQ(read.size(), 2U);
+  EXPECT_EQ(read.at("a").data<float>()[2], 3);
+  EXPECT_EQ(read.at("b").shape(), Shape({0, 2}));
+  EXPECT_EQ(metadata.at("format"), "pt");
+  try {
+    read_safetensors_bytes(std::string_view(bytes).substr(0, bytes.size() - 1), "memory");
+    ADD_FAILURE() << "accepted a truncated buffer";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).rfind("memory: ", 0), 0U) << error.what();
+  }
+}
+
 TEST_F(Safetensors, every_truncation_is_refused) {
   const Named tensors = {{"a", Tensor::of<float>({3}, {1, 2, 3})}, {"b", Tensor::scalar(1)}};
   write_safetensors(path("good"), tensors);
@@ -142,6 +160,9 @@ TEST_F(Safetensors, damaged_headers_are_refused) {
   refuses(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4), "takes 8 bytes");
   refuses(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", 4), "data_offsets say");
   refuses(with_header(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,2],"data_offsets":[0,0]}})", 0),
+          "more elements than can be addressed");
+  // No elements, yet strides that no integer holds.
+  refuses(with_header(R"({"a":{"dtype":"F32","shape":[0,4294967296,4294967296],"data_offsets":[0,0]}})", 0),
           "more elements than can be addressed");
   refuses(with_header(R"({"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}})", 8),
           "truncated");

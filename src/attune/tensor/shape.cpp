@@ -1,5 +1,6 @@
 #include "attune/tensor/shape.h"
 
+#include <algorithm>
 #include <ostream>
 
 #include "attune/base/check.h"
@@ -8,11 +9,15 @@ namespace attune {
 
 Shape::Shape(std::span<const int64_t> sizes) : rank_(static_cast<int>(sizes.size())) {
   check(sizes.size() <= max_rank, "Shape: ", sizes.size(), " axes, at most ", max_rank, " are supported");
+  int64_t product = 1;  // of the sizes that are not 0: strides are products of sizes even when there are no elements
   for (size_t i = 0; i < sizes.size(); ++i) {
     check(sizes[i] >= 0, "Shape: axis ", i, " has the negative size ", sizes[i]);
-    check(!__builtin_mul_overflow(elements_, sizes[i], &elements_), "Shape: the number of elements overflows 64 bits");
+    check(!__builtin_mul_overflow(product, std::max<int64_t>(sizes[i], 1), &product),
+          "Shape: the number of elements overflows 64 bits");
+    elements_ *= sizes[i] == 0 ? 0 : 1;
     sizes_[i] = sizes[i];
   }
+  elements_ *= product;
 }
 
 std::string Shape::text() const {

@@ -1,17 +1,20 @@
 // SentencePiece (Kudo and Richardson 2018; unigram: Kudo 2018, BPE: Sennrich et al. 2016) as a Tokenizer.
 // The file is an ordinary SentencePiece model with one more field in front: size and CRC-32 of the rest, under a field
 // number that other readers skip. SentencePiece trusts the tables inside a model, so damage must be caught before it
-// sees them. A model made elsewhere has no such field and is taken as it is.
+// sees them. A model made elsewhere has no such field; what can be told from it alone is checked
+// (sentencepiece_check.h).
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <iterator>
 #include <unordered_map>
 
 #include "attune/base/check.h"
+#include "attune/text/sentencepiece_check.h"
 #include "attune/text/tokenizer_kinds.h"
 #include "attune/text/unicode.h"
 
@@ -135,7 +138,8 @@ class SentencePieceTokenizer : public Tokenizer {
   // `model`: without the seal.
   SentencePieceTokenizer(std::string_view model, bool lower, const std::string& where) : model_(model), lower_(lower) {
     check(!model.empty(), where, ": expected a SentencePiece model, got an empty file");
-    const auto status = processor_.LoadFromSerializedProto(model_);
+    check_sentencepiece_model(model, where);
+    const auto status = load(where);
     check(status.ok(), where, ": not a SentencePiece model, or a damaged one; take the file from the model's training ",
           "again (", status.ToString(), ")");
     check(processor_.unk_id() == unk_id && processor_.bos_id() == bos_id && processor_.eos_id() == eos_id, where,
@@ -198,6 +202,15 @@ class SentencePieceTokenizer : public Tokenizer {
   }
 
  private:
+  // Its trie builder throws exceptions of its own.
+  sentencepiece::util::Status load(const std::string& where) {
+    try {
+      return processor_.LoadFromSerializedProto(model_);
+    } catch (const std::exception& error) {
+      fail(where, ": not a SentencePiece model, or a damaged one (", error.what(), ")");
+    }
+  }
+
   std::string model_;
   bool lower_;
   sentencepiece::SentencePieceProcessor processor_;

@@ -163,6 +163,33 @@ TEST(Tokenizer, takes_a_sentencepiece_model_without_a_checksum) {
   EXPECT_EQ(foreign->encode(vietnamese[0]), tokenizer->encode(vietnamese[0]));
 }
 
+// Without a checksum nothing but the content tells: SentencePiece would follow such tables out of its memory.
+TEST(Tokenizer, refuses_a_foreign_sentencepiece_model_whose_tables_lead_astray) {
+  const std::string good = trained(TokenizerKind::unigram)->bytes().substr(11);
+  const auto refuse = [](const std::string& bytes) {
+    return message_of([&] { Tokenizer::from_bytes(bytes, {}, "x.spm"); });
+  };
+  const auto replaced = [&](std::string_view part, std::string_view by) {
+    std::string bytes = good;
+    bytes.replace(bytes.find(part), by.size(), by);
+    return bytes;
+  };
+  // The first piece: field 1 of the model, its text "<unk>" and its score, a float of 0.
+  const std::string_view unk("\x0A\x05<unk>\x15\0\0\0\0", 12);
+  EXPECT_TRUE(contains(refuse(replaced(unk, std::string_view("\x0A\x05<u\0k>", 7))), "x.spm: piece 0 of")) << "NUL";
+  EXPECT_TRUE(contains(refuse(replaced(unk, "\x0A\x05<u\xFFk>")), "x.spm: piece 0 of")) << "UTF-8";
+  EXPECT_TRUE(contains(refuse(replaced(unk, std::string_view("\x0A\x05<unk>\x15\0\0\xC0\x7F", 12))), "not finite"));
+  // The table of the normaliser: its name, then field 2, the bytes' count in three, the trie's size in four, the trie.
+  const size_t table = good.find("nmt_nfkc") + 8 + 1 + 3;
+  ASSERT_LT(table, good.size());
+  std::string damaged = good;
+  damaged.replace(table + 4, 4, "\xFF\xFE\xFF\x7F");  // the root points far away
+  EXPECT_TRUE(contains(refuse(damaged), "points outside")) << refuse(damaged);
+  damaged = good;
+  damaged[table + 2] = '\x7F';
+  EXPECT_TRUE(contains(refuse(damaged), "the sizes of its parts")) << refuse(damaged);
+}
+
 TEST(Tokenizer, refuses_a_damaged_word_list_naming_the_line) {
   const auto refuse = [](std::string_view bytes) {
     return message_of([&] { Tokenizer::from_bytes(bytes, options_of(TokenizerKind::words, 0), "v.words"); });
