@@ -22,16 +22,6 @@ size_t size_class(size_t bytes) {
   return (small + step - 1) / step * step;
 }
 
-// Under an address sanitizer (gcc says so in one way, clang in another) nothing is kept, so that a use after free is
-// seen.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool reuses_blocks = false;
-#elif defined(__has_feature)
-constexpr bool reuses_blocks = !__has_feature(address_sanitizer);
-#else
-constexpr bool reuses_blocks = true;
-#endif
-
 class Pool {
  public:
   std::byte* take(size_t bytes) {
@@ -55,7 +45,7 @@ class Pool {
   void give(std::byte* block, size_t bytes) {
     const std::lock_guard lock(mutex_);
     use_.in_use -= static_cast<int64_t>(bytes);
-    if constexpr (reuses_blocks) {
+    if constexpr (reuses_storage) {
       free_[bytes].push_back(block);
       use_.cached += static_cast<int64_t>(bytes);
     } else {

@@ -7,6 +7,16 @@
 
 namespace attune {
 
+// Under an address sanitizer (gcc says so in one way, clang in another) nothing is kept, so that a use after free is
+// seen.
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool reuses_storage = false;
+#elif defined(__has_feature)
+inline constexpr bool reuses_storage = !__has_feature(address_sanitizer);
+#else
+inline constexpr bool reuses_storage = true;
+#endif
+
 class Storage {
  public:
   explicit Storage(size_t bytes);  // uninitialised; throws when the machine has no such memory
