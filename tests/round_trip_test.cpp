@@ -152,6 +152,24 @@ TEST_F(RoundTrip, n_best_lists_are_numbered_and_sorted) {
   EXPECT_EQ(lines, 3 * 20);
 }
 
+TEST_F(RoundTrip, translations_as_json_are_those_of_the_text) {
+  const std::string command = "translate --model model --beam-size 3 --max-decoding-length 12 --alignment ";
+  const auto text = lines_of(place->run(command + "--scores < test.en").out);
+  const auto json = lines_of(place->run(command + "--format json < test.en").out);
+  ASSERT_EQ(text.size(), 20U);
+  ASSERT_EQ(json.size(), text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto line = nlohmann::json::parse(json[i]);
+    EXPECT_EQ(line["line"], i);
+    ASSERT_EQ(line["candidates"].size(), 1U);
+    const auto& best = line["candidates"][0];
+    EXPECT_NEAR(best["score"].get<double>(), std::stod(text[i]), 1e-6);
+    const size_t begin = text[i].find('\t') + 1, end = text[i].rfind(" ||| ");
+    EXPECT_EQ(best["text"], text[i].substr(begin, end - begin));
+    EXPECT_TRUE(best["alignment"].is_array());
+  }
+}
+
 TEST_F(RoundTrip, the_same_seed_gives_the_same_files_for_any_number_of_threads) {
   for (const std::string compute : {"float32", "bfloat16"}) {
     std::string weights;

@@ -1,4 +1,6 @@
 // attune translate: standard input to standard output, line by line and in order.
+#include <nlohmann/json.hpp>
+
 #include "attune/base/check.h"
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
@@ -19,7 +21,7 @@ const About about{
     "  echo \"the old teacher bought a red car .\" | attune translate --model demo/model\n"};
 
 struct Layout {
-  bool scores = false, alignment = false, n_best = false;
+  bool scores = false, alignment = false, n_best = false, json = false;
 };
 
 // One candidate:      [score TAB] text [ ||| alignment]
@@ -39,6 +41,27 @@ std::string lines_of(int64_t number, const Translation& translation, const Layou
   return text;
 }
 
+// A line of JSON for each input line: {"line", "candidates": [{"text", "score", "log_probability", "cut_short"}]}, and
+// "alignment" where it was asked for: [[source word, target word], ...].
+std::string json_of(int64_t number, const Translation& translation, const Layout& layout) {
+  nlohmann::ordered_json candidates = nlohmann::ordered_json::array();
+  for (const Candidate& candidate : translation.candidates) {
+    nlohmann::ordered_json entry{{"text", candidate.text},
+                                 {"score", candidate.score},
+                                 {"log_probability", candidate.log_probability},
+                                 {"cut_short", candidate.cut_short}};
+    if (layout.alignment) {
+      entry["alignment"] = nlohmann::ordered_json::array();
+      for (const Link& link : candidate.alignment) {
+        entry["alignment"].push_back({link.source, link.target});
+      }
+    }
+    candidates.push_back(std::move(entry));
+  }
+  const nlohmann::ordered_json line{{"line", number}, {"candidates", std::move(candidates)}};
+  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 void report(const Translator::Summary& summary, double seconds) {
   note("{} lines in {}, {:.0f} pieces a second", with_separators(summary.lines), duration(seconds),
        static_cast<double>(summary.pieces) / std::max(seconds, 1e-3));
@@ -51,7 +74,7 @@ void report(const Translator::Summary& summary, double seconds) {
 }  // namespace
 
 int translate(const Arguments& arguments) {
-  std::string directory;
+  std::string directory, format = "text";
   TranslateOptions options;
   Layout layout;
   int thread_count = 0;
@@ -60,6 +83,7 @@ int translate(const Arguments& arguments) {
   table.add_config_file();
   table.add("threads", &thread_count, "0: all cores this process may use");
   table.add("scores", &layout.scores, "score<TAB> in front of each translation");
+  table.add("format", &format, "text, or json: an object a line", {1, 1, "NAME"});
   table.add_all(options);
   if (table.parse(arguments) == OptionTable::Outcome::help) {
     return success;
@@ -69,6 +93,7 @@ int translate(const Arguments& arguments) {
   check_usage(!directory.empty(), "--model is missing: the directory of a trained model");
   layout.n_best = options.search.n_best > 1 || table.given("n-best");
   layout.alignment = options.alignment;
+  layout.json = wants_json(format);
   const LoadedModel loaded = load_model(directory);
   check_options(options, loaded.model->config());
   note("{}: {}", directory, describe(options.search));
@@ -79,7 +104,8 @@ int translate(const Arguments& arguments) {
   LineReader input("-");
   int64_t number = 0;
   const auto emit = [&](const std::string&, const Translation& translation) {
-    print(lines_of(number++, translation, layout));
+    print(layout.json ? json_of(number, translation, layout) : lines_of(number, translation, layout));
+    ++number;
     flush_output();
     if (number % 100 == 0) {
       show_progress(fmt::format("{} lines, {}", with_separators(number), duration(watch.seconds())));
