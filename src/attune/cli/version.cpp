@@ -1,7 +1,8 @@
 #include "attune/cli/version.h"
 
 #include <fmt/core.h>
-#include <oneapi/dnnl/dnnl.h>
+
+#include "attune/kernels/product.h"
 
 namespace attune::cli {
 
@@ -22,9 +23,7 @@ std::string version_line() {
 #else
   const std::string compiler = fmt::format("gcc {}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
 #endif
-  const dnnl_version_t* dnnl = dnnl_version();
-  return fmt::format("attune {} ({}; oneDNN {}.{}.{}; {})", ATTUNE_VERSION, compiler, dnnl->major, dnnl->minor,
-                     dnnl->patch, instruction_set());
+  return fmt::format("attune {} ({}; {}; {})", ATTUNE_VERSION, compiler, kernels::product_library(), instruction_set());
 }
 
 }  // namespace attune::cli

@@ -234,4 +234,10 @@ void product(Matrix<const double> a, Matrix<const double> b, Matrix<double> c, c
                [&](int64_t begin, int64_t end) { plain_rows(a, b, c, begin, end); });
 }
 
+std::string product_library() {
+  const dnnl_version_t* version = dnnl_version();
+  return "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+         std::to_string(version->patch);
+}
+
 }  // namespace attune::kernels

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "attune/base/dtype.h"
 
@@ -31,5 +32,8 @@ void product(Matrix<const BFloat16> a, Matrix<const BFloat16> b, Matrix<float> c
              const ProductOptions&);
 void product(Matrix<const double> a, Matrix<const double> b, Matrix<double> c, const double* bias,
              const ProductOptions&);
+
+// The library behind the door and its version: "oneDNN 2.6.3".
+std::string product_library();
 
 }  // namespace attune::kernels
