@@ -11,10 +11,13 @@
 
 #include "attune/autograd/gradient_check.h"
 #include "attune/autograd/tape.h"
+#include "attune/base/error_of_test.h"
 #include "attune/base/parallel.h"
 
 namespace attune::attention {
 namespace {
+
+using testing::error_of;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
@@ -211,26 +214,17 @@ TEST(ScaledDotDefinition, keeps_the_share_of_weights_that_dropout_leaves) {
   EXPECT_NEAR(mean, 1.0, 0.02);  // 40,000 draws: standard deviation 0.003
 }
 
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(ScaledDot, says_what_does_not_fit) {
   const auto one = Segments::equal(1, 2);
   const Tensor q = Tensor::zeros({2, 8, 4}), k = Tensor::zeros({2, 3, 4});
-  EXPECT_EQ(message_of([&] { scaled_dot(q, k, k, one, one); }), "scaled_dot: kv heads (3) must divide heads (8)");
-  EXPECT_NE(message_of([&] { scaled_dot(q, q, q, one, Segments::equal(2, 1)); }).find("1 query sequences but 2"),
+  EXPECT_EQ(error_of([&] { scaled_dot(q, k, k, one, one); }), "scaled_dot: kv heads (3) must divide heads (8)");
+  EXPECT_NE(error_of([&] { scaled_dot(q, q, q, one, Segments::equal(2, 1)); }).find("1 query sequences but 2"),
             std::string::npos);
-  EXPECT_NE(message_of([&] {
+  EXPECT_NE(error_of([&] {
               scaled_dot(q, q, q, one, one, {.dropout = {1.0, Rng(1)}});
             }).find("expected 0 <= rate < 1"),
             std::string::npos);
-  EXPECT_NE(message_of([&] { normaliser_of_name("softmx"); }).find("relu_mean"), std::string::npos);
+  EXPECT_NE(error_of([&] { normaliser_of_name("softmx"); }).find("relu_mean"), std::string::npos);
   EXPECT_EQ(normaliser_of_name("relu_sum"), Normaliser::relu_sum);
 }
 
@@ -245,7 +239,7 @@ TEST(ScaledDot, lets_keys_coincide_in_the_forward_and_says_so_in_the_backward) {
     const Tensor alone = (*mechanism)(q.rows_view(1, 1), k, k, Segments::equal(1, 1), Segments::equal(1, 3), {}).out;
     EXPECT_EQ(y.at(5), alone.at(1));
     const Tensor seed = Tensor::full(y.shape(), 1.0);
-    EXPECT_NE(message_of([&] { tape.backward(std::span(&y, 1), std::span(&seed, 1)); }).find("key segments overlap"),
+    EXPECT_NE(error_of([&] { tape.backward(std::span(&y, 1), std::span(&seed, 1)); }).find("key segments overlap"),
               std::string::npos);
   }
 }

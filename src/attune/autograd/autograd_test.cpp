@@ -3,9 +3,12 @@
 
 #include "attune/autograd/gradient_check.h"
 #include "attune/autograd/tape.h"
+#include "attune/base/error_of_test.h"
 
 namespace attune {
 namespace {
+
+using testing::error_of;
 
 using Values = std::vector<double>;
 
@@ -107,15 +110,6 @@ struct Stack {
     each("top", self.top);
   }
 };
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
 
 TEST(Tape, records_nothing_while_none_lives) {
   const Tensor x = vector_of({1, 2});

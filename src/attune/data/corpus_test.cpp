@@ -6,16 +6,18 @@
 
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iostream>
 #include <sstream>
 
 #include "attune/base/check.h"
+#include "attune/base/error_of_test.h"
 
 namespace attune {
 namespace {
 
-class Corpus : public testing::Test {
+using testing::error_of;
+
+class Corpus : public ::testing::Test {
  protected:
   Corpus() : directory_(std::filesystem::temp_directory_path() / ("attune_corpus_" + std::to_string(getpid()))) {
     std::filesystem::create_directories(directory_);
@@ -39,15 +41,6 @@ class Corpus : public testing::Test {
  private:
   std::filesystem::path directory_;
 };
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
@@ -98,18 +91,18 @@ TEST_F(Corpus, counts_lines_and_ends_once) {
 
 TEST_F(Corpus, names_file_and_line_of_bad_bytes) {
   const std::string bad = plain("bad.txt", "gut\nHund \xff Katze\n");
-  const std::string message = message_of([&] { read_lines(bad); });
+  const std::string message = error_of([&] { read_lines(bad); });
   EXPECT_TRUE(contains(message, bad + ":2: not UTF-8 at byte 6")) << message;
   const std::string nul = plain("nul.txt", std::string("gut\ngut\na\0b\n", 12));
-  EXPECT_TRUE(contains(message_of([&] { read_lines(nul); }), nul + ":3: NUL character at byte 2"));
+  EXPECT_TRUE(contains(error_of([&] { read_lines(nul); }), nul + ":3: NUL character at byte 2"));
 }
 
 TEST_F(Corpus, refuses_what_is_not_a_readable_text_file) {
-  EXPECT_TRUE(contains(message_of([&] { read_lines(path("none")); }), "no such file"));
-  EXPECT_TRUE(contains(message_of([&] { read_lines(path("")); }), "got a directory"));
-  EXPECT_TRUE(contains(message_of([&] { read_lines(plain("empty", "")); }), "the file is empty"));
-  EXPECT_TRUE(contains(message_of([&] { read_lines(gzip("empty.gz", "")); }), "the file is empty"));
-  EXPECT_TRUE(contains(message_of([&] { read_pairs(plain("empty.tsv", "")); }), "the file is empty"));
+  EXPECT_TRUE(contains(error_of([&] { read_lines(path("none")); }), "no such file"));
+  EXPECT_TRUE(contains(error_of([&] { read_lines(path("")); }), "got a directory"));
+  EXPECT_TRUE(contains(error_of([&] { read_lines(plain("empty", "")); }), "the file is empty"));
+  EXPECT_TRUE(contains(error_of([&] { read_lines(gzip("empty.gz", "")); }), "the file is empty"));
+  EXPECT_TRUE(contains(error_of([&] { read_pairs(plain("empty.tsv", "")); }), "the file is empty"));
 }
 
 TEST_F(Corpus, refuses_a_gzip_file_that_is_cut_short_or_damaged) {
@@ -123,7 +116,7 @@ TEST_F(Corpus, refuses_a_gzip_file_that_is_cut_short_or_damaged) {
   const std::string bytes = content.str();
   for (size_t size : {bytes.size() / 2, bytes.size() - 9, bytes.size() - 1}) {
     const std::string cut = plain("cut.gz", bytes.substr(0, size));
-    EXPECT_TRUE(contains(message_of([&] { read_lines(cut); }), cut + ": reading failed")) << size;
+    EXPECT_TRUE(contains(error_of([&] { read_lines(cut); }), cut + ": reading failed")) << size;
   }
   std::string damaged = bytes;
   damaged[bytes.size() - 6] = static_cast<char>(damaged[bytes.size() - 6] ^ 1);  // the checksum
@@ -136,7 +129,7 @@ TEST_F(Corpus, keeps_parallel_files_together) {
   EXPECT_EQ(corpus.source, (Strings{"ein", "", "zwei"}));
   EXPECT_EQ(corpus.target, (Strings{"one", "two", ""}));
   const std::string shorter = plain("t", "one\ntwo\n");
-  const std::string message = message_of([&] { read_parallel(source, shorter); });
+  const std::string message = error_of([&] { read_parallel(source, shorter); });
   EXPECT_TRUE(contains(message, source + " has 3 lines and " + shorter + " has 2")) << message;
 }
 
@@ -144,8 +137,8 @@ TEST_F(Corpus, reads_pairs_with_exactly_one_tab) {
   const ParallelCorpus corpus = read_pairs(plain("a.tsv", "ein Hund\ta dog\r\n\tx\n"));
   EXPECT_EQ(corpus.source, (Strings{"ein Hund", ""}));
   EXPECT_EQ(corpus.target, (Strings{"a dog", "x"}));
-  EXPECT_TRUE(contains(message_of([&] { read_pairs(plain("b.tsv", "a\tb\nc\n")); }), "b.tsv:2: "));
-  EXPECT_TRUE(contains(message_of([&] { read_pairs(plain("c.tsv", "a\tb\tc\n")); }), "more than one tab"));
+  EXPECT_TRUE(contains(error_of([&] { read_pairs(plain("b.tsv", "a\tb\nc\n")); }), "b.tsv:2: "));
+  EXPECT_TRUE(contains(error_of([&] { read_pairs(plain("c.tsv", "a\tb\tc\n")); }), "more than one tab"));
 }
 
 }  // namespace

@@ -4,15 +4,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "attune/base/check.h"
+#include "attune/base/error_of_test.h"
 #include "attune/metrics/chrf.h"
 #include "attune/metrics/ngram_trie.h"
 #include "attune/text/unicode.h"
 
 namespace attune {
 namespace {
+
+using testing::error_of;
 
 using Lines = std::vector<std::string>;
 
@@ -21,15 +23,6 @@ std::string tokens(std::string_view line) {
   std::string joined;
   for (const std::string_view word : split_whitespace(apart)) joined.append(joined.empty() ? "" : " ").append(word);
   return joined;
-}
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Tokenize13a, separates_what_mteval_separates) {
@@ -66,11 +59,9 @@ TEST(Bleu, clips_by_the_greatest_count_in_one_reference) {
 }
 
 TEST(Bleu, refuses_counts_that_differ_and_names_both) {
-  const std::string message = message_of([] {
-    bleu(Lines{"a", "b"}, std::vector<Lines>{{"a", "b"}, {"a", "b", "c"}});
-  });
+  const std::string message = error_of([] { bleu(Lines{"a", "b"}, std::vector<Lines>{{"a", "b"}, {"a", "b", "c"}}); });
   EXPECT_NE(message.find("2 hypotheses but 3 sentences in reference 2"), std::string::npos) << message;
-  EXPECT_NE(message_of([] { chrf(Lines{"a"}, std::vector<Lines>{{}}); }).find("1 hypotheses but 0"), std::string::npos);
+  EXPECT_NE(error_of([] { chrf(Lines{"a"}, std::vector<Lines>{{}}); }).find("1 hypotheses but 0"), std::string::npos);
   EXPECT_THROW(bleu(Lines{}, std::vector<Lines>{Lines{}}), Error);
   EXPECT_THROW(bleu(Lines{"a"}, std::vector<Lines>{}), Error);
   EXPECT_THROW(tokenization_from_name("intl"), Error);

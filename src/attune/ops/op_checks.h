@@ -9,6 +9,7 @@
 
 #include "attune/autograd/gradient_check.h"
 #include "attune/autograd/tape.h"
+#include "attune/base/error_of_test.h"
 #include "attune/base/parallel.h"
 
 namespace attune::testing {
@@ -116,17 +117,6 @@ inline void check_op(const Function& function, const std::vector<Tensor>& inputs
     EXPECT_LT(relative_difference(from_strided[i], exact[i]), expected.single_tolerance)
         << what << " of strided inputs";
   }
-}
-
-// The message of the Error that `call` throws.
-template <class Call>
-std::string error_of(Call&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
 }
 
 }  // namespace attune::testing

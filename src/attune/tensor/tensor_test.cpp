@@ -1,13 +1,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 
+#include "attune/base/error_of_test.h"
 #include "attune/tensor/segments.h"
 #include "attune/tensor/tensor.h"
 
 namespace attune {
 namespace {
+
+using testing::error_of;
 
 std::vector<double> values_of(const Tensor& x) {
   std::vector<double> values;
@@ -19,15 +21,6 @@ Tensor counting(const Shape& shape) {
   Tensor x = Tensor::empty(shape);
   for (size_t i = 0; i < x.data<float>().size(); ++i) x.data<float>()[i] = static_cast<float>(i);
   return x;
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
 }
 
 bool mentions(const std::string& text, const std::string& part) {

@@ -5,14 +5,16 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
 #include <sstream>
 #include <thread>
 
 #include "attune/base/check.h"
+#include "attune/base/error_of_test.h"
 
 namespace attune {
 namespace {
+
+using testing::error_of;
 
 const std::vector<std::string> german = {
     "Ein großer Hund läuft über die Straße.",
@@ -39,15 +41,6 @@ std::unique_ptr<Tokenizer> trained(TokenizerKind kind, int vocab_size = 90) {
 }
 
 const TokenizerKind all_kinds[] = {TokenizerKind::unigram, TokenizerKind::bpe, TokenizerKind::words};
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
@@ -136,8 +129,8 @@ TEST(Tokenizer, survives_saving_and_loading) {
     EXPECT_EQ(loaded->bytes(), tokenizer->bytes());
     EXPECT_EQ(loaded->encode(german[0]), tokenizer->encode(german[0]));
   }
-  EXPECT_TRUE(contains(message_of([&] { Tokenizer::load(directory.string(), {}); }), "got a directory"));
-  EXPECT_TRUE(contains(message_of([&] { Tokenizer::load((directory / "none.spm").string(), {}); }), "none.spm"));
+  EXPECT_TRUE(contains(error_of([&] { Tokenizer::load(directory.string(), {}); }), "got a directory"));
+  EXPECT_TRUE(contains(error_of([&] { Tokenizer::load((directory / "none.spm").string(), {}); }), "none.spm"));
   EXPECT_THROW(trained(TokenizerKind::words)->save((directory / "missing" / "x.words").string()), Error);
   std::filesystem::remove_all(directory);
 }
@@ -153,7 +146,7 @@ TEST(Tokenizer, refuses_a_damaged_sentencepiece_file) {
   }
   EXPECT_THROW(Tokenizer::from_bytes(good + "x", {}), Error);
   for (std::string_view junk : {"", "hello", "<unk>\n<s>\n</s>\nwort\n", "\x89\xE2\x09"}) {
-    EXPECT_TRUE(contains(message_of([&] { Tokenizer::from_bytes(junk, {}, "x.spm"); }), "x.spm: ")) << junk;
+    EXPECT_TRUE(contains(error_of([&] { Tokenizer::from_bytes(junk, {}, "x.spm"); }), "x.spm: ")) << junk;
   }
 }
 
@@ -167,7 +160,7 @@ TEST(Tokenizer, takes_a_sentencepiece_model_without_a_checksum) {
 TEST(Tokenizer, refuses_a_foreign_sentencepiece_model_whose_tables_lead_astray) {
   const std::string good = trained(TokenizerKind::unigram)->bytes().substr(11);
   const auto refuse = [](const std::string& bytes) {
-    return message_of([&] { Tokenizer::from_bytes(bytes, {}, "x.spm"); });
+    return error_of([&] { Tokenizer::from_bytes(bytes, {}, "x.spm"); });
   };
   const auto replaced = [&](std::string_view part, std::string_view by) {
     std::string bytes = good;
@@ -192,7 +185,7 @@ TEST(Tokenizer, refuses_a_foreign_sentencepiece_model_whose_tables_lead_astray) 
 
 TEST(Tokenizer, refuses_a_damaged_word_list_naming_the_line) {
   const auto refuse = [](std::string_view bytes) {
-    return message_of([&] { Tokenizer::from_bytes(bytes, options_of(TokenizerKind::words, 0), "v.words"); });
+    return error_of([&] { Tokenizer::from_bytes(bytes, options_of(TokenizerKind::words, 0), "v.words"); });
   };
   EXPECT_EQ(refuse("<unk>\n<s>\n</s>\nein\n"), "no error");
   EXPECT_TRUE(contains(refuse("<unk>\n<s>\n</s>\nein\nein\n"), "v.words:5: the word 'ein' stands on line 4"));
@@ -205,15 +198,15 @@ TEST(Tokenizer, refuses_a_damaged_word_list_naming_the_line) {
 
 TEST(Tokenizer, names_the_vocabulary_sizes_that_the_text_allows) {
   for (TokenizerKind kind : {TokenizerKind::unigram, TokenizerKind::bpe}) {
-    const std::string high = message_of([&] { trained(kind, 100000); });
+    const std::string high = error_of([&] { trained(kind, 100000); });
     ASSERT_TRUE(contains(high, "at most ")) << high;
     const int most = std::stoi(high.substr(high.find("at most ") + 8));
     EXPECT_EQ(trained(kind, most)->vocab_size(), most);
-    const std::string low = message_of([&] { trained(kind, 10); });
+    const std::string low = error_of([&] { trained(kind, 10); });
     ASSERT_TRUE(contains(low, "at least ")) << low;
     const int least = std::stoi(low.substr(low.find("at least ") + 9));
     EXPECT_EQ(trained(kind, least)->vocab_size(), least);
-    EXPECT_TRUE(contains(message_of([&] { trained(kind, 3); }), "at least 4"));
+    EXPECT_TRUE(contains(error_of([&] { trained(kind, 3); }), "at least 4"));
   }
 }
 
@@ -225,7 +218,7 @@ TEST(Tokenizer, refuses_blank_training_text) {
       if (kind == TokenizerKind::words && !lines.empty() && lines.back().size() == 3) {
         continue;  // a zero-width space and U+2581 are words to it
       }
-      EXPECT_TRUE(contains(message_of([&] { Tokenizer::train(lines, options_of(kind, 50)); }), "blank"))
+      EXPECT_TRUE(contains(error_of([&] { Tokenizer::train(lines, options_of(kind, 50)); }), "blank"))
           << name_of(kind) << lines.size();
     }
   }
@@ -313,9 +306,9 @@ TEST(Tokenizer, refuses_ids_outside_the_vocabulary_and_text_that_is_not_utf8) {
     EXPECT_THROW(tokenizer->piece(tokenizer->vocab_size()), Error);
     EXPECT_THROW(tokenizer->decode(std::vector<int>{5, tokenizer->vocab_size()}), Error);
     EXPECT_THROW(tokenizer->word_of_piece(std::vector<int>{-1}), Error);
-    EXPECT_TRUE(contains(message_of([&] { tokenizer->encode("Hund \xff"); }), "byte 6"));
+    EXPECT_TRUE(contains(error_of([&] { tokenizer->encode("Hund \xff"); }), "byte 6"));
   }
-  EXPECT_TRUE(contains(message_of([] { tokenizer_kind("sentencepiece"); }), "unigram, bpe or words"));
+  EXPECT_TRUE(contains(error_of([] { tokenizer_kind("sentencepiece"); }), "unigram, bpe or words"));
   EXPECT_EQ(tokenizer_kind("bpe"), TokenizerKind::bpe);
 }
 
