@@ -8,7 +8,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // after highway.h
-#include <hwy/contrib/math/math-inl.h>
+#include "attune/ops/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
@@ -46,8 +46,8 @@ double exp_sum(const T* x, T* exps, int64_t count, T shift) {
   auto s0 = hn::Zero(d), s1 = hn::Zero(d);
   int64_t i = 0;
   for (; i + 2 * lanes <= count; i += 2 * lanes) {
-    const auto a = hn::Exp(d, hn::Sub(hn::LoadU(d, x + i), away));
-    const auto b = hn::Exp(d, hn::Sub(hn::LoadU(d, x + i + lanes), away));
+    const auto a = exp_of_negative(d, hn::Sub(hn::LoadU(d, x + i), away));
+    const auto b = exp_of_negative(d, hn::Sub(hn::LoadU(d, x + i + lanes), away));
     s0 = hn::Add(s0, a);
     s1 = hn::Add(s1, b);
     if constexpr (Keep) {
@@ -72,9 +72,6 @@ LogitStatistics statistics(const T* x, T* exps, int64_t classes) {
   result.max = static_cast<double>(largest);
   result.exp_sum =
       exps != nullptr ? exp_sum<true>(x, exps, classes, largest) : exp_sum<false>(x, exps, classes, largest);
-  if (std::isnan(result.sum)) {  // vector exp and max lose a NaN; the plain sum never does
-    result.exp_sum = result.sum;
-  }
   result.log_sum_exp = result.max + std::log(result.exp_sum);
   return result;
 }
