@@ -3,11 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "attune/base/check.h"
-#include "attune/base/parallel.h"
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
 #include "attune/data/corpus.h"
+#include "attune/data/encode.h"
 #include "attune/decode/scorer.h"
 #include "attune/models/model_directory.h"
 
@@ -19,16 +19,6 @@ const About about{"score", "--model DIR --source FILE --target FILE [flags]",
                   "Prints the natural logarithm of the probability that a model gives to each target sentence, one a "
                   "line; with --tokens also that of each piece. The total and the perplexity go to the log.",
                   "  attune score --model demo/model --source demo/test.en --target demo/test.vi | head\n"};
-
-std::vector<Example> encode(const ParallelCorpus& corpus, const Tokenizers& tokenizers) {
-  std::vector<Example> examples(corpus.source.size());
-  parallel_for(static_cast<int64_t>(examples.size()), 64, [&](int64_t begin, int64_t end) {
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      examples[i] = {tokenizers.source->encode(corpus.source[i]), tokenizers.target->encode(corpus.target[i])};
-    }
-  });
-  return examples;
-}
 
 // The target pieces and </s>, which are what is scored.
 std::vector<std::string> pieces_of(const Example& example, const Tokenizer& tokenizer) {
@@ -88,7 +78,7 @@ int score(const Arguments& arguments) {
               " is missing: a file with one sentence a line");
   const ParallelCorpus corpus = read_parallel(source, target);
   const LoadedModel loaded = load_model(directory);
-  const std::vector<Example> examples = encode(corpus, loaded.tokenizers);
+  const std::vector<Example> examples = encode(corpus, *loaded.tokenizers.source, *loaded.tokenizers.target);
   const auto scores = score_pairs(*loaded.model, examples, options, [](int64_t done, int64_t all) {
     show_progress(fmt::format("{} of {} sentences", done, all));
   });

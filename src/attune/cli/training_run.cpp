@@ -12,6 +12,7 @@
 #include "attune/cli/interrupt.h"
 #include "attune/cli/training_log.h"
 #include "attune/data/corpus.h"
+#include "attune/data/encode.h"
 #include "attune/decode/translator.h"
 #include "attune/metrics/bleu.h"
 #include "attune/models/describe.h"
@@ -106,16 +107,6 @@ void check_memory(const ModelConfig& config, const TrainOptions& options) {
         "; reduce width, feed-forward, layers or vocab-size");
 }
 
-std::vector<Example> encode(const ParallelCorpus& corpus, const Tokenizers& tokenizers) {
-  std::vector<Example> examples(corpus.source.size());
-  parallel_for(static_cast<int64_t>(examples.size()), 256, [&](int64_t begin, int64_t end) {
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      examples[i] = {tokenizers.source->encode(corpus.source[i]), tokenizers.target->encode(corpus.target[i])};
-    }
-  });
-  return examples;
-}
-
 // FNV-1a over the lines.
 std::string checksum(const std::vector<std::string>& lines) {
   uint64_t hash = 0xcbf29ce484222325ULL;
@@ -194,7 +185,7 @@ TrainResult run_training(const TrainingRun& run) {
   config.source_vocabulary = tokenizers.source->vocab_size();
   config.target_vocabulary = tokenizers.target->vocab_size();
   show_progress("encoding the corpus ...");
-  Batcher data(encode(corpus, tokenizers), batch_options(run.options));
+  Batcher data(encode(corpus, *tokenizers.source, *tokenizers.target), batch_options(run.options));
   say_what_was_read(run, data, valid);
   check_memory(config, run.options);
   const auto model = make_model(config);
@@ -209,7 +200,7 @@ TrainResult run_training(const TrainingRun& run) {
   const InterruptGuard guard;
   TrainRun trainer;
   trainer.directory = run.directory;
-  trainer.validation.examples = encode(valid, tokenizers);
+  trainer.validation.examples = encode(valid, *tokenizers.source, *tokenizers.target);
   trainer.validation.bleu = validation_bleu(run.options, config, tokenizers, valid);
   trainer.callbacks.report = [&](const Report& report) { log.report(report); };
   trainer.callbacks.progress = [&](const Progress& progress) { log.progress(progress); };
