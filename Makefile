@@ -10,35 +10,31 @@ PREFIX ?= /usr/local
 SECONDS = 60
 MAKEFLAGS += --no-print-directory
 
+# $(call configure,PURPOSE,PRESET): the packages that are missing, then CMake, which is only heard when it fails.
+configure = tools/install_packages.sh $(1) && { cmake --preset $(2) >build.log 2>&1 || { cat build.log; exit 1; }; } && \
+  rm -f build.log
+
 all:
-	@tools/install_packages.sh build
-	@cmake --preset release >build.log 2>&1 || { cat build.log; exit 1; }
-	@rm -f build.log
+	@$(call configure,build,release)
 	@cmake --build --preset release --target attune
 
 demo: all
 	@build/attune demo
 
 test:
-	@tools/install_packages.sh test
-	@cmake --preset test >build.log 2>&1 || { cat build.log; exit 1; }
-	@rm -f build.log
+	@$(call configure,test,test)
 	@cmake --build --preset test
 	@ctest --preset test
 
 check: rooms format headers package sanitize
 
 fuzz:
-	@tools/install_packages.sh checks
-	@cmake --preset fuzz >build.log 2>&1 || { cat build.log; exit 1; }
-	@rm -f build.log
+	@$(call configure,checks,fuzz)
 	@cmake --build --preset fuzz
 	@tools/fuzz.sh $(SECONDS)
 
 sanitize:
-	@tools/install_packages.sh checks
-	@cmake --preset sanitize >build.log 2>&1 || { cat build.log; exit 1; }
-	@rm -f build.log
+	@$(call configure,checks,sanitize)
 	@cmake --build --preset sanitize
 	@ctest --preset sanitize
 

@@ -6,6 +6,12 @@
 namespace attune::grammar {
 namespace {
 
+void set_object(Action& action, const NounPhrase& object) {
+  action.english_rest = object.english;
+  action.vietnamese_object = object.vietnamese;
+  action.relative = object.relative;
+}
+
 template <class Each>
 void each_word(Word text, Each&& each) {
   while (!text.empty()) {
@@ -252,9 +258,7 @@ Action Phrases::person_action(const NounOptions& options) {
     plain.relative = false;
     object = joined(std::move(object), person(plain));
   }
-  made.english_rest = object.english;
-  made.vietnamese_object = object.vietnamese;
-  made.relative = object.relative;
+  set_object(made, object);
   return made;
 }
 
@@ -268,9 +272,7 @@ Action Phrases::thing_action(const NounOptions& options) {
     plain.relative = false;
     object = joined(std::move(object), noun_phrase(fresh(things()), plain));
   }
-  made.english_rest = object.english;
-  made.vietnamese_object = object.vietnamese;
-  made.relative = object.relative;
+  set_object(made, object);
   return made;
 }
 
@@ -288,9 +290,7 @@ Action Phrases::sense_action(const NounOptions& options) {
   used_.insert(noun);
   const NounPhrase object = noun_phrase(*noun, options);
   made.sense = sense_of_verb(*noun, made.verb->base);
-  made.english_rest = object.english;
-  made.vietnamese_object = object.vietnamese;
-  made.relative = object.relative;
+  set_object(made, object);
   return made;
 }
 

@@ -128,12 +128,11 @@ void onednn_product(const Matrix<const T>& a, const Matrix<const T>& b, const Ma
   const int64_t k = a.transposed ? a.rows : a.columns;
   const int types =
       (a.transposed ? transpose_a : 0) | (b.transposed ? transpose_b : 0) | (std::is_same_v<T, BFloat16> ? bfloat : 0);
-  // Sums as long as a layer is wide are left whole; only sums over tokens (a transposed) are cut.
-  const int64_t longest_sum = a.transposed ? sum_block : k;
   for (int64_t row = 0; row < c.rows;) {
     const int64_t rows = a.transposed ? c.rows : next_block(c.rows - row, row_block);
     for (int64_t sum = 0; sum < k;) {
-      const int64_t depth = a.transposed ? next_block(k - sum, longest_sum) : k;
+      // Sums as long as a layer is wide are left whole; only sums over tokens (a transposed) are cut.
+      const int64_t depth = a.transposed ? next_block(k - sum, sum_block) : k;
       const bool add = accumulate || sum > 0;
       const float* added = sum == 0 ? bias : nullptr;
       const Key key{rows,

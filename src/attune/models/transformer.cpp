@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "attune/nn/initialise.h"
+#include "attune/ops/arithmetic.h"
+#include "attune/ops/embedding.h"
 
 namespace attune {
 

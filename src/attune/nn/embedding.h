@@ -1,11 +1,7 @@
-// Token embeddings, optionally scaled by sqrt(width) (Vaswani 2017, section 3.4).
+// The table of token embeddings; models look ids up in it and scale (Vaswani 2017, section 3.4).
 #pragma once
 
-#include <cmath>
-
 #include "attune/autograd/parameters.h"
-#include "attune/ops/arithmetic.h"
-#include "attune/ops/embedding.h"
 
 namespace attune {
 
