@@ -1,12 +1,11 @@
 #include "attune/models/model_directory.h"
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <vector>
 
 #include "attune/autograd/parameter_files.h"
 #include "attune/base/check.h"
+#include "attune/tensor/atomic_file.h"
 #include "attune/tensor/safetensors.h"
 
 namespace attune {
@@ -18,17 +17,6 @@ namespace fs = std::filesystem;
 std::string tokenizer_path(const std::string& directory, const ModelConfig& config, const char* side) {
   return directory + "/" + (config.joint_vocabulary ? "joint" : side) +
          std::string(file_ending(tokenizer_kind(config.tokenizer)));
-}
-
-std::string read_file(const std::string& path) {
-  check(fs::exists(path), path, ": no such file; is this a model directory?");
-  check(fs::is_regular_file(path), path, ": expected a file");
-  check(fs::file_size(path) < (1 << 20), path, ": larger than 1 MiB, which no config is");
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  check(file.good() || file.eof(), path, ": cannot be read");
-  return text.str();
 }
 
 }  // namespace
@@ -55,11 +43,6 @@ Tokenizers train_tokenizers(const ModelConfig& config, std::span<const std::stri
   return result;
 }
 
-bool has_tokenizers(const std::string& directory, const ModelConfig& config) {
-  return fs::exists(tokenizer_path(directory, config, "source")) &&
-         fs::exists(tokenizer_path(directory, config, "target"));
-}
-
 Tokenizers load_tokenizers(const std::string& directory, const ModelConfig& config) {
   const TokenizerOptions options = tokenizer_options(config);
   Tokenizers result;
@@ -78,18 +61,13 @@ void save_tokenizers(const std::string& directory, const ModelConfig& config, co
 
 ModelConfig load_config(const std::string& directory) {
   const std::string path = directory + "/config.json";
-  return read_config(read_file(path), path);
+  check(fs::exists(path), path, ": no such file; is this a model directory?");
+  constexpr uint64_t largest = 1 << 20;  // no config is larger
+  return read_config(read_file(path, largest), path);
 }
 
 void save_config(const std::string& directory, const ModelConfig& config) {
-  const std::string path = directory + "/config.json", temporary = path + ".tmp";
-  {
-    std::ofstream file(temporary, std::ios::binary);
-    file << to_json(config);
-    file.flush();
-    check(file.good(), path, ": cannot be written");
-  }
-  fs::rename(temporary, path);
+  write_file_atomically(directory + "/config.json", to_json(config));
 }
 
 LoadedModel load_model(const std::string& directory) {

@@ -19,7 +19,6 @@ TokenizerOptions tokenizer_options(const ModelConfig& config);
 // Trains what the config asks for on the two sides of a parallel corpus.
 Tokenizers train_tokenizers(const ModelConfig& config, std::span<const std::string> source,
                             std::span<const std::string> target);
-bool has_tokenizers(const std::string& directory, const ModelConfig& config);
 Tokenizers load_tokenizers(const std::string& directory, const ModelConfig& config);
 void save_tokenizers(const std::string& directory, const ModelConfig& config, const Tokenizers& tokenizers);
 

@@ -2,10 +2,9 @@
 #include "attune/text/tokenizer.h"
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "attune/base/check.h"
+#include "attune/tensor/atomic_file.h"
 #include "attune/text/tokenizer_kinds.h"
 #include "attune/text/unicode.h"
 
@@ -58,21 +57,11 @@ std::unique_ptr<Tokenizer> Tokenizer::from_bytes(std::string_view bytes, const T
 
 std::unique_ptr<Tokenizer> Tokenizer::load(const std::string& path, const TokenizerOptions& options) {
   check(!std::filesystem::is_directory(path), path, ": expected a tokenizer file, got a directory");
-  std::ifstream file(path, std::ios::binary);
-  check(file.is_open(), path, ": cannot open the tokenizer; does the file exist and may it be read?");
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  check(!file.bad(), path, ": reading the tokenizer failed");
-  return from_bytes(bytes.str(), options, path);
+  return from_bytes(read_file(path), options, path);
 }
 
 void Tokenizer::save(const std::string& path) const {
-  const std::string content = bytes();
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  check(file.is_open(), path, ": cannot write the tokenizer; does its directory exist and may it be written?");
-  file.write(content.data(), static_cast<std::streamsize>(content.size()));
-  file.close();
-  check(!file.fail(), path, ": writing the tokenizer failed; is the disk full?");
+  write_file_atomically(path, bytes());
 }
 
 void Tokenizer::check_ids(std::span<const int> ids) const {
