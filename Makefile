@@ -2,7 +2,8 @@
 #   make        builds build/attune
 #   make demo   trains a small translator on a generated corpus and shows what it learnt (minutes)
 #   make test   builds and runs all tests
-#   make check  the sanitizer build's unit tests, the format, the order of the rooms, the headers and the package
+#   make check  the sanitizer build's unit tests, the format, the order of the rooms, the headers, the package, the fuzz
+#               targets
 #   make fuzz SECONDS=60   each fuzz target that long (fuzz/README.md)
 #   make install [PREFIX=/usr/local]  the program, libattune, its headers, its CMake package, completion for bash
 .PHONY: all demo test check format rooms headers package install sanitize fuzz clean
@@ -26,10 +27,10 @@ test:
 	@cmake --build --preset test
 	@ctest --preset test
 
-check: rooms format headers package sanitize
+check: rooms format headers package sanitize fuzz
 
 fuzz:
-	@$(call configure,checks,fuzz)
+	@$(call configure,checks,sanitize)
 	@cmake --build --preset fuzz
 	@tools/fuzz.sh $(SECONDS)
 

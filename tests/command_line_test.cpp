@@ -92,6 +92,7 @@ const std::vector<BadInput> bad_inputs{
     {"translate --model nowhere --n-best 9 --beam-size 2", 2, {"--n-best", "9"}},
     {"translate --model nowhere --batch-size -1", 2, {"batch-size", "-1"}},
     {"translate --model nowhere --threads -1", 2, {"--threads", "-1"}},
+    {"translate --model nowhere --input-format xml", 2, {"--input-format", "xml", "json"}},
     {"evaluate < ok.vi", 2, {"--reference is missing"}},
     {"evaluate --reference nowhere.vi < ok.vi", 1, {"nowhere.vi", "no such file"}},
     {"evaluate --reference two.txt < ok.vi", 1, {"two.txt has 2 lines", "standard input 3"}},

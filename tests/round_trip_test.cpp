@@ -170,6 +170,34 @@ TEST_F(RoundTrip, translations_as_json_are_those_of_the_text) {
   }
 }
 
+TEST_F(RoundTrip, requests_as_json_get_their_ids_back_and_the_translations_of_the_text) {
+  const auto sources = lines_of(place->read("test.en"));
+  std::string requests;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    nlohmann::json request{{"text", sources[i]}};
+    if (i % 3 != 0) {
+      request["id"] = i % 3 == 1 ? nlohmann::json(i) : nlohmann::json("no. " + std::to_string(i));
+    }
+    requests += request.dump() + "\n";
+  }
+  place->write("requests.jsonl", requests);
+  const std::string command = "translate --model model --max-decoding-length 12 ";
+  const auto text = lines_of(place->run(command + "< test.en").out);
+  EXPECT_EQ(lines_of(place->run(command + "--input-format json < requests.jsonl").out), text);
+  const auto json = lines_of(place->run(command + "--input-format json --format json < requests.jsonl").out);
+  ASSERT_EQ(json.size(), text.size());
+  for (size_t i = 0; i < json.size(); ++i) {
+    const auto line = nlohmann::json::parse(json[i]);
+    EXPECT_EQ(line["candidates"][0]["text"], text[i]);
+    EXPECT_EQ(line.value("id", nlohmann::json()),
+              nlohmann::json::parse(lines_of(requests)[i]).value("id", nlohmann::json()));
+  }
+  place->write("requests.jsonl", requests + "{\"txet\": \"x\"}\n");
+  const Ran bad = place->run(command + "--input-format json < requests.jsonl");
+  EXPECT_EQ(bad.code, 1);
+  EXPECT_NE(bad.err.find("error: standard input:21: unknown key \"txet\""), std::string::npos) << bad.err;
+}
+
 TEST_F(RoundTrip, the_same_seed_gives_the_same_files_for_any_number_of_threads) {
   for (const std::string compute : {"float32", "bfloat16"}) {
     std::string weights;

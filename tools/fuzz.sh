@@ -6,7 +6,7 @@
 set -u
 seconds=${1:?usage: tools/fuzz.sh SECONDS [BUILD] [TARGET...]}
 cd "$(dirname "$0")/.." || exit 1
-build=${2:-build/fuzz}
+build=${2:-build/sanitize}
 shift $(($# < 2 ? $# : 2))
 targets=${*:-$(cd fuzz && ls -- *.cpp | grep -v make_seeds | sed 's/\.cpp$//')}
 export ASAN_OPTIONS=quarantine_size_mb=32:detect_leaks=1

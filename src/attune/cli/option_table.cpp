@@ -237,8 +237,8 @@ std::string OptionTable::help(int width) const {
          "\n";
 }
 
-bool wants_json(const std::string& format) {
-  check_usage(format == "text" || format == "json", "--format: expected text or json, got \"", format, "\"");
+bool wants_json(const std::string& format, const std::string& flag) {
+  check_usage(format == "text" || format == "json", flag, ": expected text or json, got \"", format, "\"");
   return format == "json";
 }
 

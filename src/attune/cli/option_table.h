@@ -75,8 +75,8 @@ class OptionTable {
   std::string config_path_;
 };
 
-// --format text|json
-bool wants_json(const std::string& format);
+// --format text|json, or another flag of this kind
+bool wants_json(const std::string& format, const std::string& flag = "--format");
 // --threads; 0: all cores
 void use_threads(int count);
 

@@ -1,4 +1,5 @@
 // attune translate: standard input to standard output, line by line and in order.
+#include <deque>
 #include <nlohmann/json.hpp>
 
 #include "attune/base/check.h"
@@ -6,6 +7,7 @@
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
 #include "attune/data/corpus.h"
+#include "attune/decode/request.h"
 #include "attune/decode/translator.h"
 #include "attune/models/model_directory.h"
 
@@ -41,9 +43,9 @@ std::string lines_of(int64_t number, const Translation& translation, const Layou
   return text;
 }
 
-// A line of JSON for each input line: {"line", "candidates": [{"text", "score", "log_probability", "cut_short"}]}, and
-// "alignment" where it was asked for: [[source word, target word], ...].
-std::string json_of(int64_t number, const Translation& translation, const Layout& layout) {
+// A line of JSON for each input line: {"line", "candidates": [{"text", "score", "log_probability", "cut_short"}]}, the
+// "id" of a request that had one, and "alignment" where it was asked for: [[source word, target word], ...].
+std::string json_of(int64_t number, const std::string& id, const Translation& translation, const Layout& layout) {
   nlohmann::ordered_json candidates = nlohmann::ordered_json::array();
   for (const Candidate& candidate : translation.candidates) {
     nlohmann::ordered_json entry{{"text", candidate.text},
@@ -58,9 +60,41 @@ std::string json_of(int64_t number, const Translation& translation, const Layout
     }
     candidates.push_back(std::move(entry));
   }
-  const nlohmann::ordered_json line{{"line", number}, {"candidates", std::move(candidates)}};
+  nlohmann::ordered_json line{{"line", number}, {"candidates", std::move(candidates)}};
+  if (!id.empty()) {
+    line["id"] = nlohmann::ordered_json::parse(id);
+  }
   return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
+
+// Standard input as lines to translate, and the ids of those that were read and not yet answered.
+class Input {
+ public:
+  explicit Input(bool requests) : requests_(requests) {}
+  std::optional<std::string> next() {
+    std::optional<std::string> line = lines_.next();
+    if (!line) {
+      return line;
+    }
+    ids_.emplace_back();
+    if (requests_) {
+      TranslationRequest request = read_request(*line, fmt::format("{}:{}", lines_.name(), lines_.line()));
+      ids_.back() = std::move(request.id);
+      return std::move(request.text);
+    }
+    return line;
+  }
+  std::string take_id() {
+    std::string id = std::move(ids_.front());
+    ids_.pop_front();
+    return id;
+  }
+
+ private:
+  LineReader lines_{"-"};
+  bool requests_;
+  std::deque<std::string> ids_;
+};
 
 void report(const Translator::Summary& summary, double seconds) {
   note("{} lines in {}, {:.0f} pieces a second", with_separators(summary.lines), duration(seconds),
@@ -74,7 +108,7 @@ void report(const Translator::Summary& summary, double seconds) {
 }  // namespace
 
 int translate(const Arguments& arguments) {
-  std::string directory, format = "text";
+  std::string directory, format = "text", input_format = "text";
   TranslateOptions options;
   Layout layout;
   int thread_count = 0;
@@ -84,6 +118,11 @@ int translate(const Arguments& arguments) {
   table.add("threads", &thread_count, "0: all cores this process may use");
   table.add("scores", &layout.scores, "score<TAB> in front of each translation");
   table.add("format", &format, "text, or json: an object a line", {1, 1, "NAME"});
+  table.add(
+      "input-format", &input_format,
+      "text: a sentence a line; json: an object a line, {\"text\": ..., \"id\": ...}, whose id (a string or a whole "
+      "number, if given) comes back with --format json",
+      {1, 1, "NAME"});
   table.add_all(options);
   if (table.parse(arguments) == OptionTable::Outcome::help) {
     return success;
@@ -94,6 +133,7 @@ int translate(const Arguments& arguments) {
   layout.n_best = options.search.n_best > 1 || table.given("n-best");
   layout.alignment = options.alignment;
   layout.json = wants_json(format);
+  const bool requests = wants_json(input_format, "--input-format");
   const LoadedModel loaded = load_model(directory);
   check_options(options, loaded.model->config());
   note("{}: {}", directory, describe(options.search));
@@ -101,10 +141,11 @@ int translate(const Arguments& arguments) {
     note("Reading sentences from the terminal; Ctrl-D ends them.");
   }
   const Stopwatch watch;
-  LineReader input("-");
+  Input input(requests);
   int64_t number = 0;
   const auto emit = [&](const std::string&, const Translation& translation) {
-    print(layout.json ? json_of(number, translation, layout) : lines_of(number, translation, layout));
+    const std::string id = input.take_id();
+    print(layout.json ? json_of(number, id, translation, layout) : lines_of(number, translation, layout));
     ++number;
     flush_output();
     if (number % 100 == 0) {

@@ -1,11 +1,10 @@
 #include "attune/models/config.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "attune/attention/scaled_dot.h"
-#include "attune/base/check.h"
+#include "attune/base/json.h"
 #include "attune/nn/initialise.h"
 #include "attune/nn/mixer.h"
 #include "attune/nn/norm.h"
@@ -18,7 +17,6 @@ namespace attune {
 namespace {
 
 constexpr int format_version = 1;
-constexpr int deepest = 4;        // nesting of JSON
 constexpr int largest = 1 << 20;  // of any size in a config: what a file claims must not decide how much is allocated
 
 void check_size(const char* key, int value, int least) {
@@ -106,17 +104,7 @@ std::string to_json(const ModelConfig& config) {
 }
 
 ModelConfig read_config(const std::string& text, const std::string& where) {
-  nlohmann::json json;
-  try {
-    // All values are plain; what nests deeply would exhaust the stack when a message shows it.
-    json = nlohmann::json::parse(text, [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
-      check(depth <= deepest, where, ": values are nested more than ", deepest, " deep; expected one flat JSON object");
-      return true;
-    });
-  } catch (const nlohmann::json::exception& error) {
-    fail(where, ": not valid JSON: ", error.what());
-  }
-  check(json.is_object(), where, ": expected a JSON object");
+  const nlohmann::json json = parse_json_object(text, where, 1);
   check(json.contains("format-version") && json["format-version"] == format_version, where, ": format-version is ",
         json.value("format-version", nlohmann::json()).dump(), ", this program reads ", format_version);
   ModelConfig config;

@@ -7,11 +7,11 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <vector>
 
+#include "attune/base/json.h"
 #include "attune/tensor/atomic_file.h"
 
 namespace attune {
@@ -62,35 +62,9 @@ struct Header {
   uint64_t buffer_at = 0;  // in the file
 };
 
-// nlohmann keeps the last of equal keys; this callback refuses them, and nesting that no header has.
-class RefuseDuplicates {
- public:
-  explicit RefuseDuplicates(const std::string& path) : path_(path) {}
-  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
-    check(depth <= 3, path_, ": the header is nested too deeply");
-    if (event == Json::parse_event_t::object_start) {
-      seen_.resize(static_cast<size_t>(depth) + 1);  // by the depth at which the object began; arrays leave gaps
-      seen_[static_cast<size_t>(depth)].clear();
-    } else if (event == Json::parse_event_t::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      check(seen_[static_cast<size_t>(depth) - 1].insert(key).second, path_, ": '", key,
-            "' occurs twice in the header");
-    }
-    return true;
-  }
-
- private:
-  const std::string& path_;
-  std::vector<std::set<std::string>> seen_;
-};
-
 Json parse_header(const std::string& text, const std::string& path) {
   check(!text.empty() && text.front() == '{', path, ": the header does not start with '{'; not a safetensors file");
-  try {
-    return Json::parse(text, std::function<bool(int, Json::parse_event_t, Json&)>(RefuseDuplicates(path)));
-  } catch (const Json::exception& error) {
-    fail(path, ": the header is not valid JSON: ", error.what());
-  }
+  return parse_json_object(text, path + ": the header", 3);
 }
 
 uint64_t whole_number(const Json& value, const std::string& where, const char* what) {

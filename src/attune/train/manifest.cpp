@@ -4,10 +4,9 @@
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <vector>
 
-#include "attune/base/check.h"
+#include "attune/base/json.h"
 #include "attune/tensor/atomic_file.h"
 
 namespace attune {
@@ -48,10 +47,13 @@ void write_manifest(const std::string& directory, const Manifest& manifest) {
 
 Manifest read_manifest(const std::string& directory) {
   const std::string path = directory + "/manifest.json";
-  const std::string text = read_file(path, 1 << 20);
+  return parse_manifest(read_file(path, 1 << 20), path);
+}
+
+Manifest parse_manifest(std::string_view text, const std::string& where) {
   try {
-    const Json json = Json::parse(text);
-    check(json.at("format") == format, path, ": format ", json.at("format").dump(), ", expected ", format);
+    const Json json = parse_json_object(text, where, 3);
+    check(json.at("format") == format, where, ": format ", json.at("format").dump(), ", expected ", format);
     Manifest manifest;
     json.at("update").get_to(manifest.update);
     json.at("whole").get_to(manifest.whole);
@@ -61,7 +63,7 @@ Manifest read_manifest(const std::string& directory) {
     }
     return manifest;
   } catch (const Json::exception& error) {
-    fail(path, ": is damaged: ", error.what());
+    fail(where, ": is damaged: ", error.what());
   }
 }
 

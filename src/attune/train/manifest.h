@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace attune {
 
@@ -21,6 +22,7 @@ struct Manifest {
 Manifest::File describe_file(const std::string& path);
 void write_manifest(const std::string& directory, const Manifest& manifest);
 Manifest read_manifest(const std::string& directory);
+Manifest parse_manifest(std::string_view text, const std::string& where);  // where: for messages
 // Throws naming the first file that is missing or differs.
 void verify_files(const std::string& directory, const Manifest& manifest);
 

@@ -1,8 +1,6 @@
 #include "attune/train/state.h"
 
-#include <nlohmann/json.hpp>
-
-#include "attune/base/check.h"
+#include "attune/base/json.h"
 
 namespace attune {
 namespace {
@@ -63,7 +61,7 @@ std::string to_json(const TrainState& state) {
 
 TrainState read_state(const std::string& text, const std::string& where) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = parse_json_object(text, where, 2);
     TrainState state;
     visit_state(state, [&](const char* key, auto& value) { json.at(key).get_to(value); });
     if (const Json& best = json.at("best_nll"); !best.is_null()) {
