@@ -1,27 +1,49 @@
-#!/bin/sh
-# Training tokens per second, attune and eager PyTorch in turn on the same work (Multi30k de-en, 3+3 layers of width 256,
-# 8,000 pieces, about 4,096 target tokens a batch, two threads), and their ratio.
-#   bench/train_speed.sh SOURCE.gz TARGET.gz [PYTHON]     PYTHON: an interpreter with torch and sentencepiece
-set -e
-source=$1 target=$2 python=${3:-python3}
+#!/bin/bash
+# Training speed: attune and eager PyTorch in turn on the same work (bench/train_speed.toml on a parallel corpus, two
+# threads), in real source plus target tokens a second; beside it the share of PyTorch's batches that is padding, and
+# what share of the processor's product rate (attune bench products, same run) attune's useful operations are.
+#   bench/train_speed.sh SOURCE.gz TARGET.gz [PYTHON [ROUNDS]]     PYTHON: an interpreter with torch and sentencepiece
+# Each side warms up first: attune's figure is of updates 41 ... 60, PyTorch's of 6 ... 25.
+set -euo pipefail
+source=${1:?usage: bench/train_speed.sh SOURCE.gz TARGET.gz [PYTHON [ROUNDS]]}
+target=${2:?usage: bench/train_speed.sh SOURCE.gz TARGET.gz [PYTHON [ROUNDS]]}
+python=${3:-python3} rounds=${4:-3}
 here=$(dirname "$0")
+attune=$here/../build/attune
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-attune() {
+
+# number KEY: the last value of that key in JSON on standard input
+number() { sed -n "s/.*\"$1\": *\([0-9.]*\).*/\1/p" | tail -1; }
+calculate() { awk "BEGIN { printf \"$1\", $2 }"; }
+
+train_attune() {
   rm -rf "$work/model"
-  "$here/../build/attune" train --config "$here/../examples/multi30k-de-en.toml" --train "$source" "$target" \
-    --model "$work/model" --threads 2 --batch-tokens 4096 --dropout 0.1 --ema-decay 0 --max-update 60 --log-freq 20 \
-    --lowercase=false --compute-type "$1" 2>/dev/null
-  tail -1 "$work/model/training.jsonl" | sed 's/.*"tokens_per_second":\([0-9]*\).*/\1/'
+  "$attune" train --config "$here/train_speed.toml" --train "$source" "$target" --model "$work/model" --threads 2 \
+    --compute-type "$1" 2>"$work/log" || { cat "$work/log" >&2; return 1; }
+  number tokens_per_second <"$work/model/training.jsonl"
 }
-ratio() { awk "BEGIN { printf \"%.2f\", $1 / $2 }"; }
-printf '%-10s %14s %14s %8s\n' round 'attune tok/s' 'PyTorch tok/s' ratio
-for round in 1 2 3; do
-  ours=$(attune float32)
-  theirs=$("$python" "$here/train_pytorch.py" "$source" "$target" "$work/model/joint.spm")
-  printf '%-10s %14s %14s %8s\n' "float32 $round" "$ours" "${theirs%% *}" "$(ratio "$ours" "${theirs%% *}")"
-  ours=$(attune bfloat16)
-  theirs=$("$python" "$here/train_pytorch.py" "$source" "$target" "$work/model/joint.spm" --autocast)
-  printf '%-10s %14s %14s %8s   (%s)\n' "bfloat16 $round" "$ours" "${theirs%% *}" "$(ratio "$ours" "${theirs%% *}")" \
-    "${theirs#*, }"
+
+# Products of a forward and, twice as many, of a backward; two operations a multiply-add; a token is half of a pair.
+operations_per_token() {
+  "$attune" describe --model "$work/model" --format json >"$work/description"
+  local from to
+  from=$(number source_multiply_adds_per_token <"$work/description")
+  to=$(number target_multiply_adds_per_token <"$work/description")
+  calculate %.0f "3 * 2 * ($from + $to) / 2"
+}
+
+printf '%-12s %13s %14s %8s %9s %16s %15s\n' round 'attune tok/s' 'PyTorch tok/s' ratio padding 'attune GFLOP/s' 'of the products'
+for round in $(seq "$rounds"); do
+  for type in float32 bfloat16; do
+    key=sgemm_gflops flag=
+    [ $type = float32 ] || key=bfloat16_gflops flag=--autocast
+    ours=$(train_attune $type)
+    read -r theirs _ _ padding _ < <("$python" "$here/train_pytorch.py" "$source" "$target" "$work/model/joint.spm" \
+      --updates 20 $flag 2>"$work/log" || { cat "$work/log" >&2; echo failed; })
+    products=$("$attune" bench products --threads 2 --format json | number $key)
+    useful=$(calculate %.1f "$ours * $(operations_per_token) / 1e9")
+    printf '%-12s %13.0f %14.0f %8.2f %8s%% %16.0f %14.0f%%\n' "$type $round" "$ours" "$theirs" \
+      "$(calculate %.3f "$ours / $theirs")" "$padding" "$useful" "$(calculate %.1f "100 * $useful / $products")"
+  done
 done

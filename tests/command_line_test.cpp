@@ -12,7 +12,7 @@ using testing::lines_of;
 using testing::Ran;
 using testing::Workplace;
 
-const std::vector<std::string> all_commands{"train", "translate", "evaluate", "score", "describe", "demo"};
+const std::vector<std::string> all_commands{"train", "translate", "evaluate", "score", "describe", "bench", "demo"};
 
 struct BadInput {
   const char* command;
@@ -102,6 +102,10 @@ const std::vector<BadInput> bad_inputs{
     {"evaluate --reference ok.vi < latin1.txt", 1, {"standard input:2", "UTF-8"}},
     {"score --model nowhere --source ok.en", 2, {"--target is missing"}},
     {"score --model nowhere --source ok.en --target two.txt", 1, {"two.txt has 2"}},
+    {"bench", 2, {"name of a measurement"}},
+    {"bench product", 2, {"product", "attune bench products"}},
+    {"bench products --size 0", 2, {"--size", "0"}},
+    {"bench products --rounds 1e9", 2, {"--rounds", "1e9"}},
     {"demo --directory ''", 2, {"--directory"}},
     {"demo --directory ok.en", 1, {"ok.en"}},
 };
@@ -211,8 +215,10 @@ TEST_F(CommandLine, completes_commands_and_their_flags_in_bash) {
   EXPECT_EQ(completed("evaluate --reference ok"), "\n");  // a file name: left to bash
   for (const std::string& command : all_commands) {
     EXPECT_EQ(completed(command), command + "\n");
-    EXPECT_NE(completed(command + " --").find("--help --"), std::string::npos) << command << " has no flags";
+    const std::string whole = command == "bench" ? "bench products" : command;
+    EXPECT_NE(completed(whole + " --").find("--help --"), std::string::npos) << command << " has no flags";
   }
+  EXPECT_EQ(completed("bench prod"), "products\n");
 }
 
 TEST_F(CommandLine, evaluates_as_json_and_as_text) {

@@ -20,6 +20,7 @@ struct Command {
 
 std::span<const Command> commands();
 
+int bench(const Arguments& arguments);
 int demo(const Arguments& arguments);
 int describe_model(const Arguments& arguments);
 int evaluate(const Arguments& arguments);

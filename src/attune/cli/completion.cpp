@@ -2,24 +2,37 @@
 // always true. Where no flag is begun, bash completes file names.
 #include "attune/cli/completion.h"
 
+#include "attune/cli/bench.h"
 #include "attune/cli/command.h"
 
 namespace attune::cli {
 
-std::string bash_completion() {
+namespace {
+
+std::string names_of(std::span<const Command> list) {
   std::string names;
-  for (const Command& command : commands()) {
+  for (const Command& command : list) {
     names += command.name + std::string(" ");
   }
+  return names;
+}
+
+}  // namespace
+
+std::string bash_completion() {
   return R"bash(# Completion of attune's commands and flags in bash; written by attune --completion bash.
 _attune() {
-  local word=${COMP_WORDS[COMP_CWORD]} words=
+  local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} words=
   COMPREPLY=()
   if [ "$COMP_CWORD" = 1 ]; then
     words=')bash" +
-         names + R"bash(--help --version'
+         names_of(commands()) + R"bash(--help --version'
+  elif [ "$command" = bench ] && [ "$COMP_CWORD" = 2 ]; then
+    words=')bash" +
+         names_of(benches()) + R"bash(--help'
   elif [ "${word#-}" != "$word" ]; then
-    words="--help $("$1" "${COMP_WORDS[1]}" --help 2>/dev/null | sed -n 's/^  \(--[a-z0-9-]*\).*/\1/p')"
+    [ "$command" != bench ] || command="bench ${COMP_WORDS[2]}"
+    words="--help $("$1" $command --help 2>/dev/null | sed -n 's/^  \(--[a-z0-9-]*\).*/\1/p')"
   fi
   if [ -n "$words" ]; then
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

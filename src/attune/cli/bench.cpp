@@ -1,0 +1,51 @@
+// attune bench NAME: measurements of this machine and of the program on it.
+#include "attune/cli/bench.h"
+
+#include <array>
+
+#include "attune/base/check.h"
+#include "attune/cli/console.h"
+#include "attune/cli/suggest.h"
+
+namespace attune::cli {
+
+std::span<const Command> benches() {
+  static constexpr std::array list{
+      Command{"products", "rate of matrix products: what everything else is measured against", bench_products},
+  };
+  return list;
+}
+
+namespace {
+
+std::string overview() {
+  std::string text =
+      "Measures this machine and the program on it. Other work on the machine spoils the figures.\n\n"
+      "Usage: attune bench NAME [flags]\n\nMeasurements:\n";
+  for (const Command& bench : benches()) {
+    text += fmt::format("  {:<10} {}\n", bench.name, bench.purpose);
+  }
+  return text + "\nattune bench NAME --help explains one.\n\nExample:\n  attune bench products\n";
+}
+
+}  // namespace
+
+int bench(const Arguments& arguments) {
+  if (!arguments.empty() && (arguments.front() == "--help" || arguments.front() == "-h")) {
+    print(overview());
+    return success;
+  }
+  std::vector<std::string> names;
+  for (const Command& candidate : benches()) {
+    if (!arguments.empty() && arguments.front() == candidate.name) {
+      return candidate.run({arguments.begin() + 1, arguments.end()});
+    }
+    names.emplace_back(candidate.name);
+  }
+  check_usage(!arguments.empty(), "bench: expected the name of a measurement; attune bench --help lists them");
+  check_usage(false, "bench: unknown measurement ", arguments.front(),
+              suggestion(arguments.front(), names, "attune bench ", "; attune bench --help lists them"));
+  return usage_failure;
+}
+
+}  // namespace attune::cli

@@ -1,0 +1,12 @@
+// The measurements of `attune bench`: each a row of the table in bench.cpp and a file of its own.
+#pragma once
+
+#include "attune/cli/command.h"
+
+namespace attune::cli {
+
+std::span<const Command> benches();
+
+int bench_products(const Arguments& arguments);
+
+}  // namespace attune::cli
