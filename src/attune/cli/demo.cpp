@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "attune/base/check.h"
-#include "attune/base/parallel.h"
+#include "attune/cli/attention_picture.h"
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
 #include "attune/cli/demo_report.h"
@@ -16,6 +16,7 @@
 #include "attune/metrics/bleu.h"
 #include "attune/models/model_directory.h"
 #include "attune/tensor/atomic_file.h"
+#include "attune/text/unicode.h"
 
 namespace attune::cli {
 
@@ -69,16 +70,20 @@ void heading(int number, const std::string& text) {
   flush_output();
 }
 
+Alignment gold_links(const GrammarPair& pair) {
+  Alignment links;
+  for (const auto& [i, j] : pair.alignment) {
+    links.push_back({i, j});
+  }
+  return links;
+}
+
 void write_part(const Demo& demo, const std::string& name, const std::vector<GrammarPair>& pairs) {
   std::string source, target, links;
   for (const GrammarPair& pair : pairs) {
-    Alignment alignment;
-    for (const auto& [i, j] : pair.alignment) {
-      alignment.push_back({i, j});
-    }
     source += pair.source + "\n";
     target += pair.target + "\n";
-    links += to_pharaoh(alignment) + "\n";
+    links += to_pharaoh(gold_links(pair)) + "\n";
   }
   write_file_atomically(demo.path(name + ".en"), source);
   write_file_atomically(demo.path(name + ".vi"), target);
@@ -166,22 +171,51 @@ void show_examples(const Demo& demo, const std::vector<Translation>& translation
   flush_output();
 }
 
-// The model reads source and reference and says which source word it looks at before each reference word.
-double alignment_error(const Demo& demo, const LoadedModel& loaded) {
+// Sentence pairs as a model reads them.
+struct EncodedPairs {
   std::vector<Example> examples;
   std::vector<WordsOfPieces> words;
+};
+EncodedPairs encode(std::span<const GrammarPair> pairs, const Tokenizers& tokenizers) {
+  const auto& [source, target] = tokenizers;
+  EncodedPairs result;
+  for (const GrammarPair& pair : pairs) {
+    const Example& example =
+        result.examples.emplace_back(Example{source->encode(pair.source), target->encode(pair.target)});
+    result.words.push_back({source->word_of_piece(example.source), target->word_of_piece(example.target)});
+  }
+  return result;
+}
+
+// The model reads source and reference and says which source word it looks at before each reference word.
+double alignment_error(const Demo& demo, const LoadedModel& loaded) {
+  const EncodedPairs pairs = encode(demo.corpus.test, loaded.tokenizers);
   std::vector<GoldAlignment> gold;
   for (const GrammarPair& pair : demo.corpus.test) {
-    const auto& [source, target] = loaded.tokenizers;
-    examples.push_back({source->encode(pair.source), target->encode(pair.target)});
-    words.push_back({source->word_of_piece(examples.back().source), target->word_of_piece(examples.back().target)});
-    GoldAlignment& links = gold.emplace_back();
-    for (const auto& [i, j] : pair.alignment) {
-      links.sure.push_back({i, j});
-    }
-    links.possible = links.sure;
+    gold.push_back({gold_links(pair), gold_links(pair)});
   }
-  return alignment_error_rate(align_words(*loaded.model, examples, words, {}), gold).error_rate;
+  return alignment_error_rate(align_words(*loaded.model, pairs.examples, pairs.words, {}), gold).error_rate;
+}
+
+// The longest of the sentences shown that fits a page.
+void draw_attention(const Demo& demo, const LoadedModel& loaded, const std::string& path) {
+  constexpr size_t longest = 20;  // words
+  const GrammarPair* chosen = &demo.corpus.test.front();
+  for (const GrammarPair& pair : std::span(demo.corpus.test).first(sentences_shown)) {
+    const size_t words = split_whitespace(pair.source).size();
+    chosen = words <= longest && words > split_whitespace(chosen->source).size() ? &pair : chosen;
+  }
+  const EncodedPairs pairs = encode(std::span(chosen, 1), loaded.tokenizers);
+  AttentionPicture picture;
+  for (const std::string_view word : split_whitespace(chosen->source)) {
+    picture.source.emplace_back(word);
+  }
+  for (const std::string_view word : split_whitespace(chosen->target)) {
+    picture.output.emplace_back(word);
+  }
+  picture.attention = attend_words(*loaded.model, pairs.examples, pairs.words, {}).front();
+  picture.gold = gold_links(*chosen);
+  write_file_atomically(path, draw(picture));
 }
 
 double dictionary_bleu(const Demo& demo) {
@@ -222,6 +256,9 @@ int run_demo(Demo& demo) {
   show_examples(demo, translations);
   const double model_bleu = bleu_of(texts_of(translations), demo.corpus.test);
   const double error_rate = alignment_error(demo, loaded);
+  const std::string picture = demo.path("attention.svg");
+  draw_attention(demo, loaded, picture);
+  print("\n   {}: one of them as a picture, the grammar's own links outlined.\n", picture);
 
   heading(4, "The same model without attention to the source: its decoder sees only the mean of all source words");
   if (train_model(demo, "mean", "mean", updates).interrupted) {

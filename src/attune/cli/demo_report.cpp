@@ -3,28 +3,21 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <sstream>
+#include <string_view>
+
+#include "attune/text/unicode.h"
 
 namespace attune::cli {
 
 namespace {
 
-std::vector<std::string> words_of(const std::string& line) {
-  std::istringstream stream(line);
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) {
-    words.push_back(word);
-  }
-  return words;
-}
-
 // Of text in composed letters: one column a character.
-int columns(const std::string& text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+int columns(std::string_view text) {
+  return static_cast<int>(count_code_points(text));
 }
 
-std::string padded(const std::string& text, int width) {
-  return text + std::string(static_cast<size_t>(std::max(width - columns(text), 0)), ' ');
+std::string padded(std::string_view text, int width) {
+  return std::string(text) + std::string(static_cast<size_t>(std::max(width - columns(text), 0)), ' ');
 }
 
 std::string without_trailing_blanks(std::string line) {
@@ -36,8 +29,8 @@ std::string without_trailing_blanks(std::string line) {
 
 std::string show_sentence(const ShownSentence& sentence, int width) {
   constexpr int label_width = 16;
-  const auto source = words_of(sentence.source), output = words_of(sentence.output);
-  std::vector<std::string> looked_at(output.size(), "-");
+  const auto source = split_whitespace(sentence.source), output = split_whitespace(sentence.output);
+  std::vector<std::string_view> looked_at(output.size(), "-");
   for (const Link& link : sentence.looked_at) {
     if (static_cast<size_t>(link.target) < output.size() && static_cast<size_t>(link.source) < source.size()) {
       looked_at[static_cast<size_t>(link.target)] = source[static_cast<size_t>(link.source)];

@@ -57,31 +57,42 @@ class CrossAttention {
 };
 
 // weights [rows, columns]: row i predicts target piece i, the last row </s>; so the last column.
-Alignment links_of(const std::vector<double>& weights, size_t columns, const WordsOfPieces& words) {
+WordAttention between_words(const std::vector<double>& weights, size_t columns, const WordsOfPieces& words) {
   const auto count_words = [](const std::vector<int>& of) {
-    return of.empty() ? 0 : static_cast<size_t>(*std::max_element(of.begin(), of.end()) + 1);
+    return of.empty() ? 0 : *std::max_element(of.begin(), of.end()) + 1;
   };
-  const size_t source_words = count_words(words.source), target_words = count_words(words.target);
-  Alignment links;
-  if (source_words == 0) {
-    return links;
-  }
-  std::vector<double> looked(source_words * target_words);  // [target, source]; a mean over pieces ranks as their sum
-  std::vector<bool> written(target_words), read(source_words);
+  WordAttention result{count_words(words.source), count_words(words.target), {}, {}};
+  const auto source_words = static_cast<size_t>(result.source_words);
+  result.weights.resize(source_words * static_cast<size_t>(result.target_words));
+  std::vector<double> whole(static_cast<size_t>(result.target_words));  // over all pieces, </s> too
   for (size_t i = 0; i < words.target.size(); ++i) {
+    if (words.target[i] < 0) {
+      continue;
+    }
+    const auto target = static_cast<size_t>(words.target[i]);
+    const double* row = weights.data() + i * columns;
+    whole[target] += std::accumulate(row, row + columns, 0.0);
     for (size_t j = 0; j < words.source.size(); ++j) {
-      if (words.target[i] >= 0 && words.source[j] >= 0) {
-        const auto target = static_cast<size_t>(words.target[i]), source = static_cast<size_t>(words.source[j]);
-        looked[target * source_words + source] += weights[i * columns + j];
-        written[target] = true;
+      if (words.source[j] >= 0) {
+        result.weights[target * source_words + static_cast<size_t>(words.source[j])] += row[j];
       }
     }
   }
-  for (size_t target = 0; target < target_words; ++target) {
-    if (written[target]) {
-      const auto row = looked.begin() + static_cast<std::ptrdiff_t>(target * source_words);
-      const auto best = std::max_element(row, row + static_cast<std::ptrdiff_t>(source_words));
-      links.push_back({static_cast<int>(best - row), static_cast<int>(target)});
+  for (size_t target = 0; target < whole.size(); ++target) {
+    result.written.push_back(whole[target] > 0);
+    for (size_t source = 0; source < source_words && whole[target] > 0; ++source) {
+      result.weights[target * source_words + source] /= whole[target];
+    }
+  }
+  return result;
+}
+
+Alignment links_of(const WordAttention& attention) {
+  Alignment links;
+  for (int target = 0; target < attention.target_words && attention.source_words > 0; ++target) {
+    if (attention.written[static_cast<size_t>(target)]) {
+      const auto row = attention.weights.begin() + static_cast<std::ptrdiff_t>(target) * attention.source_words;
+      links.push_back({static_cast<int>(std::max_element(row, row + attention.source_words) - row), target});
     }
   }
   return links;
@@ -97,12 +108,12 @@ void check_options(const AlignmentOptions& options, const ModelConfig& config) {
               "--alignment: this model reads the mean of the source (cross-mixer mean): it looks at no word");
 }
 
-std::vector<Alignment> align_words(const Model& model, std::span<const Example> pairs,
-                                   std::span<const WordsOfPieces> words, const AlignmentOptions& options) {
+std::vector<WordAttention> attend_words(const Model& model, std::span<const Example> pairs,
+                                        std::span<const WordsOfPieces> words, const AlignmentOptions& options) {
   check_options(options, model.config());
-  check(words.size() == pairs.size(), "align_words: ", words.size(), " word lists for ", pairs.size(), " pairs");
+  check(words.size() == pairs.size(), "attend_words: ", words.size(), " word lists for ", pairs.size(), " pairs");
   const int layer = options.layer == -2 ? std::max(0, model.config().decoder_layers - 2) : options.layer;
-  std::vector<Alignment> result(pairs.size());
+  std::vector<WordAttention> result(pairs.size());
   for (size_t begin = 0; begin < pairs.size(); begin += static_cast<size_t>(options.batch_size)) {
     std::vector<int> indices(std::min(static_cast<size_t>(options.batch_size), pairs.size() - begin));
     std::iota(indices.begin(), indices.end(), static_cast<int>(begin));
@@ -119,9 +130,18 @@ std::vector<Alignment> align_words(const Model& model, std::span<const Example> 
             ") offers no cross-attention weights; translate without --alignment");
       check(words[pair].source.size() == pairs[pair].source.size() &&
                 words[pair].target.size() == pairs[pair].target.size(),
-            "align_words: one word for each piece, please");
-      result[pair] = links_of(weights, columns, words[pair]);
+            "attend_words: one word for each piece, please");
+      result[pair] = between_words(weights, columns, words[pair]);
     }
+  }
+  return result;
+}
+
+std::vector<Alignment> align_words(const Model& model, std::span<const Example> pairs,
+                                   std::span<const WordsOfPieces> words, const AlignmentOptions& options) {
+  std::vector<Alignment> result;
+  for (const WordAttention& attention : attend_words(model, pairs, words, options)) {
+    result.push_back(links_of(attention));
   }
   return result;
 }

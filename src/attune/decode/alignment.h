@@ -1,7 +1,7 @@
-// Which source word each word of a translation looked at most: the cross-attention of one decoder layer (or the mean of
-// all), averaged over heads, in the row that predicts a target piece. Pieces become words: what a word's pieces attend
-// to is averaged, what is attended in a word's pieces is summed. Each target word links to its best source word (of
-// equal ones the first); </s> is no word.
+// What each word of a translation looked at: the cross-attention of one decoder layer (or the mean of all), averaged
+// over heads, in the row that predicts a target piece. Pieces become words: what a word's pieces attend to is averaged,
+// what is attended in a word's pieces is summed; </s> is no word. As an alignment, each target word links to the source
+// word it looked at most (of equal ones the first).
 #pragma once
 
 #include <span>
@@ -25,7 +25,17 @@ struct WordsOfPieces {
   std::vector<int> source, target;
 };
 
-// For each pair (ids without </s>) its links, sorted by target word.
+struct WordAttention {
+  int source_words = 0, target_words = 0;
+  std::vector<double> weights;  // [target_words, source_words]; a row sums to 1 less what </s> got
+  std::vector<bool> written;    // of a target word: whether any piece belongs to it
+};
+
+// For each pair (ids without </s>).
+std::vector<WordAttention> attend_words(const Model& model, std::span<const Example> pairs,
+                                        std::span<const WordsOfPieces> words, const AlignmentOptions& options);
+
+// For each pair its links, sorted by target word.
 std::vector<Alignment> align_words(const Model& model, std::span<const Example> pairs,
                                    std::span<const WordsOfPieces> words, const AlignmentOptions& options);
 

@@ -132,6 +132,21 @@ TEST(Alignment, sums_what_is_looked_at_in_the_pieces_of_a_word) {
   for (const int layer : {0, -1}) {
     EXPECT_EQ(align_words(model, pairs, of_pieces, {.layer = layer}).front(), (Alignment{{0, 0}, {1, 1}}));
   }
+  const WordAttention between = attend_words(model, pairs, of_pieces, {.layer = 0}).front();
+  ASSERT_EQ(between.weights.size(), 4U);
+  for (int word = 0; word < 2; ++word) {  // the mean over a word's pieces of what they gave each source word
+    double expected[2] = {}, whole = 0;
+    for (int piece = word == 0 ? 0 : 2; piece < (word == 0 ? 2 : 3); ++piece) {
+      for (int column = 0; column < 4; ++column) {
+        const auto weight = static_cast<double>(rows[piece * 4 + column]);
+        whole += weight;
+        expected[column < 2 ? 0 : 1] += column < 3 ? weight : 0;
+      }
+    }
+    for (int source = 0; source < 2; ++source) {
+      EXPECT_NEAR(between.weights[static_cast<size_t>(2 * word + source)], expected[source] / whole, 1e-6);
+    }
+  }
   const std::vector<WordsOfPieces> blanks = {{{0, -1, 1}, {-1, 0, 1}}};
   EXPECT_EQ(align_words(model, pairs, blanks, {.layer = 0}).front(), (Alignment{{1, 0}, {1, 1}}));
 }
