@@ -106,6 +106,10 @@ const std::vector<BadInput> bad_inputs{
     {"bench product", 2, {"product", "attune bench products"}},
     {"bench products --size 0", 2, {"--size", "0"}},
     {"bench products --rounds 1e9", 2, {"--rounds", "1e9"}},
+    {"bench decode", 2, {"--model is missing"}},
+    {"bench decode --model nowhere --length 0", 2, {"--length", "0"}},
+    {"bench decode --model nowhere", 1, {"nowhere"}},
+    {"translate --model nowhere --min-decoding-length 9 --max-decoding-length 8", 2, {"--min-decoding-length", "9"}},
     {"demo --directory ''", 2, {"--directory"}},
     {"demo --directory ok.en", 1, {"ok.en"}},
 };

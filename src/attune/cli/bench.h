@@ -7,6 +7,7 @@ namespace attune::cli {
 
 std::span<const Command> benches();
 
+int bench_decode(const Arguments& arguments);
 int bench_products(const Arguments& arguments);
 
 }  // namespace attune::cli

@@ -1,5 +1,6 @@
 #include "attune/decode/options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -21,6 +22,11 @@ void check_options(const SearchOptions& options) {
               "--length-penalty-alpha: expected 0 or more, found ", options.length_penalty_alpha);
   check_usage(options.max_decoding_length >= 0 && options.max_decoding_length <= longest_limit,
               "--max-decoding-length: expected 0 ... ", longest_limit, ", found ", options.max_decoding_length);
+  check_usage(options.min_decoding_length >= 0 && options.min_decoding_length <= longest_limit &&
+                  (options.max_decoding_length == 0 || options.min_decoding_length <= options.max_decoding_length),
+              "--min-decoding-length: expected 0 ... ",
+              options.max_decoding_length == 0 ? longest_limit : options.max_decoding_length, ", found ",
+              options.min_decoding_length);
   const std::string& rule = options.stopping_rule;
   check_usage(rule == "first" || rule == "bound" || rule == "none",
               "--stopping-rule: expected first, bound or none, found '", rule, "'");
@@ -38,7 +44,8 @@ double length_penalty(const SearchOptions& options, int pieces) {
 }
 
 int longest_output(const SearchOptions& options, int source_pieces) {
-  return options.max_decoding_length > 0 ? options.max_decoding_length : 2 * source_pieces + 50;
+  return options.max_decoding_length > 0 ? options.max_decoding_length
+                                         : std::max(2 * source_pieces + 50, options.min_decoding_length);
 }
 
 namespace {
@@ -75,7 +82,11 @@ std::string stopping(const SearchOptions& options) {
 std::string describe(const SearchOptions& options) {
   std::ostringstream text;
   text << (options.beam_size == 1 ? "greedy" : "beam " + std::to_string(options.beam_size)) << "; "
-       << score_formula(options) << "; " << stopping(options) << "; at most ";
+       << score_formula(options) << "; " << stopping(options) << "; ";
+  if (options.min_decoding_length > 0) {
+    text << "at least " << options.min_decoding_length << ", ";
+  }
+  text << "at most ";
   if (options.max_decoding_length > 0) {
     text << options.max_decoding_length << " pieces";
   } else {

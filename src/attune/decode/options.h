@@ -18,6 +18,7 @@ struct SearchOptions {
   int n_best = 1;
   std::string length_penalty = "power";
   double length_penalty_alpha = 1;
+  int min_decoding_length = 0;  // pieces without </s>
   int max_decoding_length = 0;  // pieces without </s>; 0: 2 x source pieces + 50
   std::string stopping_rule = "bound";
   bool allow_unknown = false;
@@ -30,6 +31,7 @@ struct SearchOptions {
     each("length-penalty", self.length_penalty,
          "what log p is divided by, n pieces with </s>: none; gnmt: ((5 + n) / 6)^alpha; power: n^alpha");
     each("length-penalty-alpha", self.length_penalty_alpha, "alpha of the length penalty, 0 or more");
+    each("min-decoding-length", self.min_decoding_length, "shortest output in pieces: no </s> before");
     each("max-decoding-length", self.max_decoding_length,
          "longest output in pieces; what is cut short is reported; 0: 2 x source pieces + 50");
     each("stopping-rule", self.stopping_rule,

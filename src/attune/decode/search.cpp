@@ -48,6 +48,8 @@ class Search {
     if (!options.allow_unknown) {
       never_.push_back(unk_id);
     }
+    too_early_ = never_;
+    too_early_.push_back(eos_id);
   }
 
   std::vector<std::vector<Hypothesis>> run(std::span<const std::vector<int>> sources);
@@ -66,8 +68,8 @@ class Search {
   const SearchOptions& options_;
   OutputLayer output_;
   Pass pass_;
-  std::vector<int> never_ = {bos_id};
-  std::vector<Sentence> sentences_;  // those that are not done
+  std::vector<int> never_ = {bos_id}, too_early_;  // too_early_: and no </s>
+  std::vector<Sentence> sentences_;                // those that are not done
 };
 
 std::vector<std::vector<Hypothesis>> Search::run(std::span<const std::vector<int>> sources) {
@@ -123,7 +125,9 @@ NextPieces Search::next(DecodingState& state) const {
   const Tensor logits = linear(hidden, output_.weight, output_.bias, {.compute = pass_.compute});
   // One more than the beam: with </s> among them, a row still fills the beam by itself.
   const int64_t per_row = std::min<int64_t>(int64_t{options_.beam_size} + 1, logits.size(1));
-  return next_pieces(logits, static_cast<int>(per_row), never_);
+  // All hypotheses of a batch are equally long.
+  const auto written = static_cast<int>(sentences_.front().live.front().ids.size());
+  return next_pieces(logits, static_cast<int>(per_row), written < options_.min_decoding_length ? too_early_ : never_);
 }
 
 // What a sentence's hypotheses can become, the best first; nothing at the longest output.

@@ -300,5 +300,23 @@ TEST(SearchOptions, are_checked_and_described) {
             "greedy; score = log p; stops at </s>; at most 9 pieces");
 }
 
+TEST(Search, writes_no_end_before_the_shortest_output) {
+  const ToyModel model(12);
+  const std::vector<Ids> sources = some_sources(5, 12);
+  for (const int beam : {1, 3}) {
+    const auto free = search(model, sources, {.beam_size = beam, .max_decoding_length = 9});
+    const auto bound = search(model, sources, {.beam_size = beam, .min_decoding_length = 6, .max_decoding_length = 9});
+    const auto exact = search(model, sources, {.beam_size = beam, .min_decoding_length = 9, .max_decoding_length = 9});
+    size_t shortest = 9;
+    for (size_t i = 0; i < sources.size(); ++i) {
+      shortest = std::min(shortest, free[i].front().ids.size());
+      EXPECT_GE(bound[i].front().ids.size(), 6U);
+      EXPECT_EQ(exact[i].front().ids.size(), 9U);
+    }
+    EXPECT_LT(shortest, 6U) << "the toy model would have written nothing shorter anyway";
+  }
+  EXPECT_THROW(search(model, sources, {.min_decoding_length = 10, .max_decoding_length = 9}), UsageError);
+}
+
 }  // namespace
 }  // namespace attune
