@@ -28,6 +28,12 @@ const std::vector<BadInput> bad_inputs{
     {"--versoin", 2, {"unknown flag --versoin"}},
     {"--completion", 2, {"--completion", "expected bash"}},
     {"--completion zsh", 2, {"--completion", "expected bash"}},
+    {"--profile", 2, {"--profile", "expected a command"}},
+    {"--profile=p.json", 2, {"--profile=p.json", "expected a command"}},
+    {"--profile= describe", 2, {"--profile=", "name of a file"}},
+    {"--profile nonsense", 2, {"unknown command nonsense"}},
+    {"--profile --profile describe", 2, {"unknown flag --profile"}},
+    {"--profiel describe", 2, {"unknown flag --profiel"}},
     {"train --widht 64", 2, {"--widht", "did you mean --width?"}},
     {"train --batch-token=64", 2, {"--batch-token", "--batch-tokens"}},
     {"translate --beam 5", 2, {"--beam", "--beam-size"}},
@@ -217,6 +223,9 @@ TEST_F(CommandLine, completes_commands_and_their_flags_in_bash) {
   EXPECT_EQ(completed("train --log"), "--log-freq\n");
   EXPECT_EQ(completed("translate --model x --beam"), "--beam-size\n");
   EXPECT_EQ(completed("evaluate --reference ok"), "\n");  // a file name: left to bash
+  EXPECT_EQ(completed("--prof"), "--profile\n");
+  EXPECT_EQ(completed("--profile tra"), "train translate\n");
+  EXPECT_EQ(completed("--profile train --log"), "--log-freq\n");
   for (const std::string& command : all_commands) {
     EXPECT_EQ(completed(command), command + "\n");
     const std::string whole = command == "bench" ? "bench products" : command;
@@ -238,6 +247,17 @@ TEST_F(CommandLine, evaluates_as_json_and_as_text) {
   EXPECT_NE(lowered.out.find("BLEU|nrefs:2|case:lc|eff:no|tok:none|smooth:exp = 100.00 "), std::string::npos)
       << lowered.out;
   EXPECT_EQ(lowered.out.find("chrF"), std::string::npos);
+}
+
+TEST_F(CommandLine, profiles_a_command_that_fails_and_says_where_its_file_cannot_be) {
+  const Ran failed = place->run("--profile translate --model folder < ok.en");
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_EQ(failed.err.rfind("error: folder/config.json", 0), 0U) << failed.err;
+  EXPECT_NE(failed.err.find("\nload_model "), std::string::npos) << failed.err;
+  const Ran unwritten = place->run("--profile=nowhere/p.json evaluate --reference ok.vi < ok.vi");
+  EXPECT_EQ(unwritten.code, 1);
+  EXPECT_NE(unwritten.out.find("100.00"), std::string::npos) << unwritten.out;
+  EXPECT_NE(unwritten.err.find("error: nowhere/p.json"), std::string::npos) << unwritten.err;
 }
 
 TEST_F(CommandLine, describes_a_config_without_making_the_model) {

@@ -6,13 +6,17 @@
 #include <string_view>
 
 #include "attune/data/grammar.h"
+#include "profile_tree.h"
 #include "program.h"
 
 namespace attune {
 namespace {
 
+using testing::expect_shown;
 using testing::lines_of;
 using testing::Ran;
+using testing::scope_at;
+using testing::shown_tree;
 using testing::Workplace;
 
 const std::string tiny =
@@ -115,6 +119,54 @@ TEST_F(RoundTrip, an_interrupted_run_saves_and_goes_on_to_the_same_bits) {
   ASSERT_EQ(place->run(with_words + "--model broken-off" + further).code, 0);
   ASSERT_EQ(place->run(with_words + "--model in-one-go" + further).code, 0);
   EXPECT_TRUE(place->read("broken-off/model.safetensors") == place->read("in-one-go/model.safetensors"));
+}
+
+TEST_F(RoundTrip, a_profile_shows_the_whole_training_and_changes_no_bit) {
+  const Ran ran = place->run("--profile=profile.json " + with_words + "--model profiled --max-update 12");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  EXPECT_TRUE(place->read("profiled/model.safetensors") == place->read("model/model.safetensors"));
+  const auto file = nlohmann::json::parse(place->read("profile.json"));
+  EXPECT_GT(file["processor_seconds"].get<double>(), 0);
+  const auto& total = file["scopes"];
+  EXPECT_EQ(total["seconds"], file["seconds"]);
+  const auto shown = shown_tree(ran.err);
+  ASSERT_EQ(shown.count("total"), 1U) << ran.err;
+  EXPECT_EQ(shown.at("total").share, 100) << ran.err;
+  expect_shown(total, "", file["seconds"], shown);
+  for (const char* path :
+       {"update", "update/make_batch", "update/encoder", "update/linear_cross_entropy", "update/backward",
+        "update/backward/linear_cross_entropy", "update/optimizer_step", "update/norm"}) {
+    EXPECT_EQ(scope_at(total, path)["calls"], 12) << path;
+  }
+  for (const char* path : {"read_corpus", "train_tokenizer", "tokenize", "validation/encoder", "write_checkpoint",
+                           "write_model", "update/encoder/encoder.layer/self_attention/scaled_dot",
+                           "update/decoder/decoder.layer/cross_attention/linear/product", "update/backward/layer_norm",
+                           "update/backward/scaled_dot", "update/backward/embedding"}) {
+    EXPECT_GT(scope_at(total, path)["calls"], 0) << path;
+  }
+  EXPECT_GT(scope_at(total, "update/backward/linear/product")["flops"], 0);
+}
+
+TEST_F(RoundTrip, a_profile_of_decoding_tells_its_parts_and_changes_no_output) {
+  const Ran ran = place->run("--profile=decoding.json translate --model model --beam-size 3 --alignment < test.en");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, place->run("translate --model model --beam-size 3 --alignment < test.en").out);
+  const auto total = nlohmann::json::parse(place->read("decoding.json"))["scopes"];
+  for (const char* path : {"load_model", "tokenize", "search/encoder", "search/decoder.step", "search/linear",
+                           "search/next_pieces", "search/reorder/reorder_cache", "align"}) {
+    EXPECT_GT(scope_at(total, path)["calls"], 0) << path;
+  }
+}
+
+TEST_F(RoundTrip, an_interrupted_training_has_a_profile) {
+  const Ran ran = place->shell(ATTUNE_PROGRAM " --profile " + with_words +
+                               "--model cut-off --max-update 100000 & program=$!; "
+                               "while ! test -e cut-off/checkpoints/step-4; do sleep 0.02; done; "
+                               "kill -TERM $program; wait $program");
+  EXPECT_EQ(ran.code, 143) << ran.err;
+  EXPECT_LT(ran.err.find("interrupted and saved"), ran.err.find("\nupdate  ")) << ran.err;
+  EXPECT_GT(shown_tree(ran.err)["update"].calls, 3) << ran.err;
 }
 
 TEST_F(RoundTrip, translations_keep_the_order_and_do_not_depend_on_batches_or_threads) {

@@ -6,6 +6,7 @@
 
 #include "attune/attention/scaled_dot_terms.h"
 #include "attune/autograd/tape.h"
+#include "attune/base/profile.h"
 
 namespace attune::attention {
 
@@ -123,12 +124,27 @@ double scale_of(const Options& options, const Sizes& sizes) {
   return options.scale.value_or(1.0 / std::sqrt(static_cast<double>(sizes.depth)));
 }
 
+double forward_flops(const Sizes& sizes, const Segments& queries, const Segments& keys, const Mask& mask) {
+  double pairs = 0;
+  for (int s = 0; s < queries.count(); ++s) {
+    for (int i = 0; i < queries.length(s); ++i) {
+      const KeyRange range = visible_keys(mask, i, queries.length(s), keys.length(s));
+      pairs += range.end - range.begin;
+    }
+  }
+  return 2 * pairs * sizes.heads * (sizes.depth + sizes.value_depth);
+}
+
 Attended scaled_dot(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& queries, const Segments& keys,
                     const Options& options) {
   if (!fused_kernel_knows(options, q.dtype())) {
     return scaled_dot_definition(q, k, v, queries, keys, options);
   }
   const Sizes sizes = checked_sizes(q, k, v, queries, keys, options);
+  const ProfileScope scope("scaled_dot");
+  if (scope.recording()) {
+    scope.count(forward_flops(sizes, queries, keys, options.mask), 2 * q.bytes() + k.bytes() + v.bytes());
+  }
   cpu::Fused inputs{detach(q), detach(k), detach(v), queries, keys, options, sizes};
   cpu::FusedForward forward = cpu::fused_forward(inputs);
   std::vector<Tensor> ys{forward.out};
@@ -136,14 +152,19 @@ Attended scaled_dot(const Tensor& q, const Tensor& k, const Tensor& v, const Seg
     ys.push_back(forward.log_sum_exp);
   }
   // saved: the statistics of each row, from which the backward rebuilds the weights, and out
-  ys = differentiable("scaled_dot", std::move(ys), {q, k, v},
-                      [inputs, forward](std::span<const Tensor> dys, Adjoints& into) {
-                        const Tensor dlse = dys.size() > 1 ? dys[1] : Tensor();
-                        auto gradients = cpu::fused_backward(inputs, forward, dys[0], dlse);
-                        into.add(0, gradients.q);
-                        into.add(1, gradients.k);
-                        into.add(2, gradients.v);
-                      });
+  ys = differentiable(
+      "scaled_dot", std::move(ys), {q, k, v}, [inputs, forward](std::span<const Tensor> dys, Adjoints& into) {
+        if (ProfileScope::recording()) {
+          const double once = forward_flops(inputs.sizes, inputs.queries, inputs.keys, inputs.options.mask);
+          ProfileScope::count(backward_per_forward * once,
+                              4 * inputs.q.bytes() + 2 * inputs.k.bytes() + 2 * inputs.v.bytes());
+        }
+        const Tensor dlse = dys.size() > 1 ? dys[1] : Tensor();
+        auto gradients = cpu::fused_backward(inputs, forward, dys[0], dlse);
+        into.add(0, gradients.q);
+        into.add(1, gradients.k);
+        into.add(2, gradients.v);
+      });
   return {ys[0], ys.size() > 1 ? ys[1] : Tensor()};
 }
 

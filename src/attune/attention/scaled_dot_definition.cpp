@@ -8,6 +8,7 @@
 #include "attune/attention/scaled_dot_terms.h"
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 
 namespace attune::attention {
 
@@ -87,6 +88,8 @@ class Definition {
       allowed_ = options_.mask.allowed.compact();
     }
   }
+
+  double flops() const { return forward_flops(sizes_, queries_, keys_, options_.mask); }
 
   Row<T> row(int sequence, int head, int i) const {
     Row<T> row;
@@ -304,6 +307,9 @@ template <class T>
 Attended define(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& queries, const Segments& keys,
                 const Options& options, const Sizes& sizes) {
   const Definition<T> definition(detach(q), detach(k), detach(v), queries, keys, options, sizes);
+  if (ProfileScope::recording()) {
+    ProfileScope::count(definition.flops(), 0);
+  }
   std::vector<Tensor> ys{Tensor::zeros({sizes.query_rows, sizes.heads, sizes.value_depth}, q.dtype())};
   Tensor log_sum_exp;
   if (options.normaliser == Normaliser::softmax) {
@@ -320,6 +326,9 @@ Attended define(const Tensor& q, const Tensor& k, const Tensor& v, const Segment
   ys = differentiable("scaled_dot_definition", std::move(ys), std::move(inputs),
                       [definition, shapes, dtype = q.dtype(), disjoint = keys.disjoint(), biased = bias != nullptr](
                           std::span<const Tensor> dys, Adjoints& into) {
+                        if (ProfileScope::recording()) {
+                          ProfileScope::count(backward_per_forward * definition.flops(), 0);
+                        }
                         check(disjoint, "scaled_dot: key segments overlap; the backward needs disjoint ones");
                         typename Definition<T>::Outward d{
                             Tensor::zeros(shapes[0], dtype), Tensor::zeros(shapes[1], dtype),
@@ -341,6 +350,7 @@ Attended define(const Tensor& q, const Tensor& k, const Tensor& v, const Segment
 Attended scaled_dot_definition(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& queries,
                                const Segments& keys, const Options& options) {
   const Sizes sizes = checked_sizes(q, k, v, queries, keys, options);
+  const ProfileScope scope("scaled_dot_definition");
   return dispatch_floating(q.dtype(),
                            [&](auto zero) { return define<decltype(zero)>(q, k, v, queries, keys, options, sizes); });
 }

@@ -40,6 +40,10 @@ inline KeyRange visible_keys(const Mask& mask, int i, int queries, int keys) {
   return {static_cast<int>(begin), static_cast<int>(end)};
 }
 
+// For profiles: the useful operations of a forward's two products, of the visible pairs before any explicit mask.
+double forward_flops(const Sizes& sizes, const Segments& queries, const Segments& keys, const Mask& mask);
+inline constexpr double backward_per_forward = 2.5;  // five products instead of two: the scores are made again
+
 // The weight of (sequence, head, i, j) is dropped when dropout_bits(key, j) < drop_below(rate), with the row's key
 // rng.stream(sequence).stream(head).stream(i).key(): 32 bits in five rounds of 32-bit arithmetic, so that a vector of
 // keys costs as much as one. (A multiply-shift mixer whose constants are Wellons's "lowbias32", keyed twice.)

@@ -13,6 +13,7 @@
 #include "attune/autograd/tape.h"
 #include "attune/base/error_of_test.h"
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 
 namespace attune::attention {
 namespace {
@@ -212,6 +213,28 @@ TEST(ScaledDotDefinition, keeps_the_share_of_weights_that_dropout_leaves) {
   const Tensor out = scaled_dot_definition(q, q, v, one, one, {.dropout = {0.25, Rng(3)}}).out;
   for (int64_t i = 0; i < 200; ++i) mean += out.at(i) / 200;
   EXPECT_NEAR(mean, 1.0, 0.02);  // 40,000 draws: standard deviation 0.003
+}
+
+TEST(ScaledDot, counts_the_operations_of_the_visible_pairs) {
+  constexpr int heads = 2, depth = 4, value_depth = 3;
+  const Tensor q = Tensor::full({9, heads, depth}, 0.5), k = q.clone(), v = Tensor::full({9, heads, value_depth}, 0.5);
+  const Segments segments = Segments::of_lengths(std::vector{4, 0, 5});
+  const auto counted = [&](const Options& options) {
+    Profile profile;
+    Tape tape;
+    tape.watch(q);
+    const Tensor y = scaled_dot(q, k, v, segments, segments, options).out;
+    tape.backward(std::span(&y, 1), std::span(&y, 1));
+    const ProfileNode total = profile.stop().total;
+    EXPECT_EQ(total.children.at(1).name, "backward");
+    EXPECT_EQ(total.children[1].flops, 2.5 * total.children[0].flops);
+    return total.children[0].flops / (2 * heads * (depth + value_depth));  // pairs
+  };
+  for (const double softcap : {0.0, 5.0}) {  // the fused kernel, the definition
+    EXPECT_EQ(counted({.softcap = softcap}), 16 + 25);
+    EXPECT_EQ(counted({.mask = {.causal = true}, .softcap = softcap}), 10 + 15);
+    EXPECT_EQ(counted({.mask = {.left = 1, .right = 0}, .softcap = softcap}), 7 + 9);
+  }
 }
 
 TEST(ScaledDot, says_what_does_not_fit) {

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <optional>
 
+#include "attune/base/profile.h"
 #include "attune/kernels/elementwise.h"
 
 namespace attune {
@@ -22,6 +23,8 @@ uint64_t next_serial() {
 void accumulate(Tensor& into, const Tensor& gradient) {
   check(into.shape() == gradient.shape() && into.dtype() == gradient.dtype(),
         "gradients of one tensor differ: ", into.shape().text(), " and ", gradient.shape());
+  const ProfileScope scope("accumulate");
+  scope.count(0, 3 * into.bytes());
   dispatch_floating(into.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::add_into<T>(into.data<T>(), gradient.compact().data<T>());
@@ -234,6 +237,7 @@ Gradients Tape::backward(const Tensor& loss) {
 Gradients Tape::backward(std::span<const Tensor> outputs, std::span<const Tensor> seeds) {
   static const Parameters none;
   check(outputs.size() == seeds.size(), "backward: ", outputs.size(), " outputs but ", seeds.size(), " seeds");
+  const ProfileScope scope("backward");
   const NoTape pause;
   const Parameters& parameters = impl_->parameters != nullptr ? *impl_->parameters : none;
   Gradients result(parameters);
@@ -269,6 +273,7 @@ Gradients Tape::backward(std::span<const Tensor> outputs, std::span<const Tensor
       }
     }
     if (any) {
+      const ProfileScope of_node(node->op);
       adjoints.node = &*node;
       node->backward(dys, into);
     }

@@ -22,16 +22,18 @@ std::string names_of(std::span<const Command> list) {
 std::string bash_completion() {
   return R"bash(# Completion of attune's commands and flags in bash; written by attune --completion bash.
 _attune() {
-  local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} words=
+  local word=${COMP_WORDS[COMP_CWORD]} words= first=1
   COMPREPLY=()
-  if [ "$COMP_CWORD" = 1 ]; then
+  [ "${COMP_WORDS[1]}" = --profile ] && [ "$COMP_CWORD" -gt 1 ] && first=2
+  local command=${COMP_WORDS[first]}
+  if [ "$COMP_CWORD" = "$first" ]; then
     words=')bash" +
-         names_of(commands()) + R"bash(--help --version'
-  elif [ "$command" = bench ] && [ "$COMP_CWORD" = 2 ]; then
+         names_of(commands()) + R"bash(--help --version --profile'
+  elif [ "$command" = bench ] && [ "$COMP_CWORD" = $((first + 1)) ]; then
     words=')bash" +
          names_of(benches()) + R"bash(--help'
   elif [ "${word#-}" != "$word" ]; then
-    [ "$command" != bench ] || command="bench ${COMP_WORDS[2]}"
+    [ "$command" != bench ] || command="bench ${COMP_WORDS[first + 1]}"
     words="--help $("$1" $command --help 2>/dev/null | sed -n 's/^  \(--[a-z0-9-]*\).*/\1/p')"
   fi
   if [ -n "$words" ]; then

@@ -5,15 +5,19 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <new>
 #include <string_view>
 
 #include "attune/base/check.h"
+#include "attune/base/profile.h"
 #include "attune/cli/command.h"
 #include "attune/cli/completion.h"
 #include "attune/cli/console.h"
+#include "attune/cli/profile_report.h"
 #include "attune/cli/suggest.h"
 #include "attune/cli/version.h"
+#include "attune/tensor/atomic_file.h"
 
 namespace attune::cli {
 
@@ -39,7 +43,9 @@ std::string overview() {
     text += fmt::format("  {:<10} {}\n", command.name, command.purpose);
   }
   return text +
-         "\nattune COMMAND --help explains a command, with an example.\nattune --version says what this is.\n"
+         "\nattune COMMAND --help explains a command, with an example.\n"
+         "attune --profile COMMAND ... says in the end where the time went; --profile=FILE writes that as JSON, too.\n"
+         "attune --version says what this is.\n"
          "attune --completion bash prints what completes commands and flags in bash.\n";
 }
 
@@ -73,9 +79,10 @@ int dispatch(const Arguments& arguments) {
   return usage_failure;
 }
 
-int run(const Arguments& arguments) {
+// Runs `work` and turns what it throws into a message and an exit code.
+int guarded(const std::function<int()>& work) {
   try {
-    const int code = dispatch(arguments);
+    const int code = work();
     flush_output();
     return code;
   } catch (const ClosedPipe&) {
@@ -90,6 +97,41 @@ int run(const Arguments& arguments) {
     error_line(error.what());
     return failure;
   }
+}
+
+// --profile or --profile=FILE stands in front of the command; the tree comes last, however the command ended.
+int run_profiled(const std::string& flag, const Arguments& arguments) {
+  const size_t equals = flag.find('=');
+  const std::string file = equals == std::string::npos ? "" : flag.substr(equals + 1);
+  const int refused = guarded([&] {
+    check_usage(equals == std::string::npos || !file.empty(), "--profile=: expected the name of a file behind it");
+    check_usage(!arguments.empty(), flag, ": expected a command behind it, as in attune --profile train ...");
+    return success;
+  });
+  if (refused != success) {
+    return refused;
+  }
+  Profile profile;
+  const int code = guarded([&] { return dispatch(arguments); });
+  const ProfileTree tree = profile.stop();
+  if (code == usage_failure && tree.total.children.empty()) {  // nothing has been run
+    return code;
+  }
+  const int written = guarded([&] {
+    note("\n{}", profile_text(tree));
+    if (!file.empty()) {
+      write_file_atomically(file, profile_json(tree));
+    }
+    return success;
+  });
+  return code == success ? written : code;
+}
+
+int run(const Arguments& arguments) {
+  if (!arguments.empty() && (arguments[0] == "--profile" || arguments[0].starts_with("--profile="))) {
+    return run_profiled(arguments[0], {arguments.begin() + 1, arguments.end()});
+  }
+  return guarded([&] { return dispatch(arguments); });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "attune/base/check.h"
+#include "attune/base/profile.h"
 #include "attune/base/rng.h"
 #include "attune/text/tokenizer.h"
 
@@ -52,6 +53,7 @@ void sort_by_length(std::span<const Example> examples, std::span<int> order, con
 }  // namespace
 
 Batch make_batch(std::span<const Example> examples, std::span<const int> indices) {
+  const ProfileScope scope("make_batch");
   Batch batch;
   std::vector<int> source_lengths, target_lengths;
   for (int index : indices) {
@@ -98,6 +100,7 @@ const std::vector<std::vector<int>>& Batcher::plan(int64_t epoch) {
   if (epoch == planned_) {
     return plan_;
   }
+  const ProfileScope scope("plan_epoch");
   const Rng rng = Rng(options_.seed).stream("batches").stream(static_cast<uint64_t>(epoch));
   std::vector<int> order = kept_;
   shuffle(std::span(order), rng.stream("examples"));

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "attune/base/check.h"
+#include "attune/base/profile.h"
 #include "attune/text/unicode.h"
 
 namespace attune {
@@ -106,6 +107,7 @@ std::optional<std::string> LineReader::next() {
 }
 
 std::vector<std::string> read_lines(const std::string& path) {
+  const ProfileScope scope("read_corpus");
   LineReader reader(path);
   std::vector<std::string> lines;
   while (auto line = reader.next()) {
@@ -124,6 +126,7 @@ ParallelCorpus read_parallel(const std::string& source_path, const std::string& 
 }
 
 ParallelCorpus read_pairs(const std::string& path) {
+  const ProfileScope scope("read_corpus");
   LineReader reader(path);
   ParallelCorpus corpus;
   while (auto line = reader.next()) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 #include "attune/text/tokenizer.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -155,6 +156,8 @@ void fill_row(std::span<const T> x, std::span<const int> never, std::span<NextPi
 NextPieces next_pieces(const Tensor& logits, int per_row, std::span<const int> never) {
   check(logits.rank() == 2 && logits.size(1) > eos_id, "next_pieces: expected logits [rows, vocabulary], found ",
         logits.shape().text());
+  const ProfileScope scope("next_pieces");
+  scope.count(0, logits.bytes());
   const auto rows = static_cast<size_t>(logits.size(0));
   const auto columns = static_cast<size_t>(logits.size(1));
   const auto wanted = static_cast<size_t>(per_row);

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "attune/base/profile.h"
 #include "attune/decode/next_pieces.h"
 #include "attune/ops/linear.h"
 #include "attune/text/tokenizer.h"
@@ -59,6 +60,7 @@ class Search {
   int limit_of(int source_pieces) const;
   NextPieces next(DecodingState& state) const;
   std::vector<Extension> extensions(const Sentence& sentence, int first_row, const NextPieces& pieces) const;
+  void advance_all(const NextPieces& pieces);
   void advance(Sentence& sentence, int first_row, const NextPieces& pieces) const;
   void finish(Sentence& sentence, const Live& live, double log_probability, bool cut_short) const;
   bool done(const Sentence& sentence) const;
@@ -77,15 +79,11 @@ std::vector<std::vector<Hypothesis>> Search::run(std::span<const std::vector<int
   if (sources.empty()) {
     return results;
   }
+  const ProfileScope scope("search");
   const std::unique_ptr<DecodingState> state = start(sources);
   while (!sentences_.empty()) {
     const NextPieces pieces = next(*state);
-    int row = 0;
-    for (Sentence& sentence : sentences_) {
-      const auto rows = static_cast<int>(sentence.live.size());
-      advance(sentence, row, pieces);
-      row += rows;
-    }
+    advance_all(pieces);
     keep_unfinished(*state, results);
   }
   return results;
@@ -145,6 +143,16 @@ std::vector<Extension> Search::extensions(const Sentence& sentence, int first_ro
   }
   std::sort(extended.begin(), extended.end());
   return extended;
+}
+
+void Search::advance_all(const NextPieces& pieces) {
+  const ProfileScope scope("advance");
+  int row = 0;
+  for (Sentence& sentence : sentences_) {
+    const auto rows = static_cast<int>(sentence.live.size());
+    advance(sentence, row, pieces);
+    row += rows;
+  }
 }
 
 void Search::advance(Sentence& sentence, int first_row, const NextPieces& pieces) const {
@@ -226,6 +234,7 @@ void Search::keep_unfinished(DecodingState& state, std::vector<std::vector<Hypot
     moved = from[i] != static_cast<int>(i);
   }
   if (moved && !from.empty()) {
+    const ProfileScope scope("reorder");
     state.reorder(from);
   }
 }

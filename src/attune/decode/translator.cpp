@@ -5,6 +5,7 @@
 
 #include "attune/base/check.h"
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 
 namespace attune {
 
@@ -28,6 +29,7 @@ std::vector<size_t> by_length(const std::vector<Translation>& translations) {
 }
 
 std::vector<Translation> encoded(std::span<const std::string> lines, const Tokenizer& tokenizer) {
+  const ProfileScope scope("tokenize");
   std::vector<Translation> translations(lines.size());
   parallel_for(static_cast<int64_t>(lines.size()), 64, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
@@ -65,6 +67,7 @@ std::vector<Translation> Translator::translate(std::span<const std::string> line
       sources.push_back(translations[i].source_ids);
     }
     std::vector<std::vector<Hypothesis>> found = search(model_, sources, options.search);
+    const ProfileScope scope("detokenize");
     for (size_t k = 0; k < batch.size(); ++k) {
       for (Hypothesis& best : found[k]) {
         translations[batch[k]].candidates.push_back(
@@ -89,6 +92,7 @@ std::vector<Translation> Translator::translate(std::span<const std::string> line
 
 // Reads each source with its finished outputs once more, for the cross-attention.
 void Translator::align(std::span<Translation> translations, const TranslateOptions& options) const {
+  const ProfileScope scope("align");
   std::vector<Example> pairs;
   std::vector<WordsOfPieces> words;
   for (const Translation& translation : translations) {

@@ -6,6 +6,7 @@
 
 #include "attune/base/check.h"
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 #include "attune/base/rng.h"
 #include "attune/kernels/elementwise.h"
 #include "attune/kernels/product.h"
@@ -70,6 +71,44 @@ TEST(Product, bfloat16_operands_are_summed_in_float32) {
       ASSERT_NEAR(c[i * 32 + j], sum, 1e-4);
     }
   }
+}
+
+TEST(Product, counts_its_operations_and_the_bytes_of_its_matrices) {
+  constexpr int64_t m = 600, n = 24, k = 65;
+  const auto a = normals(m * k, 1), b = normals(n * k, 2);
+  const auto narrow_a = rounded(a), narrow_b = rounded(b);
+  const std::vector<double> wide_a(a.begin(), a.end()), wide_b(b.begin(), b.end());
+  std::vector<float> c(m * n);
+  std::vector<double> wide_c(m * n);
+  const auto counted = [](const auto& call) {
+    Profile profile;
+    call();
+    const ProfileNode total = profile.stop().total;
+    EXPECT_EQ(total.children.size(), 1U);
+    EXPECT_EQ(total.children.at(0).name, "product");
+    EXPECT_EQ(total.children.at(0).calls, 1);
+    EXPECT_EQ(total.flops, 2.0 * m * n * k);
+    return total.bytes;
+  };
+  EXPECT_EQ(counted([&] {
+              product(Matrix<const float>{a.data(), m, k, k}, {b.data(), k, n, n}, {c.data(), m, n, n}, nullptr, {});
+            }),
+            4 * (m * k + k * n + m * n));
+  EXPECT_EQ(counted([&] {  // A as it lies is [k, m], and C is read as well
+              product(Matrix<const float>{a.data(), k, m, m, true}, {b.data(), n, k, k, true}, {c.data(), m, n, n},
+                      nullptr, {.accumulate = true});
+            }),
+            4 * (m * k + k * n + 2 * m * n));
+  EXPECT_EQ(counted([&] {
+              product(Matrix<const BFloat16>{narrow_a.data(), m, k, k}, {narrow_b.data(), k, n, n}, {c.data(), m, n, n},
+                      nullptr, {});
+            }),
+            2 * (m * k + k * n) + 4 * m * n);
+  EXPECT_EQ(counted([&] {
+              product(Matrix<const double>{wide_a.data(), m, k, k}, {wide_b.data(), k, n, n}, {wide_c.data(), m, n, n},
+                      nullptr, {});
+            }),
+            8 * (m * k + k * n + m * n));
 }
 
 TEST(Product, a_bias_together_with_accumulate_is_refused) {

@@ -8,6 +8,7 @@
 
 #include "attune/base/check.h"
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 
 namespace attune::kernels {
 
@@ -21,6 +22,14 @@ constexpr int64_t sum_block = 1024;
 
 int64_t next_block(int64_t left, int64_t block) {
   return left >= block ? block : left >= 16 ? left / 16 * 16 : left;
+}
+
+// C's old values are read when they are added to.
+template <class T, class Sum>
+void count_product(const Matrix<const T>& a, const Matrix<Sum>& c, const ProductOptions& options) {
+  const auto m = static_cast<double>(c.rows), n = static_cast<double>(c.columns);
+  const auto k = static_cast<double>(a.transposed ? a.rows : a.columns);
+  ProfileScope::count(2 * m * n * k, sizeof(T) * (m * k + k * n) + sizeof(Sum) * m * n * (options.accumulate ? 2 : 1));
 }
 
 template <class T>
@@ -205,6 +214,8 @@ void narrow_product(const Matrix<const T>& a, const Matrix<const T>& b, const Ma
                     const ProductOptions& options) {
   check_sizes(a, b, c.rows, c.columns);
   check(bias == nullptr || !options.accumulate, "product: a bias cannot be added to a sum that goes on");
+  const ProfileScope scope("product");
+  count_product(a, c, options);
   if (!is_trivial(a, c, bias, options)) {
     onednn_product<T>(a, b, c, bias, options.accumulate);
   }
@@ -226,6 +237,8 @@ void product(Matrix<const double> a, Matrix<const double> b, Matrix<double> c, c
              const ProductOptions& options) {
   check_sizes(a, b, c.rows, c.columns);
   check(bias == nullptr || !options.accumulate, "product: a bias cannot be added to a sum that goes on");
+  const ProfileScope scope("product");
+  count_product(a, c, options);
   if (!options.accumulate) {
     fill_bias(c, bias);
   }

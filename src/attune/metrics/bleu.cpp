@@ -7,6 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "attune/base/profile.h"
 #include "attune/metrics/ngram_trie.h"
 #include "attune/metrics/parallel_text.h"
 #include "attune/text/unicode.h"
@@ -117,6 +118,7 @@ void score_counts(Bleu& result) {
 
 Bleu bleu(std::span<const std::string> hypotheses, std::span<const std::vector<std::string>> references,
           const BleuOptions& options) {
+  const ProfileScope scope("bleu");
   check_parallel("BLEU", hypotheses, references);
   Bleu result;
   count_corpus(result, hypotheses, references, options);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "attune/base/profile.h"
 #include "attune/metrics/ngram_trie.h"
 #include "attune/metrics/parallel_text.h"
 #include "attune/text/unicode.h"
@@ -70,6 +71,7 @@ Statistics compare(NgramTrie<max_order>& trie, const Symbols& hypothesis, const 
 
 Chrf chrf(std::span<const std::string> hypotheses, std::span<const std::vector<std::string>> references,
           const ChrfOptions& options) {
+  const ProfileScope scope("chrf");
   check_parallel("chrF", hypotheses, references);
   NgramTrie<max_order> trie;
   Symbols hypothesis, reference;

@@ -5,6 +5,7 @@
 
 #include "attune/autograd/parameter_files.h"
 #include "attune/base/check.h"
+#include "attune/base/profile.h"
 #include "attune/tensor/atomic_file.h"
 #include "attune/tensor/safetensors.h"
 
@@ -71,6 +72,7 @@ void save_config(const std::string& directory, const ModelConfig& config) {
 }
 
 LoadedModel load_model(const std::string& directory) {
+  const ProfileScope scope("load_model");
   check(fs::exists(directory), directory, ": no such directory");
   check(fs::is_directory(directory), directory, ": expected a model directory, found a file");
   const ModelConfig config = load_config(directory);

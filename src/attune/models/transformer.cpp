@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "attune/base/profile.h"
 #include "attune/nn/initialise.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/ops/embedding.h"
@@ -76,9 +77,12 @@ EncoderLayer::EncoderLayer(const ModelConfig& config)
       around_feed_forward(config) {}
 
 Tensor EncoderLayer::operator()(const Tensor& x, const Segments& segments, const Pass& pass) const {
+  const ProfileScope scope("encoder.layer");
   const Pass attending = pass.within("self_attention"), feeding = pass.within("feed_forward");
-  const Tensor mixed = around_self_attention(
-      x, attending, [&](const Tensor& h) { return (*self_attention)(h, segments, h, segments, attending); });
+  const Tensor mixed = around_self_attention(x, attending, [&](const Tensor& h) {
+    const ProfileScope part("self_attention");
+    return (*self_attention)(h, segments, h, segments, attending);
+  });
   return around_feed_forward(mixed, feeding, [&](const Tensor& h) { return feed_forward(h, feeding.within("inner")); });
 }
 
@@ -97,21 +101,31 @@ DecoderLayer::DecoderLayer(const ModelConfig& config)
 
 Tensor DecoderLayer::operator()(const Tensor& x, const Segments& targets, const Tensor& memory, const Segments& sources,
                                 const Pass& pass) const {
+  const ProfileScope scope("decoder.layer");
   const Pass attending = pass.within("self_attention"), crossing = pass.within("cross_attention"),
              feeding = pass.within("feed_forward");
-  const Tensor mixed = around_self_attention(
-      x, attending, [&](const Tensor& h) { return (*self_attention)(h, targets, h, targets, attending); });
-  const Tensor crossed = around_cross_attention(
-      mixed, crossing, [&](const Tensor& h) { return (*cross_attention)(h, targets, memory, sources, crossing); });
+  const Tensor mixed = around_self_attention(x, attending, [&](const Tensor& h) {
+    const ProfileScope part("self_attention");
+    return (*self_attention)(h, targets, h, targets, attending);
+  });
+  const Tensor crossed = around_cross_attention(mixed, crossing, [&](const Tensor& h) {
+    const ProfileScope part("cross_attention");
+    return (*cross_attention)(h, targets, memory, sources, crossing);
+  });
   return around_feed_forward(crossed, feeding,
                              [&](const Tensor& h) { return feed_forward(h, feeding.within("inner")); });
 }
 
 Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState& memory, const Pass& pass) const {
-  const Tensor mixed =
-      around_self_attention(x, pass, [&](const Tensor& h) { return self_attention->step(h, past, pass); });
-  const Tensor crossed =
-      around_cross_attention(mixed, pass, [&](const Tensor& h) { return cross_attention->step(h, memory, pass); });
+  const ProfileScope scope("decoder.layer");
+  const Tensor mixed = around_self_attention(x, pass, [&](const Tensor& h) {
+    const ProfileScope part("self_attention");
+    return self_attention->step(h, past, pass);
+  });
+  const Tensor crossed = around_cross_attention(mixed, pass, [&](const Tensor& h) {
+    const ProfileScope part("cross_attention");
+    return cross_attention->step(h, memory, pass);
+  });
   return around_feed_forward(crossed, pass, [&](const Tensor& h) { return feed_forward(h, pass); });
 }
 
@@ -155,6 +169,7 @@ Tensor Transformer::embed(std::span<const int32_t> ids, const Embedding& table) 
 }
 
 Tensor Transformer::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
+  const ProfileScope scope("encoder");
   const double rate = rate_or(config_.embedding_dropout, config_.dropout);
   Tensor x = drop(encoder_.positions(embed(source, source_embedding()), sources), rate, pass.within("embedding"));
   const Pass layers = pass.within("layers");
@@ -166,6 +181,7 @@ Tensor Transformer::encode(std::span<const int32_t> source, const Segments& sour
 
 Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
   const Tensor memory = encode(batch.source, batch.sources, pass.within("encoder"));
+  const ProfileScope scope("decoder");
   const Pass decoding = pass.within("decoder");
   const double rate = rate_or(config_.embedding_dropout, config_.dropout);
   Tensor x = drop(decoder_.positions(embed(batch.target_input, target_embedding_), batch.targets), rate,
@@ -184,6 +200,7 @@ OutputLayer Transformer::output() const {
 std::unique_ptr<DecodingState> Transformer::start(std::span<const int32_t> source, const Segments& sources,
                                                   std::span<const int> source_of, const Pass& pass) const {
   const Tensor memory = encode(source, sources, pass.within("encoder"));
+  const ProfileScope scope("decoder.start");
   auto state = std::make_unique<TransformerState>();
   state->count = static_cast<int>(source_of.size());
   for (const DecoderLayer& layer : decoder_.layers) {
@@ -194,6 +211,7 @@ std::unique_ptr<DecodingState> Transformer::start(std::span<const int32_t> sourc
 }
 
 Tensor Transformer::step(DecodingState& any_state, std::span<const int32_t> tokens, const Pass& pass) const {
+  const ProfileScope scope("decoder.step");
   auto& state = dynamic_cast<TransformerState&>(any_state);
   check(static_cast<int>(tokens.size()) == state.count, "step: ", tokens.size(), " tokens for ", state.count, " rows");
   const std::vector<int32_t> positions(tokens.size(), state.position);

@@ -2,6 +2,7 @@
 // 2020).
 #pragma once
 
+#include "attune/base/profile.h"
 #include "attune/nn/linear.h"
 #include "attune/ops/activation.h"
 
@@ -25,6 +26,7 @@ struct FeedForward {
         options(settings) {}
 
   Tensor operator()(const Tensor& x, const Pass& pass) const {
+    const ProfileScope scope("feed_forward");
     const Tensor inner = first(x, pass);
     const Tensor active = options.gated ? glu(inner, options.activation) : activate(inner, options.activation);
     return second(drop(active, options.dropout, pass), pass);

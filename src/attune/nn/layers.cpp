@@ -2,6 +2,7 @@
 #include <numeric>
 #include <vector>
 
+#include "attune/base/profile.h"
 #include "attune/nn/norm.h"
 #include "attune/nn/pass.h"
 #include "attune/nn/positions.h"
@@ -105,6 +106,7 @@ Tensor Positions::at(const Tensor& x, std::span<const int32_t> at) const {
     }
     return add(x, embedding(table, at));
   }
+  const ProfileScope scope("positions");
   // One table row per distinct position, computed once a thread.
   thread_local std::vector<float> known;
   thread_local int64_t known_width = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "attune/base/profile.h"
 #include "attune/ops/reshape.h"
 
 namespace attune {
@@ -16,6 +17,7 @@ struct GrowingState : MixerState {
   Tensor keys, values;
 
   void reorder(std::span<const int> from) override {
+    const ProfileScope scope("reorder_cache");
     if (keys) {
       move_to(from, capacity);
     }
@@ -23,6 +25,7 @@ struct GrowingState : MixerState {
   }
   void reserve(const Shape& token) {
     if (!keys || length == capacity) {
+      const ProfileScope scope("grow_cache");
       std::vector<int> same(static_cast<size_t>(rows));
       for (int i = 0; i < rows; ++i) {
         same[static_cast<size_t>(i)] = i;
@@ -39,6 +42,7 @@ struct GrowingState : MixerState {
       const int64_t token = cache->size(1) * cache->size(2);
       Tensor moved = Tensor::empty({static_cast<int64_t>(from.size()) * new_capacity, cache->size(1), cache->size(2)});
       for (size_t i = 0; i < from.size() && length > 0; ++i) {
+        ProfileScope::count(0, static_cast<double>(2 * length * token * int64_t{sizeof(float)}));
         std::copy_n(cache->pointer<float>() + from[i] * int64_t{capacity} * token, length * token,
                     moved.pointer<float>() + static_cast<int64_t>(i) * new_capacity * token);
       }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attune/autograd/tape.h"
+#include "attune/base/profile.h"
 #include "attune/ops/activation_cpu.h"
 
 namespace attune {
@@ -41,6 +42,8 @@ Tensor activate(const Tensor& x, Activation activation) {
   if (activation == Activation::identity) {
     return x;
   }
+  const ProfileScope scope(name_of(activation));
+  scope.count(0, 2 * x.bytes());
   const Tensor input = x.compact();
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   dispatch_floating(x.dtype(), [&](auto zero) {
@@ -51,6 +54,7 @@ Tensor activate(const Tensor& x, Activation activation) {
   const Tensor saved = detach(cpu::slope_from_output(activation) ? y : input);
   return differentiable(name_of(activation), y, {x}, [activation, saved](const Tensor& dy, Adjoints& into) {
     Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
+    ProfileScope::count(0, 3 * dy.bytes());
     dispatch_floating(dy.dtype(), [&](auto zero) {
       using T = decltype(zero);
       cpu::activate_backward<T>(activation, dy.elements(), dx.data<T>().data(), saved.data<T>().data(),
@@ -71,8 +75,10 @@ Shape half_columns(const Tensor& x) {
 }  // namespace
 
 Tensor glu(const Tensor& x, Activation gate) {
+  const ProfileScope scope("glu");
   const Tensor input = detach(x.compact());
   Tensor y = Tensor::empty(half_columns(x), x.dtype());
+  scope.count(0, x.bytes() + y.bytes());
   dispatch_floating(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     cpu::glu<T>(gate, y.rows(), y.columns(), y.data<T>().data(), input.data<T>().data());
@@ -80,6 +86,7 @@ Tensor glu(const Tensor& x, Activation gate) {
   // saved: x alone; the gate is computed again
   return differentiable("glu", y, {x}, [gate, input](const Tensor& dy, Adjoints& into) {
     Tensor dx = Tensor::empty(input.shape(), input.dtype());
+    ProfileScope::count(0, 2 * dx.bytes() + dy.bytes());
     dispatch_floating(dy.dtype(), [&](auto zero) {
       using T = decltype(zero);
       cpu::glu_backward<T>(gate, dy.rows(), dy.columns(), dx.data<T>().data(), input.data<T>().data(),

@@ -2,6 +2,7 @@
 
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 #include "attune/kernels/elementwise.h"
 #include "attune/ops/arithmetic_cpu.h"
 #include "attune/ops/row_layout.h"
@@ -102,6 +103,8 @@ double sum_of(const Tensor& given) {
 }  // namespace
 
 Tensor add(const Tensor& x, const Tensor& y) {
+  const ProfileScope scope("add");
+  scope.count(0, 2 * x.bytes() + y.bytes());
   check_operands("add", x, y);
   return differentiable("add", combined(1, x, 1, y), {x, y}, [shape = y.shape()](const Tensor& dz, Adjoints& into) {
     into.add(0, dz);
@@ -110,6 +113,8 @@ Tensor add(const Tensor& x, const Tensor& y) {
 }
 
 Tensor subtract(const Tensor& x, const Tensor& y) {
+  const ProfileScope scope("subtract");
+  scope.count(0, 2 * x.bytes() + y.bytes());
   check_operands("subtract", x, y);
   return differentiable("subtract", combined(1, x, -1, y), {x, y},
                         [shape = y.shape()](const Tensor& dz, Adjoints& into) {
@@ -121,6 +126,8 @@ Tensor subtract(const Tensor& x, const Tensor& y) {
 }
 
 Tensor multiply(const Tensor& x, const Tensor& y) {
+  const ProfileScope scope("multiply");
+  scope.count(0, 2 * x.bytes() + y.bytes());
   check_operands("multiply", x, y);
   return differentiable("multiply", multiplied(x, y), {x, y},
                         [x = detach(x), y = detach(y)](const Tensor& dz, Adjoints& into) {
@@ -134,11 +141,15 @@ Tensor multiply(const Tensor& x, const Tensor& y) {
 }
 
 Tensor scale(const Tensor& x, double factor) {
+  const ProfileScope scope("scale");
+  scope.count(0, 2 * x.bytes());
   return differentiable("scale", scaled(x, factor), {x},
                         [factor](const Tensor& dy, Adjoints& into) { into.add(0, scaled(dy, factor)); });
 }
 
 Tensor sum(const Tensor& x) {
+  const ProfileScope scope("sum");
+  scope.count(0, x.bytes());
   return differentiable("sum", Tensor::scalar(sum_of(x), x.dtype()), {x},
                         [shape = x.shape()](const Tensor& dy, Adjoints& into) {
                           into.add(0, Tensor::full(shape, dy.item(), dy.dtype()));
@@ -146,6 +157,8 @@ Tensor sum(const Tensor& x) {
 }
 
 Tensor mean(const Tensor& x) {
+  const ProfileScope scope("mean");
+  scope.count(0, x.bytes());
   check(x.elements() > 0, "mean: tensor ", x.shape(), " has no elements");
   const auto count = static_cast<double>(x.elements());
   return differentiable("mean", Tensor::scalar(sum_of(x) / count, x.dtype()), {x},

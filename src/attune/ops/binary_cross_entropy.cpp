@@ -6,6 +6,7 @@
 
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 
 namespace attune {
 
@@ -48,6 +49,8 @@ Tensor gradient_of(const Tensor& logits, const Tensor& targets, double dy) {
 }  // namespace
 
 Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targets) {
+  const ProfileScope scope("binary_cross_entropy");
+  scope.count(0, logits.bytes() + targets.bytes());
   check(logits.shape() == targets.shape() && logits.dtype() == targets.dtype(), "binary_cross_entropy: logits ",
         name_of(logits.dtype()), " ", logits.shape(), ", targets ", name_of(targets.dtype()), " ",
         targets.shape().text(), ", expected equal ones");

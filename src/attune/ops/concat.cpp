@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "attune/autograd/tape.h"
+#include "attune/base/profile.h"
 #include "attune/ops/row_layout.h"
 
 namespace attune {
@@ -37,6 +38,7 @@ void place(const Tensor& part, Tensor& whole, Along axis, int64_t begin) {
 }  // namespace
 
 Tensor concat(std::span<const Tensor> parts, Along axis) {
+  const ProfileScope scope("concat");
   check(!parts.empty(), "concat: no parts were given");
   check(parts[0].rank() >= 1, "concat: a scalar has no axis to join along");
   int64_t total = 0;
@@ -50,6 +52,7 @@ Tensor concat(std::span<const Tensor> parts, Along axis) {
     total += sizes.back();
   }
   Tensor y = Tensor::empty(resized(parts[0].shape(), axis, total), parts[0].dtype());
+  scope.count(0, 2 * y.bytes());
   int64_t begin = 0;
   for (const Tensor& part : parts) {
     place(part, y, axis, begin);
@@ -85,6 +88,7 @@ std::vector<Tensor> split(const Tensor& x, std::span<const int64_t> sizes, Along
       [begins, axis, shape = x.shape(), dtype = x.dtype()](std::span<const Tensor> dys, Adjoints& into) {
         const bool whole = std::all_of(dys.begin(), dys.end(), [](const Tensor& dy) { return !!dy; });
         Tensor dx = whole ? Tensor::empty(shape, dtype) : Tensor::zeros(shape, dtype);
+        ProfileScope::count(0, 2 * dx.bytes());
         for (size_t i = 0; i < dys.size(); ++i) {
           if (dys[i]) {
             place(dys[i], dx, axis, begins[i]);

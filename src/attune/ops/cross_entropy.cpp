@@ -4,6 +4,7 @@
 
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 #include "attune/kernels/elementwise.h"
 #include "attune/ops/cross_entropy_cpu.h"
 #include "attune/ops/row_layout.h"
@@ -77,6 +78,8 @@ int64_t row_grain(int64_t classes) {
 template <class T>
 void loss_rows(const Goal& goal, int64_t first, int64_t count, const T* x, int64_t stride, T* gradient, double factor,
                std::span<RowLoss> rows) {
+  const ProfileScope scope("loss_rows");
+  scope.count(0, static_cast<double>((gradient != nullptr ? 2 : 1) * count * goal.classes * int64_t{sizeof(T)}));
   parallel_for(count, row_grain(goal.classes), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       T* to = gradient != nullptr ? gradient + i * goal.classes : nullptr;
@@ -201,6 +204,7 @@ void add_scaled(size_t input, const Tensor& gradient, double dy, Adjoints& into)
 }  // namespace
 
 CrossEntropy cross_entropy(const Tensor& logits, std::span<const int32_t> targets, const CrossEntropyOptions& options) {
+  const ProfileScope scope("cross_entropy");
   check(logits.rank() == 2, "cross_entropy: logits ", logits.shape(), " must be [rows, classes]");
   check_goal("cross_entropy", logits.size(0), logits.size(1), targets, options);
   return dispatch_floating(logits.dtype(), [&](auto zero) {
@@ -228,6 +232,7 @@ CrossEntropy cross_entropy(const Tensor& logits, std::span<const int32_t> target
 
 CrossEntropy linear_cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
                                   std::span<const int32_t> targets, const CrossEntropyOptions& options) {
+  const ProfileScope scope("linear_cross_entropy");
   const Output output = prepared(hidden, weight, bias, options.compute);
   check_goal("linear_cross_entropy", hidden.size(0), weight.size(0), targets, options);
   OutputGradients gradients;
@@ -251,6 +256,7 @@ CrossEntropy linear_cross_entropy(const Tensor& hidden, const Tensor& weight, co
 
 std::vector<float> token_log_probabilities(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
                                            std::span<const int32_t> targets) {
+  const ProfileScope scope("token_log_probabilities");
   const CrossEntropyOptions options;
   Output output = prepared(hidden, weight, bias, options.compute);
   output.wants_hidden = output.wants_weight = output.wants_bias = false;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "attune/autograd/tape.h"
+#include "attune/base/profile.h"
 #include "attune/ops/dropout_cpu.h"
 
 namespace attune {
@@ -20,6 +21,7 @@ cpu::DropoutMask mask_of(double rate, const Rng& rng) {
 Tensor masked(const cpu::DropoutMask& mask, const Tensor& x, const Tensor& residual) {
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   const Tensor input = x.compact(), other = residual ? residual.compact() : Tensor();
+  ProfileScope::count(0, (residual ? 3 : 2) * x.bytes());
   dispatch_floating(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     cpu::dropout<T>(mask, x.elements(), y.data<T>().data(), input.data<T>().data(),
@@ -35,6 +37,7 @@ Tensor dropout(const Tensor& x, double rate, const Rng& rng) {
   if (rate == 0) {
     return x;
   }
+  const ProfileScope scope("dropout");
   // saved: the key alone
   return differentiable("dropout", masked(mask, x, {}), {x},
                         [mask](const Tensor& dy, Adjoints& into) { into.add(0, masked(mask, dy, {})); });
@@ -44,6 +47,7 @@ Tensor add_dropout(const Tensor& residual, const Tensor& x, double rate, const R
   check(residual.shape() == x.shape() && residual.dtype() == x.dtype(), "add_dropout: residual is ",
         name_of(residual.dtype()), " ", residual.shape(), " but x is ", name_of(x.dtype()), " ", x.shape().text());
   const cpu::DropoutMask mask = mask_of(rate, rng);
+  const ProfileScope scope("add_dropout");
   return differentiable("add_dropout", masked(mask, x, residual), {residual, x},
                         [mask, rate](const Tensor& dy, Adjoints& into) {
                           into.add(0, dy);

@@ -5,6 +5,7 @@
 
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 #include "attune/kernels/elementwise.h"
 #include "attune/ops/row_layout.h"
 
@@ -40,6 +41,7 @@ void add_rows_by_id(const Tensor& dy, std::span<const int32_t> ids, Tensor& tabl
 }  // namespace
 
 Tensor embedding(const Tensor& table, std::span<const int32_t> ids) {
+  const ProfileScope scope("embedding");
   check(table.rank() == 2, "embedding: table ", table.shape(), " must be [vocabulary, width]");
   for (size_t i = 0; i < ids.size(); ++i) {
     check(ids[i] >= 0 && ids[i] < table.size(0), "embedding: id ", ids[i], " at position ", i,
@@ -51,6 +53,7 @@ Tensor embedding(const Tensor& table, std::span<const int32_t> ids) {
     const Tensor even = with_even_rows(table);
     const int64_t stride = row_stride(even);
     Tensor y = Tensor::empty({count, width}, table.dtype());
+    scope.count(0, 2 * y.bytes());
     parallel_for(count, std::max<int64_t>(1, 32768 / (width + 1)), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         std::copy_n(even.pointer<T>() + ids[static_cast<size_t>(i)] * stride, width, y.pointer<T>() + i * width);
@@ -59,6 +62,7 @@ Tensor embedding(const Tensor& table, std::span<const int32_t> ids) {
     return differentiable("embedding", y, {table},
                           [ids = std::vector<int32_t>(ids.begin(), ids.end())](const Tensor& dy, Adjoints& into) {
                             auto [rows, accumulate] = into.destination(0);
+                            ProfileScope::count(0, 3 * dy.bytes() + (accumulate ? 0 : rows.bytes()));
                             if (!accumulate) {
                               rows.fill(0);
                             }

@@ -2,6 +2,7 @@
 #include "attune/ops/linear.h"
 
 #include "attune/autograd/tape.h"
+#include "attune/base/profile.h"
 #include "attune/ops/row_layout.h"
 
 namespace attune {
@@ -67,6 +68,7 @@ Tensor linear_rounded(const Tensor& x, const Tensor& weight, const Tensor& bias)
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options) {
+  const ProfileScope scope("linear");
   check_shapes(x, weight, bias);
   if (options.compute == DType::bfloat16 || weight.dtype() == DType::bfloat16) {
     return linear_rounded(x, weight, bias);

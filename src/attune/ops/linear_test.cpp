@@ -1,5 +1,6 @@
 #include "attune/ops/linear.h"
 
+#include "attune/base/profile.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/ops/op_checks.h"
 
@@ -85,6 +86,29 @@ TEST(Linear, in_bfloat16_stays_near_float32_forward_and_backward) {
   EXPECT_TRUE(same_bits(coarse[3], exact[3]));  // the bias gradient is never rounded
   const Tensor stored = single[1].to(DType::bfloat16);
   EXPECT_TRUE(same_bits(linear(strided(single[0]), stored, single[2]), coarse[0]));
+}
+
+TEST(Linear, shows_in_a_profile_with_its_backward_under_the_name_of_the_op) {
+  const auto x = operands(12, 8, 6);
+  Profile profile;
+  Tape tape;
+  tape.watch(x[0]);
+  tape.watch(x[1]);
+  tape.backward(sum(linear(x[0], x[1], x[2])));
+  const ProfileNode total = profile.stop().total;
+  ASSERT_EQ(total.children.size(), 3U);  // linear, sum, backward
+  const ProfileNode &forward = total.children[0], &backward = total.children[2];
+  EXPECT_EQ(forward.name, "linear");
+  EXPECT_EQ(forward.flops, 2 * 12 * 8 * 6);
+  EXPECT_EQ(backward.name, "backward");
+  ASSERT_EQ(backward.children.size(), 2U);
+  EXPECT_EQ(backward.children[0].name, "sum");
+  const ProfileNode& linear_backward = backward.children[1];
+  EXPECT_EQ(linear_backward.name, "linear");
+  EXPECT_EQ(linear_backward.calls, 1);
+  EXPECT_EQ(linear_backward.flops, 2 * 2 * 12 * 8 * 6);  // dx and dW
+  EXPECT_EQ(linear_backward.children.at(0).name, "product");
+  EXPECT_EQ(linear_backward.children.at(0).calls, 2);
 }
 
 TEST(Linear, says_what_does_not_fit) {

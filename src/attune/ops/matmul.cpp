@@ -2,6 +2,7 @@
 #include "attune/ops/matmul.h"
 
 #include "attune/autograd/tape.h"
+#include "attune/base/profile.h"
 #include "attune/ops/row_layout.h"
 
 namespace attune {
@@ -26,6 +27,7 @@ void matmul_backward(const Tensor& a, const Tensor& b, const Tensor& dc, const M
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
+  const ProfileScope scope("matmul");
   check(a.rank() == 2 && b.rank() == 2, "matmul: operands ", a.shape(), " and ", b.shape(), " must be matrices");
   const int64_t m = a.size(options.transpose_a ? 1 : 0), inner_a = a.size(options.transpose_a ? 0 : 1);
   const int64_t n = b.size(options.transpose_b ? 0 : 1), inner_b = b.size(options.transpose_b ? 1 : 0);

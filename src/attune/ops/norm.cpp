@@ -1,5 +1,6 @@
 // Layer and RMS normalisation: one op, centred or not.
 #include "attune/autograd/tape.h"
+#include "attune/base/profile.h"
 #include "attune/ops/layer_norm.h"
 #include "attune/ops/norm_cpu.h"
 #include "attune/ops/rms_norm.h"
@@ -29,6 +30,8 @@ T* weight_destination(Adjoints& into, size_t input, bool* add) {
 
 Tensor normalise(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon,
                  bool centred) {
+  const ProfileScope scope(op);
+  scope.count(0, 2 * x.bytes());
   check(x.rank() >= 1, op, ": expected [..., columns], found a scalar");
   check(epsilon >= 0, op, ": epsilon is ", epsilon, ", expected at least 0");
   check_row(op, "weight", weight, x);
@@ -48,6 +51,7 @@ Tensor normalise(std::string_view op, const Tensor& x, const Tensor& weight, con
                  at(factors), bias ? bias.compact().data<T>().data() : nullptr);
     // saved: x and three numbers per row; the normalised rows are cheaper to make again than to read
     return differentiable(op, y, {x, weight, bias}, [=](const Tensor& dy, Adjoints& into) {
+      ProfileScope::count(0, 3 * dy.bytes());
       Tensor dx = into.wants(x_input) ? Tensor::empty(dy.shape(), dy.dtype()) : Tensor();
       cpu::NormGradients<T> gradients{};
       gradients.x = dx ? dx.data<T>().data() : nullptr;

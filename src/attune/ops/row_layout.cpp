@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 #include "attune/kernels/elementwise.h"
 
 namespace attune {
@@ -27,7 +28,9 @@ Tensor rounded_to_bfloat16(const Tensor& x) {
   if (x.dtype() == DType::bfloat16) {
     return x.compact();
   }
+  const ProfileScope scope("to_bfloat16");
   Tensor result = Tensor::empty(x.shape(), DType::bfloat16);
+  scope.count(0, x.bytes() + result.bytes());
   const auto columns = static_cast<size_t>(x.columns());
   const Tensor even = with_even_rows(x);
   if (even.contiguous()) {

@@ -1,6 +1,7 @@
 // Column sums: each thread owns whole blocks of columns, so the order of the additions is fixed.
 #include <algorithm>
 
+#include "attune/base/profile.h"
 #include "attune/ops/row_layout.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -61,6 +62,8 @@ HWY_EXPORT(column_sums_f32);
 HWY_EXPORT(column_sums_f64);
 
 void column_sums(const Tensor& x, Tensor& into, const ColumnSumOptions& options) {
+  const ProfileScope scope("column_sums");
+  scope.count(0, x.bytes() + into.bytes());
   check(into.elements() == x.columns() && into.contiguous() && into.dtype() == x.dtype(), "column_sums: ", x.shape(),
         " into ", into.shape());
   const Tensor even = with_even_rows(x);

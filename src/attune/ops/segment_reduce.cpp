@@ -4,6 +4,7 @@
 
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 #include "attune/ops/row_layout.h"
 
 namespace attune {
@@ -58,6 +59,8 @@ Tensor spread(const Tensor& dy, const Segments& segments, Reduce kind) {
 }
 
 Tensor segment_reduce(const char* op, const Tensor& x, const Segments& segments, Reduce kind) {
+  const ProfileScope scope(op);
+  scope.count(0, x.bytes());
   check(x.rank() == 2 && x.size(0) == segments.rows(), op, ": x ", x.shape(), " must be [", segments.rows(),
         ", width] to fit the segments");
   check(segments.disjoint() || !recording({&x}), op, ": the backward needs disjoint segments");

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "attune/base/profile.h"
+
 namespace attune {
 
 Tensor Tensor::declared(const Shape& shape, DType dtype) {
@@ -223,6 +225,8 @@ Tensor Tensor::strided_view(const Shape& shape, std::span<const int64_t> strides
 }
 
 Tensor Tensor::clone() const {
+  const ProfileScope scope("copy");
+  scope.count(0, 2 * bytes());
   Tensor result = empty(shape_, dtype_);
   if (elements() > 0) {
     result.copy_from(*this);

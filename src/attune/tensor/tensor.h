@@ -39,6 +39,7 @@ class Tensor {
   int rank() const { return shape_.rank(); }
   int64_t size(int axis) const { return shape_[axis]; }
   int64_t elements() const { return shape_.elements(); }
+  double bytes() const { return static_cast<double>(elements() * bytes_of(dtype_)); }  // of the elements
   // The tensor as a matrix of rows of its last axis: [rows, columns].
   int64_t columns() const { return rank() == 0 ? 1 : shape_[-1]; }
   int64_t rows() const;

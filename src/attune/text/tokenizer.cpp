@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "attune/base/check.h"
+#include "attune/base/profile.h"
 #include "attune/tensor/atomic_file.h"
 #include "attune/text/tokenizer_kinds.h"
 #include "attune/text/unicode.h"
@@ -41,6 +42,7 @@ std::unique_ptr<Tokenizer> Tokenizer::train(std::span<const std::string> lines, 
 
 std::unique_ptr<Tokenizer> Tokenizer::train(const std::vector<std::span<const std::string>>& corpora,
                                             const TokenizerOptions& options) {
+  const ProfileScope scope("train_tokenizer");
   check(options.vocab_size > eos_id + 1, "tokenizer: the vocabulary size must be at least ", eos_id + 2,
         " (three special pieces and one of the text), got ", options.vocab_size);
   check(options.character_coverage > 0.9 && options.character_coverage <= 1.0,

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "attune/base/check.h"
+#include "attune/base/profile.h"
 #include "attune/tensor/atomic_file.h"
 #include "attune/tensor/safetensors.h"
 #include "attune/train/manifest.h"
@@ -82,6 +83,7 @@ std::vector<int64_t> Checkpoints::updates() const {
 
 void Checkpoints::save(const TrainState& state, const NamedTensors& weights, const NamedTensors& buffers,
                        const Retention& retention) {
+  const ProfileScope scope("write_checkpoint");
   const std::string path = path_of(state.update), temporary = path + ".tmp", old = path + ".old";
   try {
     fs::create_directories(directory_);
@@ -129,6 +131,7 @@ void Checkpoints::retain(const Retention& retention) const {
 }
 
 Checkpoints::Found Checkpoints::newest() const {
+  const ProfileScope scope("read_checkpoint");
   Found found;
   std::vector<std::pair<int64_t, std::string>> candidates;
   for (const int64_t update : updates()) {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attune/autograd/parameter_files.h"
+#include "attune/base/profile.h"
 #include "attune/tensor/atomic_file.h"
 #include "attune/tensor/safetensors.h"
 
@@ -35,6 +36,7 @@ Tensor average_weights(const Parameters& parameters, const Checkpoints& checkpoi
 }
 
 void write_model(const std::string& directory, const Parameters& parameters, const Tensor& flat) {
+  const ProfileScope scope("write_model");
   write_safetensors(model_path(directory), named_tensors(parameters, flat.to(DType::float32)), {{"format", "attune"}});
 }
 

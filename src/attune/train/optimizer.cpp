@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attune/base/profile.h"
 #include "attune/train/optimizer_kernels.h"
 #include "attune/train/options.h"
 
@@ -44,6 +45,8 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::state() const {
 }
 
 void Optimizer::step(Tensor& parameters, const Tensor& gradient, const Step& step) {
+  const ProfileScope scope("optimizer_step");
+  scope.count(0, 3 * parameters.bytes() + 2 * ((m_ ? m_.bytes() : 0) + (v_ ? v_.bytes() : 0)));
   ++steps_;
   const double rate = step.learning_rate, decay = options_.weight_decay;
   dispatch_floating(parameters.dtype(), [&](auto zero) {
@@ -76,6 +79,8 @@ void Optimizer::step(Tensor& parameters, const Tensor& gradient, const Step& ste
 }
 
 void update_moving_average(Tensor& mean, const Tensor& x, double decay, int64_t update) {
+  const ProfileScope scope("moving_average");
+  scope.count(0, 3 * mean.bytes());
   const double soon = static_cast<double>(1 + update) / static_cast<double>(10 + update);
   dispatch_floating(mean.dtype(), [&](auto zero) {
     using T = decltype(zero);

@@ -6,6 +6,7 @@
 
 #include "attune/autograd/parameter_files.h"
 #include "attune/base/parallel.h"
+#include "attune/base/profile.h"
 #include "attune/kernels/elementwise.h"
 #include "attune/tensor/safetensors.h"
 #include "attune/train/checkpoint.h"
@@ -21,6 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 
 double norm_of(const Tensor& flat) {
+  const ProfileScope scope("norm");
+  scope.count(0, flat.bytes());
   return dispatch_floating(flat.dtype(), [&](auto zero) {
     using T = decltype(zero);
     return std::sqrt(kernels::sum_of_squares<T>(flat.data<T>()));
@@ -64,7 +67,7 @@ class Trainer {
   struct Saving {
     bool scheduled;
   };
-  void update();
+  int64_t update();  // returns its epoch, from 1
   UpdateGradient gradient_of_update(const Place& place);
   double apply(const UpdateGradient& gradient, double rate);
   void check_finite(const Tensor& weights) const;
@@ -126,7 +129,7 @@ TrainResult Trainer::train() {
       if (run_.callbacks.stop && run_.callbacks.stop()) {
         result_.interrupted = true;
       } else {
-        update();
+        after_update(update());
       }
     }
     if (saved_update_ != state_.update && state_.update > 0) {
@@ -200,7 +203,8 @@ void Trainer::restore(const Checkpoint& checkpoint) {
 
 // ---- One update -----------------------------------------------------------------------------------------------------
 
-void Trainer::update() {
+int64_t Trainer::update() {
+  const ProfileScope scope("update");
   const auto start = std::chrono::steady_clock::now();
   const Place place{state_.epoch, std::min(data_.batches(state_.epoch), state_.batch + options_.update_freq),
                     data_.batches(state_.epoch)};
@@ -221,7 +225,7 @@ void Trainer::update() {
                              per(gradient.loss, gradient.target_tokens), per(gradient.nll, gradient.target_tokens),
                              rate, seconds > 0 ? static_cast<double>(gradient.tokens) / seconds : 0, state_.seconds});
   }
-  after_update(place.epoch + 1);
+  return place.epoch + 1;
 }
 
 // An update does not reach into the next epoch: an epoch's last one may have fewer batches.
@@ -316,6 +320,7 @@ void Trainer::emit(const Report& report) {
 
 // On the weights that would become the model; keeps them when they are the best so far and the best is wanted.
 void Trainer::validate(Report& report) {
+  const ProfileScope scope("validation");
   std::optional<SwappedWeights> averaged;
   if (average_) {
     averaged.emplace(model_.parameters(), average_);
