@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <string_view>
 #include <vector>
 
 #include "attune/base/check.h"
+#include "attune/base/checksum.h"
 #include "attune/base/parallel.h"
 #include "attune/base/rng.h"
 
@@ -17,6 +19,18 @@ TEST(Check, message_parts_are_concatenated) {
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "kv heads (3) must divide heads (8)");
   }
+}
+
+TEST(Checksum, is_the_crc_32_of_gzip_in_parts_and_as_a_whole) {
+  const std::string_view text = "123456789";
+  Checksum whole, parts;
+  whole.add(text.data(), 9);
+  parts.add(text.data(), 4);
+  parts.add(text.data() + 4, 0);
+  parts.add(text.data() + 4, 5);
+  EXPECT_EQ(whole.value(), 0xCBF43926U);  // the check value of CRC-32/ISO-HDLC
+  EXPECT_EQ(parts.value(), whole.value());
+  EXPECT_EQ(Checksum().value(), 0U);
 }
 
 TEST(Rng, streams_are_reproducible_and_differ) {

@@ -5,7 +5,6 @@
 // (sentencepiece_check.h).
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -14,6 +13,7 @@
 #include <unordered_map>
 
 #include "attune/base/check.h"
+#include "attune/base/checksum.h"
 #include "attune/text/sentencepiece_check.h"
 #include "attune/text/tokenizer_kinds.h"
 #include "attune/text/unicode.h"
@@ -33,12 +33,12 @@ void append_u32(std::string& bytes, uint32_t value) {
   }
 }
 
-// crc32() takes 32-bit sizes; models are some hundred kilobytes, and larger ones differ in size anyway.
 std::string seal(std::string_view model) {
   std::string bytes(seal_tag);
   append_u32(bytes, static_cast<uint32_t>(model.size()));
-  append_u32(bytes, static_cast<uint32_t>(
-                        crc32(0, reinterpret_cast<const Bytef*>(model.data()), static_cast<uInt>(model.size()))));
+  Checksum checksum;
+  checksum.add(model.data(), model.size());
+  append_u32(bytes, checksum.value());
   return bytes;
 }
 

@@ -1,11 +1,10 @@
 #include "attune/train/manifest.h"
 
-#include <zlib.h>
-
 #include <filesystem>
 #include <fstream>
 #include <vector>
 
+#include "attune/base/checksum.h"
 #include "attune/base/json.h"
 #include "attune/tensor/atomic_file.h"
 
@@ -21,13 +20,15 @@ Manifest::File describe_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   check(file.good(), path, ": cannot be read");
   Manifest::File result;
+  Checksum checksum;
   std::vector<char> block(1 << 20);
   while (file) {
     file.read(block.data(), static_cast<std::streamsize>(block.size()));
-    const auto got = static_cast<uInt>(file.gcount());
-    result.crc32 = static_cast<uint32_t>(::crc32(result.crc32, reinterpret_cast<const Bytef*>(block.data()), got));
+    const auto got = static_cast<size_t>(file.gcount());
+    checksum.add(block.data(), got);
     result.size += got;
   }
+  result.crc32 = checksum.value();
   check(!file.bad(), path, ": cannot be read");
   return result;
 }

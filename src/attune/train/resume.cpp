@@ -1,23 +1,22 @@
 #include "attune/train/resume.h"
 
-#include <zlib.h>
-
 #include "attune/base/check.h"
+#include "attune/base/checksum.h"
 #include "attune/base/text.h"
 
 namespace attune {
 namespace {
 
-uint32_t checksum(const std::vector<Example>& examples) {
-  uLong crc = ::crc32(0, nullptr, 0);
+uint32_t checksum_of(const std::vector<Example>& examples) {
+  Checksum checksum;
   for (const Example& example : examples) {
     for (const std::vector<int>* ids : {&example.source, &example.target}) {
       const auto size = static_cast<uint64_t>(ids->size());
-      crc = ::crc32_z(crc, reinterpret_cast<const Bytef*>(&size), sizeof size);
-      crc = ::crc32_z(crc, reinterpret_cast<const Bytef*>(ids->data()), ids->size() * sizeof(int));
+      checksum.add(&size, sizeof size);
+      checksum.add(ids->data(), ids->size() * sizeof(int));
     }
   }
-  return static_cast<uint32_t>(crc);
+  return checksum.value();
 }
 
 }  // namespace
@@ -30,7 +29,7 @@ std::map<std::string, std::string> run_config(const TrainOptions& options, const
   config["source vocabulary"] = std::to_string(model.source_vocabulary);
   config["target vocabulary"] = std::to_string(model.target_vocabulary);
   config["training examples"] = std::to_string(examples.size());
-  config["training examples' checksum"] = std::to_string(checksum(examples));
+  config["training examples' checksum"] = std::to_string(checksum_of(examples));
   config.insert(identity.begin(), identity.end());
   return config;
 }
