@@ -71,6 +71,7 @@ void expect_equal_runs(const Outcome& whole, const std::string& whole_at, const 
                        const std::string& resumed_at, const std::string& what) {
   EXPECT_EQ(whole.weights, resumed.weights) << what;
   EXPECT_EQ(whole.result.best_valid_nll, resumed.result.best_valid_nll) << what;
+  EXPECT_EQ(whole.result.tokens, resumed.result.tokens) << what;
   EXPECT_EQ(log_of(whole_at), log_of(resumed_at)) << what;
   EXPECT_EQ(read_file(whole_at + "/model.safetensors"), read_file(resumed_at + "/model.safetensors")) << what;
 }
@@ -218,6 +219,7 @@ TEST(Resume, a_finished_run_says_so_and_gives_its_model) {
   const Outcome again = run_training(options, {.directory = directory.path});
   EXPECT_TRUE(again.result.already_finished);
   EXPECT_EQ(again.result.update, 50);
+  EXPECT_EQ(again.result.tokens, first.result.tokens);
   EXPECT_EQ(again.weights, first.weights);
   EXPECT_EQ(log_of(directory.path), log);
   // Even when its checkpoints were thrown away.
@@ -262,6 +264,7 @@ TEST(TrainState, comes_back_with_the_same_bits) {
   state.interval.loss = 0.1 + 0.2;
   state.interval.nll = 1.0 / 3;
   state.reported.seconds = 1e-300;
+  state.tokens = int64_t{1} << 41;
   state.best_nll = 2.0000000000000004;
   state.plateau_scale = 0.1;
   state.config = {{"lr", "0.1"}, {"x", "\"\n"}};

@@ -27,6 +27,7 @@ void visit_state(Self& self, Each&& each) {
   each("batch", self.batch);
   each("optimizer_steps", self.optimizer_steps);
   each("seconds", self.seconds);
+  each("tokens", self.tokens);
   each("log_lines", self.log_lines);
   each("validated_update", self.validated_update);
   each("best_update", self.best_update);

@@ -26,6 +26,7 @@ struct TrainState {
   int batch = 0;
   int64_t optimizer_steps = 0;
   double seconds = 0;           // spent in updates
+  int64_t tokens = 0;           // source and target, of all updates; </s> included
   Interval interval, reported;  // since the last report; what that one was made of
   int64_t log_lines = 0;        // of training.jsonl that belong to this state
   int64_t validated_update = -1;

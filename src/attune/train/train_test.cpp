@@ -63,6 +63,12 @@ TEST(Train, reports_what_it_says) {
   }
   EXPECT_EQ(outcome.reports.front().epoch, 1);
   EXPECT_GT(outcome.reports.back().epoch, 1);
+  double tokens = 0, seconds = 0;
+  for (const Report& report : outcome.reports) {
+    tokens += report.tokens_per_second * (report.seconds - seconds);
+    seconds = report.seconds;
+  }
+  EXPECT_NEAR(static_cast<double>(outcome.result.tokens), tokens, 0.5);
 }
 
 TEST(Train, an_updates_gradient_is_the_sum_over_its_batches) {

@@ -142,6 +142,7 @@ TrainResult Trainer::train() {
   result_.update = state_.update;
   result_.epochs = state_.epoch;
   result_.seconds = state_.seconds;
+  result_.tokens = state_.tokens;
   result_.best_valid_nll = state_.best_nll;
   result_.best_update = state_.best_update;
   return result_;
@@ -274,6 +275,7 @@ void Trainer::count(const UpdateGradient& gradient, const Figures& figures) {
   interval.learning_rate = figures.learning_rate;
   interval.seconds += figures.seconds;
   state_.seconds += figures.seconds;
+  state_.tokens += gradient.tokens;
 }
 
 // ---- What follows an update -----------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ struct TrainResult {
   int64_t update = 0;
   int64_t epochs = 0;                                     // whole ones
   double seconds = 0;                                     // spent in updates
+  int64_t tokens = 0;                                     // source and target, no padding, </s> included
   std::optional<int64_t> resumed_from = {};               // update
   std::optional<double> valid_nll = {}, valid_bleu = {};  // of the last validation in this call
   std::optional<double> best_valid_nll = {};
