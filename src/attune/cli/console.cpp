@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "attune/base/check.h"
+#include "attune/text/unicode.h"
 
 namespace attune::cli {
 
@@ -156,6 +157,18 @@ std::string bytes_text(int64_t bytes) {
     ++unit;
   }
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.{}f} {}", value, value < 9.95 ? 1 : 0, units[unit]);
+}
+
+int columns(std::string_view text) {
+  return static_cast<int>(count_code_points(text));
+}
+
+std::string padded(std::string_view text, int width) {
+  return std::string(text) + std::string(static_cast<size_t>(std::max(width - columns(text), 0)), ' ');
+}
+
+std::string right_aligned(std::string_view text, int width) {
+  return std::string(static_cast<size_t>(std::max(width - columns(text), 0)), ' ') + std::string(text);
 }
 
 }  // namespace attune::cli

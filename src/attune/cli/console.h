@@ -63,4 +63,9 @@ std::string with_separators(int64_t number);  // 7651328 -> "7,651,328"
 std::string duration(double seconds);         // "48 s", "3 min 05 s", "2 h 10 min"
 std::string bytes_text(int64_t bytes);        // "1.4 GB"
 
+// For tables, of UTF-8 text in composed letters: one column a character.
+int columns(std::string_view text);
+std::string padded(std::string_view text, int width);         // blanks behind
+std::string right_aligned(std::string_view text, int width);  // blanks in front
+
 }  // namespace attune::cli

@@ -10,6 +10,7 @@
 #include "attune/cli/interrupt.h"
 #include "attune/cli/option_table.h"
 #include "attune/cli/training_run.h"
+#include "attune/cli/translation_score.h"
 #include "attune/data/grammar.h"
 #include "attune/decode/alignment.h"
 #include "attune/decode/translator.h"
@@ -125,38 +126,28 @@ TrainResult train_model(const Demo& demo, const std::string& name, const std::st
   return result;
 }
 
-std::vector<std::string> sources_of(const std::vector<GrammarPair>& pairs) {
-  std::vector<std::string> lines;
+ParallelCorpus text_of(const std::vector<GrammarPair>& pairs) {
+  ParallelCorpus text;
   for (const GrammarPair& pair : pairs) {
-    lines.push_back(pair.source);
+    text.source.push_back(pair.source);
+    text.target.push_back(pair.target);
   }
-  return lines;
+  return text;
 }
 
 double bleu_of(const std::vector<std::string>& outputs, const std::vector<GrammarPair>& pairs) {
-  std::vector<std::string> references;
-  for (const GrammarPair& pair : pairs) {
-    references.push_back(pair.target);
-  }
-  return bleu(outputs, std::span(&references, 1), {.tokenization = Tokenization::none}).score;
+  const ParallelCorpus text = text_of(pairs);
+  return bleu(outputs, std::span(&text.target, 1), {.tokenization = Tokenization::none}).score;
 }
 
 std::vector<Translation> translate_test(const Demo& demo, const LoadedModel& loaded, const TranslateOptions& options) {
-  const std::vector<std::string> sources = sources_of(demo.corpus.test);
+  const ParallelCorpus test = text_of(demo.corpus.test);
   auto translations = Translator(*loaded.model, *loaded.tokenizers.source, *loaded.tokenizers.target)
-                          .translate(sources, options, [](int64_t done, int64_t total) {
+                          .translate(test.source, options, [](int64_t done, int64_t total) {
                             show_progress(fmt::format("translating: {} of {} sentences", done, total));
                           });
   show_progress("");
   return translations;
-}
-
-std::vector<std::string> texts_of(const std::vector<Translation>& translations) {
-  std::vector<std::string> texts;
-  for (const Translation& translation : translations) {
-    texts.push_back(translation.candidates.front().text);
-  }
-  return texts;
 }
 
 void show_examples(const Demo& demo, const std::vector<Translation>& translations) {
@@ -265,8 +256,9 @@ int run_demo(Demo& demo) {
     print("   Stopped and saved. The same command goes on from here.\n");
     return InterruptGuard::exit_code();
   }
+  const LoadedModel mean = load_model(demo.path("mean"));
   const double mean_bleu =
-      bleu_of(texts_of(translate_test(demo, load_model(demo.path("mean")), TranslateOptions())), demo.corpus.test);
+      translation_bleu(*mean.model, mean.tokenizers, text_of(demo.corpus.test), search.search, "translating").score;
 
   heading(5, fmt::format("The figures, on {} held-out sentences", demo.corpus.test.size()));
   print(show_figures({{"BLEU of the Transformer", fmt::format("{:.1f}", model_bleu), "words as they are (tok:none)"},

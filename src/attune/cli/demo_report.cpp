@@ -5,20 +5,12 @@
 #include <algorithm>
 #include <string_view>
 
+#include "attune/cli/console.h"
 #include "attune/text/unicode.h"
 
 namespace attune::cli {
 
 namespace {
-
-// Of text in composed letters: one column a character.
-int columns(std::string_view text) {
-  return static_cast<int>(count_code_points(text));
-}
-
-std::string padded(std::string_view text, int width) {
-  return std::string(text) + std::string(static_cast<size_t>(std::max(width - columns(text), 0)), ' ');
-}
 
 std::string without_trailing_blanks(std::string line) {
   line.erase(line.find_last_not_of(' ') + 1);
@@ -71,9 +63,8 @@ std::string show_figures(const std::vector<Figure>& figures) {
   }
   std::string text;
   for (const Figure& figure : figures) {
-    const std::string blanks(static_cast<size_t>(value_width - columns(figure.value)), ' ');
-    text += without_trailing_blanks("  " + padded(figure.label, label_width) + "  " + blanks + figure.value + "  " +
-                                    figure.remark) +
+    text += without_trailing_blanks("  " + padded(figure.label, label_width) + "  " +
+                                    right_aligned(figure.value, value_width) + "  " + figure.remark) +
             "\n";
   }
   return text;

@@ -56,9 +56,6 @@ int train(const Arguments& arguments) {
   if (table.parse(arguments) == OptionTable::Outcome::help) {
     return success;
   }
-  check_config(run.config);
-  check_options(run.options);
-  check_usage(!run.train.empty(), "--train is missing: a source and a target file, or one file of source<TAB>target");
   check_usage(!run.directory.empty(), "--model is missing: the directory for the model");
   const TrainResult result = run_training(run);
   say_how_it_ended(result, run.directory);

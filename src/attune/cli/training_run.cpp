@@ -9,12 +9,11 @@
 #include "attune/base/check.h"
 #include "attune/base/parallel.h"
 #include "attune/cli/console.h"
+#include "attune/cli/corpus_files.h"
 #include "attune/cli/interrupt.h"
 #include "attune/cli/training_log.h"
-#include "attune/data/corpus.h"
+#include "attune/cli/translation_score.h"
 #include "attune/data/encode.h"
-#include "attune/decode/translator.h"
-#include "attune/metrics/bleu.h"
 #include "attune/models/describe.h"
 #include "attune/models/model_directory.h"
 #include "attune/nn/initialise.h"
@@ -24,14 +23,6 @@ namespace attune::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-ParallelCorpus read_corpus(const std::vector<std::string>& paths) {
-  return paths.size() == 1 ? read_pairs(paths[0]) : read_parallel(paths[0], paths[1]);
-}
-
-std::string listed(const std::vector<std::string>& paths) {
-  return paths.size() == 1 ? paths[0] : paths[0] + " and " + paths[1];
-}
 
 bool holds_a_run(const std::string& directory) {
   return has_unfinished_run(directory) || has_finished_run(directory);
@@ -107,39 +98,16 @@ void check_memory(const ModelConfig& config, const TrainOptions& options) {
         "; reduce width, feed-forward, layers or vocab-size");
 }
 
-// FNV-1a over the lines.
-std::string checksum(const std::vector<std::string>& lines) {
-  uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const std::string& line : lines) {
-    for (const char c : line) {
-      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-    }
-    hash = (hash ^ '\n') * 0x100000001b3ULL;
-  }
-  return fmt::format("{} lines, checksum {:016x}", lines.size(), hash);
-}
-
-std::function<double(const Model&)> validation_bleu(const TrainOptions& options, const ModelConfig& config,
-                                                    const Tokenizers& tokenizers, const ParallelCorpus& corpus) {
+std::function<double(const Model&)> validation_bleu(const TrainOptions& options, const Tokenizers& tokenizers,
+                                                    const ParallelCorpus& corpus) {
   if (!options.valid_bleu || corpus.source.empty()) {
     return {};
   }
-  return [&options, &config, tokenizers, &corpus](const Model& model) {
-    TranslateOptions search;
-    search.search.beam_size = options.valid_beam_size;
-    search.search.compute_type = options.compute_type;
-    const auto translations =
-        Translator(model, *tokenizers.source, *tokenizers.target)
-            .translate(corpus.source, search, [](int64_t done, int64_t total) {
-              show_progress(fmt::format("validation: {} of {} sentences translated", done, total));
-            });
-    std::vector<std::string> hypotheses;
-    for (const Translation& translation : translations) {
-      hypotheses.push_back(translation.candidates.front().text);
-    }
-    const bool tokenised = config.tokenizer == "words";
-    const BleuOptions how{tokenised ? Tokenization::none : Tokenization::mteval_13a, config.lowercase};
-    return bleu(hypotheses, std::span(&corpus.target, 1), how).score;
+  return [&options, tokenizers, &corpus](const Model& model) {
+    SearchOptions search;
+    search.beam_size = options.valid_beam_size;
+    search.compute_type = options.compute_type;
+    return translation_bleu(model, tokenizers, corpus, search, "validation").score;
   };
 }
 
@@ -170,13 +138,18 @@ void say_what_is_trained(const ModelConfig& config, const Model& model, int batc
 
 }  // namespace
 
-TrainResult run_training(const TrainingRun& run) {
+void check_run(const TrainingRun& run) {
   check_config(run.config);
   check_options(run.options);
+  check_usage(!run.train.empty(), "--train is missing: a source and a target file, or one file of source<TAB>target");
   check_validation(run.options, !run.valid.empty());
   check_positions(run.config, run.options);
-  set_threads(run.options.threads);
   check_writable(run.directory);
+}
+
+TrainResult run_training(const TrainingRun& run) {
+  check_run(run);
+  set_threads(run.options.threads);
   const ParallelCorpus corpus = read_corpus(run.train);
   const ParallelCorpus valid = run.valid.empty() ? ParallelCorpus{} : read_corpus(run.valid);
   const Tokenizers tokenizers = prepare_tokenizers(run.directory, run.config, corpus);
@@ -201,12 +174,12 @@ TrainResult run_training(const TrainingRun& run) {
   TrainRun trainer;
   trainer.directory = run.directory;
   trainer.validation.examples = encode(valid, *tokenizers.source, *tokenizers.target);
-  trainer.validation.bleu = validation_bleu(run.options, config, tokenizers, valid);
+  trainer.validation.bleu = validation_bleu(run.options, tokenizers, valid);
   trainer.callbacks.report = [&](const Report& report) { log.report(report); };
   trainer.callbacks.progress = [&](const Progress& progress) { log.progress(progress); };
   trainer.callbacks.stop = [] { return InterruptGuard::requested(); };
   trainer.callbacks.note = [](const std::string& line) { note_line(line); };
-  trainer.identity = {{"valid (source)", checksum(valid.source)}, {"valid (target)", checksum(valid.target)}};
+  trainer.identity = {{"valid (source)", fingerprint(valid.source)}, {"valid (target)", fingerprint(valid.target)}};
   const TrainResult result = attune::train(*model, data, run.options, trainer);
   show_progress("");
   return result;

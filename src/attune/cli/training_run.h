@@ -1,5 +1,5 @@
-// One training run from files to a model directory, as `train` and `demo` start it: corpora, tokenizers, model,
-// trainer, and what is said meanwhile on standard error.
+// One training run from files to a model directory, as `train`, `compare` and `demo` start it: corpora, tokenizers,
+// model, trainer, and what is said meanwhile on standard error.
 #pragma once
 
 #include <string>
@@ -17,6 +17,9 @@ struct TrainingRun {
   ModelConfig config = {};
   TrainOptions options = {};
 };
+
+// What can be told before anything is read: settings that cannot work, a directory that cannot be written.
+void check_run(const TrainingRun& run);
 
 // Trains, or goes on where an interrupted run stopped. Ctrl-C saves and returns with `interrupted`.
 TrainResult run_training(const TrainingRun& run);
