@@ -12,7 +12,8 @@ using testing::lines_of;
 using testing::Ran;
 using testing::Workplace;
 
-const std::vector<std::string> all_commands{"train", "translate", "evaluate", "score", "describe", "bench", "demo"};
+const std::vector<std::string> all_commands{"train", "compare",  "translate", "evaluate",
+                                            "score", "describe", "bench",     "demo"};
 
 struct BadInput {
   const char* command;
@@ -116,6 +117,30 @@ const std::vector<BadInput> bad_inputs{
     {"bench decode --model nowhere --length 0", 2, {"--length", "0"}},
     {"bench decode --model nowhere", 1, {"nowhere"}},
     {"translate --model nowhere --min-decoding-length 9 --max-decoding-length 8", 2, {"--min-decoding-length", "9"}},
+    {"compare --train ok.en ok.vi", 2, {"--configs is missing"}},
+    {"compare --train ok.en ok.vi --configs good.toml", 2, {"--directory is missing"}},
+    {"compare --valid ok.en ok.vi --configs good.toml --directory new", 2, {"good.toml", "--train is missing"}},
+    {"compare --train ok.en ok.vi --configs good.toml --directory new", 2, {"good.toml", "--valid is missing"}},
+    {"compare --configs good.toml typo.toml --directory new", 2, {"typo.toml:3", "widht", "did you mean width?"}},
+    {"compare --configs good.toml heads.toml --train ok.en ok.vi --valid ok.en ok.vi --directory new",
+     2,
+     {"heads.toml: ", "heads (3)", "width (100)"}},
+    {"compare --configs good.toml frame.toml --directory new", 2, {"frame.toml: ", "format", "not in a config"}},
+    {"compare --configs good.toml folder/../good.toml --directory new",
+     2,
+     {"good.toml and folder/../good.toml", "the row good"}},
+    {"compare --configs good.toml nowhere.toml --directory new", 1, {"nowhere.toml", "no such file"}},
+    {"compare --configs good.toml --train ok.en ok.vi --valid ok.en ok.vi --test ok.en two.txt --directory new",
+     1,
+     {"ok.en has 3", "two.txt has 2"}},
+    {"compare --configs good.toml --train ok.en - --valid ok.en ok.vi --directory new", 2, {"standard input"}},
+    {"compare --configs good.toml --train ok.en ok.vi --valid ok.en ok.vi --directory ok.en", 1, {"ok.en/good"}},
+    {"compare --configs good.toml --directory new --seeds 1 x", 2, {"--seeds", "x"}},
+    {"compare --configs good.toml --directory new --seeds 1 1", 2, {"--seeds", "twice"}},
+    {"compare --configs good.toml --directory new --format xml", 2, {"--format", "xml", "json"}},
+    {"compare --configs good.toml --train ok.en ok.vi --valid ok.en ok.vi --directory new --beam-size 0",
+     2,
+     {"beam-size", "0"}},
     {"demo --directory ''", 2, {"--directory"}},
     {"demo --directory ok.en", 1, {"ok.en"}},
 };
@@ -138,6 +163,8 @@ class CommandLine : public ::testing::Test {
     place->write("good.toml",
                  "[model]\nwidth = 64  # units\nheads = 4\ndropout = 0.2\n[training]\nlr = 1e-3\n"
                  "[search]\nbeam-size = 4\nlength-penalty = \"none\"\n");
+    place->write("heads.toml", "width = 100\nheads = 3\n");
+    place->write("frame.toml", "format = \"json\"\n");
     std::filesystem::create_directory(place->path("folder"));
     std::filesystem::create_directory(place->path("broken"));
     place->write("broken/config.json", "{\"format-version\": 1,");

@@ -12,6 +12,9 @@ using Arguments = std::vector<std::string>;  // what follows the command's name
 
 inline constexpr int success = 0, failure = 1, usage_failure = 2, interrupted = 130;
 
+inline constexpr const char* out_of_memory =
+    "out of memory; a smaller --batch-tokens, --batch-size or model needs less";
+
 struct Command {
   const char* name;
   const char* purpose;
@@ -21,6 +24,7 @@ struct Command {
 std::span<const Command> commands();
 
 int bench(const Arguments& arguments);
+int compare(const Arguments& arguments);
 int demo(const Arguments& arguments);
 int describe_model(const Arguments& arguments);
 int evaluate(const Arguments& arguments);

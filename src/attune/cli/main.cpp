@@ -25,6 +25,7 @@ std::span<const Command> commands() {
   static constexpr std::array list{
       Command{"demo", "the whole way on a corpus made here: train, translate, measure; minutes", demo},
       Command{"train", "train a model on parallel text", train},
+      Command{"compare", "train several configs on the same data and measure them in one table", compare},
       Command{"translate", "translate standard input, line by line", translate},
       Command{"evaluate", "BLEU and chrF of translations, equal to sacreBLEU's", evaluate},
       Command{"score", "log-probability of given translations", score},
@@ -91,7 +92,7 @@ int guarded(const std::function<int()>& work) {
     error_line(error.what());
     return usage_failure;
   } catch (const std::bad_alloc&) {
-    error_line("out of memory; a smaller --batch-tokens, --batch-size or model needs less");
+    error_line(out_of_memory);
     return failure;
   } catch (const std::exception& error) {
     error_line(error.what());

@@ -20,7 +20,7 @@ namespace {
 
 // One config file serves several commands: what another command reads is no mistake.
 std::vector<std::string> keys_of_all_commands() {
-  std::vector<std::string> keys{"train", "valid"};
+  std::vector<std::string> keys{"train", "valid", "test"};
   const auto keep = [&](const char* key, const auto&, const char*) { keys.emplace_back(key); };
   const ModelConfig model;
   const TrainOptions training;
@@ -179,7 +179,7 @@ void OptionTable::apply_environment() {
   }
 }
 
-OptionTable::Outcome OptionTable::parse(const Arguments& arguments) {
+OptionTable::Outcome OptionTable::parse(const Arguments& arguments, const std::optional<std::string>& config) {
   for (const std::string& argument : arguments) {
     if (argument == "--help" || argument == "-h") {
       print(help(std::min(terminal_width(Stream::output), 110)));
@@ -187,11 +187,13 @@ OptionTable::Outcome OptionTable::parse(const Arguments& arguments) {
     }
   }
   const auto flags = read_flags(arguments);
-  const auto config = flags.find("config");
-  if (config != flags.end()) {
-    apply_config(config->second.back());
+  const auto flag = flags.find("config");
+  if (flag != flags.end()) {
+    apply_config(flag->second.back());
   } else if (const char* path = find("config") != nullptr ? std::getenv("ATTUNE_CONFIG") : nullptr) {
     apply_config(path);
+  } else if (config) {
+    apply_config(*config);
   }
   apply_environment();
   for (const auto& [key, values] : flags) {

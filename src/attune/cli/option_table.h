@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -45,7 +46,8 @@ class OptionTable {
 
   enum class Outcome : uint8_t { run, help };
   // help: it was asked for and has been printed. Throws a UsageError naming the option and where its value came from.
-  Outcome parse(const Arguments& arguments);
+  // `config`: a file to read as --config would, for a command that goes through several and so has no --config.
+  Outcome parse(const Arguments& arguments, const std::optional<std::string>& config = {});
 
   bool given(const std::string& key) const { return origins_.count(key) == 1; }
   // The first of the given options that is none of `allowed`; empty when there is none.
