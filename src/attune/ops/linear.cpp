@@ -3,7 +3,9 @@
 
 #include "attune/autograd/tape.h"
 #include "attune/base/profile.h"
+#include "attune/kernels/packed_product.h"
 #include "attune/ops/row_layout.h"
+#include "attune/tensor/derived.h"
 
 namespace attune {
 
@@ -65,6 +67,20 @@ Tensor linear_rounded(const Tensor& x, const Tensor& weight, const Tensor& bias)
                         });
 }
 
+// Without a tape the weight is used again as it is, step after step: packed once, it is read faster.
+Tensor linear_packed(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const Tensor rows = with_even_rows(x), shift = bias ? bias.compact() : Tensor();
+  const auto packed = derived<kernels::PackedWeight>(weight, [&] {
+    const Tensor even = with_even_rows(weight);
+    return std::make_shared<const kernels::PackedWeight>(even.pointer<float>(), weight.size(0), weight.size(1),
+                                                         row_stride(even));
+  });
+  Tensor y = Tensor::empty(with_columns(x.shape(), weight.size(0)), DType::float32);
+  kernels::product({rows.pointer<float>(), rows.rows(), row_stride(rows)}, *packed,
+                   shift ? shift.pointer<float>() : nullptr, y.pointer<float>());
+  return y;
+}
+
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options) {
@@ -75,6 +91,9 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
   }
   check(x.dtype() == weight.dtype() && (!bias || bias.dtype() == x.dtype()), "linear: x is ", name_of(x.dtype()),
         ", weight ", name_of(weight.dtype()), ", expected the same type");
+  if (x.dtype() == DType::float32 && !recording({&x, &weight, &bias})) {
+    return linear_packed(x, weight, bias);
+  }
   return dispatch_floating(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Tensor even_x = detach(with_even_rows(x)), even_weight = detach(with_even_rows(weight));

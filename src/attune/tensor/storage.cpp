@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -83,6 +84,24 @@ Pool& pool() {
 }
 
 }  // namespace
+
+struct Storage::Derived {
+  uint64_t version = 0;
+  std::map<std::vector<int64_t>, std::shared_ptr<const void>> forms;
+};
+
+std::shared_ptr<const void> Storage::derived(const std::vector<int64_t>& key,
+                                             const std::function<std::shared_ptr<const void>()>& make) const {
+  const std::lock_guard lock(lock_);
+  if (!derived_ || derived_->version != version()) {
+    derived_ = std::make_unique<Derived>(Derived{version(), {}});
+  }
+  std::shared_ptr<const void>& form = derived_->forms[key];
+  if (!form) {
+    form = make();
+  }
+  return form;
+}
 
 Storage::Storage(size_t bytes) : bytes_(bytes) {
   check(bytes < (size_t{1} << 46), "Storage: ", bytes, " bytes asked for, more than any machine has");

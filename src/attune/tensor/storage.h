@@ -2,8 +2,13 @@
 // once its sizes have been seen. Blocks are 64-byte aligned (a cache line and an AVX-512 register).
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
 
 namespace attune {
 
@@ -27,15 +32,24 @@ class Storage {
   std::byte* data() const { return data_; }
   size_t bytes() const { return bytes_; }
 
-  // Counts changes by those who may change a tensor in place (optimizers, caches, loaders): packed copies are keyed on
-  // it.
-  uint64_t version() const { return version_; }
-  void changed() { ++version_; }
+  // Counts changes by those who change in place what others may have seen (Tensor::data, optimizers, loaders). What is
+  // kept in another form (tensor/derived.h) holds for one version.
+  uint64_t version() const { return version_.load(std::memory_order_relaxed); }
+  // Two threads at once may count as one change, which is as good.
+  void changed() { version_.store(version() + 1, std::memory_order_relaxed); }
+
+  // What was derived from this version of the storage under `key`; made now when there is none. The maker runs under
+  // the storage's lock: it must not ask for another derived form of the same storage.
+  std::shared_ptr<const void> derived(const std::vector<int64_t>& key,
+                                      const std::function<std::shared_ptr<const void>()>& make) const;
 
  private:
+  struct Derived;
   std::byte* data_ = nullptr;
   size_t bytes_ = 0;
-  uint64_t version_ = 0;
+  std::atomic<uint64_t> version_ = 0;
+  mutable std::mutex lock_;
+  mutable std::unique_ptr<Derived> derived_;
 };
 
 struct MemoryUse {

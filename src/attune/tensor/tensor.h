@@ -46,23 +46,25 @@ class Tensor {
   int64_t stride(int axis) const { return strides_[static_cast<size_t>(axis < 0 ? axis + rank() : axis)]; }
   bool contiguous() const;
 
-  // All elements; the tensor must be contiguous and of type T.
+  // All elements; the tensor must be contiguous and of type T. Asking for those that may be written counts as a change
+  // of the storage; who writes through pointer() what others have seen says so by storage()->changed().
   template <class T>
-  std::span<T> data() {
+  std::span<T> data() & {
+    storage_->changed();
     return {pointer<T>(), checked_elements()};
   }
   template <class T>
-  std::span<const T> data() const {
+  std::span<const T> data() const& {
     return {pointer<T>(), checked_elements()};
   }
   // The first element; step with stride(). bool is stored as one byte 0 or 1.
   template <class T>
-  T* pointer() {
+  T* pointer() & {
     check_type(dtype_of<T>());
     return reinterpret_cast<T*>(storage_->data()) + offset_;
   }
   template <class T>
-  const T* pointer() const {
+  const T* pointer() const& {
     check_type(dtype_of<T>());
     return reinterpret_cast<const T*>(storage_->data()) + offset_;
   }

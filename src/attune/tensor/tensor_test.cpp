@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "attune/base/error_of_test.h"
+#include "attune/tensor/derived.h"
 #include "attune/tensor/segments.h"
 #include "attune/tensor/tensor.h"
 
@@ -234,6 +235,41 @@ TEST(Segments, stay_inside_the_matrix) {
   EXPECT_THROW(Segments::at({0, 4}, {2, 3}, 6), Error);
   EXPECT_THROW(Segments::at({-1}, {1}, 6), Error);
   EXPECT_THROW(Segments::at({0, 1}, {2}, 6), Error);
+}
+
+TEST(Derived, is_made_once_for_each_form_and_place_until_the_storage_changes) {
+  struct Sum {
+    double value;
+  };
+  int made = 0;
+  const auto sum_of = [&](const Tensor& x) {
+    return derived<Sum>(x,
+                        [&] {
+                          ++made;
+                          Sum sum{0};
+                          for (int64_t i = 0; i < x.elements(); ++i) {
+                            sum.value += x.at(i);
+                          }
+                          return std::make_shared<const Sum>(sum);
+                        })
+        ->value;
+  };
+  Tensor x = Tensor::of<float>({2, 2}, {1, 2, 3, 4});
+  const Tensor first = x.rows_view(0, 1), second = x.rows_view(1, 1);
+  EXPECT_EQ(sum_of(x), 10);
+  EXPECT_EQ(sum_of(first), 3);
+  EXPECT_EQ(sum_of(second), 7);
+  EXPECT_EQ(sum_of(x.columns_view(0, 1)), 4);
+  EXPECT_EQ(made, 4);
+  EXPECT_EQ(sum_of(x) + sum_of(first) + sum_of(std::as_const(x)), 23);
+  EXPECT_EQ(made, 4);
+  x.data<float>()[0] = 11;
+  EXPECT_EQ(sum_of(x), 20);
+  EXPECT_EQ(sum_of(first), 13);
+  EXPECT_EQ(made, 6);
+  const Tensor same = x.clone();
+  EXPECT_EQ(sum_of(same), 20);
+  EXPECT_EQ(made, 7);
 }
 
 }  // namespace
