@@ -1,5 +1,8 @@
 #include "attune/autograd/parameter_files.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace attune {
 
 namespace {
@@ -10,6 +13,13 @@ std::string list_of(const std::vector<std::string>& lines) {
     text += "\n  " + line;
   }
   return text;
+}
+
+bool all_finite(const Tensor& tensor) {
+  return dispatch_floating(tensor.dtype(), [&](auto zero) {
+    const auto elements = tensor.data<decltype(zero)>();
+    return std::all_of(elements.begin(), elements.end(), [](auto x) { return std::isfinite(x); });
+  });
 }
 
 }  // namespace
@@ -54,6 +64,8 @@ void load_parameters(Parameters& parameters, const std::map<std::string, Tensor>
   for (size_t i = 0; i < parameters.entries().size(); ++i) {
     Tensor into = parameters.view_of(parameters.flat(), i);
     into.copy_from(tensors.at(parameters.entries()[i].name));
+    check(all_finite(into), where, ": tensor '", parameters.entries()[i].name,
+          "' has elements that are not finite numbers; the file is damaged or its training diverged: take another one");
   }
 }
 
