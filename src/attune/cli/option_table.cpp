@@ -1,5 +1,7 @@
 #include "attune/cli/option_table.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
@@ -31,8 +33,10 @@ std::vector<std::string> keys_of_all_commands() {
   return keys;
 }
 
+constexpr std::string_view environment_prefix = "ATTUNE_";
+
 std::string environment_name(const std::string& key) {
-  std::string name = "ATTUNE_";
+  std::string name(environment_prefix);
   for (const char c : key) {
     name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   }
@@ -175,6 +179,28 @@ void OptionTable::apply_environment() {
     const char* value = option.key == "config" ? nullptr : std::getenv(name.c_str());
     if (value != nullptr) {
       set(option, {value}, name + " (environment)");
+    }
+  }
+  warn_of_misspelt_environment();
+}
+
+// Not refused: others may use the prefix too.
+void OptionTable::warn_of_misspelt_environment() const {
+  std::vector<std::string> known;
+  for (const auto& keys_of : {keys(), keys_of_all_commands()}) {
+    for (const std::string& key : keys_of) {
+      known.push_back(environment_name(key).substr(environment_prefix.size()));
+    }
+  }
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry, name = text.substr(0, text.find('='));
+    if (!name.starts_with(environment_prefix)) {
+      continue;
+    }
+    const std::string_view word = name.substr(environment_prefix.size());
+    const std::string meant = nearest(word, known);
+    if (!meant.empty() && std::find(known.begin(), known.end(), word) == known.end()) {
+      warn("{} (environment) is no setting; did you mean {}{}?", name, environment_prefix, meant);
     }
   }
 }

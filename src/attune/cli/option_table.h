@@ -68,6 +68,7 @@ class OptionTable {
   void refuse_extras(const std::vector<std::string>& extras) const;
   void apply_config(const std::string& path);
   void apply_environment();
+  void warn_of_misspelt_environment() const;
   void set(const Option& option, const std::vector<std::string>& values, const std::string& origin);
 
   About about_;
