@@ -54,6 +54,13 @@ Tokenizers load_tokenizers(const std::string& directory, const ModelConfig& conf
 }
 
 void save_tokenizers(const std::string& directory, const ModelConfig& config, const Tokenizers& tokenizers) {
+  // A run with another config may have failed here before its first checkpoint.
+  for (const char* side : {"joint", "source", "target"}) {
+    for (const TokenizerKind kind : {TokenizerKind::unigram, TokenizerKind::words}) {
+      std::error_code ignored;
+      fs::remove(directory + "/" + side + std::string(file_ending(kind)), ignored);
+    }
+  }
   tokenizers.source->save(tokenizer_path(directory, config, "source"));
   if (!config.joint_vocabulary) {
     tokenizers.target->save(tokenizer_path(directory, config, "target"));

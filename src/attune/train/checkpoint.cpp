@@ -86,7 +86,7 @@ void Checkpoints::save(const TrainState& state, const NamedTensors& weights, con
   const ProfileScope scope("write_checkpoint");
   const std::string path = path_of(state.update), temporary = path + ".tmp", old = path + ".old";
   try {
-    fs::create_directories(directory_);
+    fs::create_directory(directory_);  // not those above it: a model's directory that vanished is not made anew
     fs::remove_all(temporary);
     fs::remove_all(old);
     fs::create_directory(temporary);
