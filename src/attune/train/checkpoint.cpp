@@ -46,7 +46,7 @@ void write_content(const std::string& path, const TrainState& state, const Named
 
 Checkpoint read_whole(const std::string& path, const Manifest& manifest) {
   for (const char* name : {weights_file, buffers_file, state_file}) {
-    check(manifest.files.count(name) == 1, path, ": the manifest does not name ", name);
+    check(manifest.files.count(name) == 1, path, "/manifest.json: does not name ", name, "; it is damaged");
   }
   verify_files(path, manifest);
   Checkpoint checkpoint;
