@@ -1,9 +1,7 @@
 // From raw text to a trained model and back through the built program: train, interrupt, resume, translate, score.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <string_view>
 
 #include "profile_tree.h"
 #include "training_place.h"
@@ -279,49 +277,6 @@ TEST_F(RoundTrip, sentencepiece_from_one_tsv_file_works_as_well) {
   EXPECT_EQ(translated.code, 0) << translated.err;
   EXPECT_EQ(lines_of(translated.out).size(), 20U);
   EXPECT_NE(translated.err.find("cut short"), std::string::npos) << translated.err;
-}
-
-struct Damage {
-  const char* name;
-  const char* says;
-  std::string (*of)(std::string file);  // what becomes of model.safetensors
-};
-std::string overwritten(std::string file, size_t at, std::string_view bytes) {
-  std::copy(bytes.begin(), bytes.end(), file.begin() + static_cast<std::ptrdiff_t>(at));
-  return file;
-}
-const std::vector<Damage> damages{
-    {"cut", "model.safetensors", [](std::string file) { return file.substr(0, file.size() / 2); }},
-    {"trailing", "model.safetensors", [](std::string file) { return file + "x"; }},
-    {"empty", "model.safetensors", [](std::string) { return std::string(); }},
-    {"header-0", "model.safetensors", [](std::string file) { return overwritten(file, 0, std::string(8, '\0')); }},
-    {"header-2^64", "model.safetensors", [](std::string file) { return overwritten(file, 0, std::string(8, '\xff')); }},
-    {"header-2^31", "model.safetensors",
-     [](std::string file) { return overwritten(file, 0, std::string_view("\0\0\0\x80\0\0\0\0", 8)); }},
-    {"json", "model.safetensors", [](std::string file) { return overwritten(file, 9, "{"); }},
-    {"renamed", "output", [](std::string file) { return overwritten(file, file.find("output"), "outpux"); }},
-};
-
-TEST_F(RoundTrip, damaged_weights_are_refused_with_one_message) {
-  for (const Damage& damage : damages) {
-    SCOPED_TRACE(damage.name);
-    std::filesystem::remove_all(place->path("damaged"));
-    std::filesystem::copy(place->path("model"), place->path("damaged"));
-    place->write("damaged/model.safetensors", damage.of(place->read("model/model.safetensors")));
-    const Ran ran = place->run("translate --model damaged < test.en");
-    EXPECT_EQ(ran.code, 1);
-    EXPECT_EQ(ran.out, "");
-    EXPECT_EQ(ran.err.rfind("error: ", 0), 0U) << ran.err;
-    EXPECT_NE(ran.err.find(damage.says), std::string::npos) << ran.err;
-  }
-  for (const char* missing : {"config.json", "source.words", "model.safetensors"}) {
-    std::filesystem::remove_all(place->path("damaged"));
-    std::filesystem::copy(place->path("model"), place->path("damaged"));
-    std::filesystem::remove(place->path("damaged/" + std::string(missing)));
-    const Ran ran = place->run("translate --model damaged < test.en");
-    EXPECT_EQ(ran.code, 1);
-    EXPECT_NE(ran.err.find(missing), std::string::npos) << ran.err;
-  }
 }
 
 }  // namespace

@@ -8,11 +8,12 @@ namespace attune {
 namespace {
 
 std::string list_of(const std::vector<std::string>& lines) {
+  constexpr size_t most = 50;  // another config's model can differ in thousands
   std::string text;
-  for (const std::string& line : lines) {
-    text += "\n  " + line;
+  for (size_t i = 0; i < std::min(lines.size(), most); ++i) {
+    text += "\n  " + lines[i];
   }
-  return text;
+  return lines.size() > most ? text + "\n  and " + std::to_string(lines.size() - most) + " more" : text;
 }
 
 bool all_finite(const Tensor& tensor) {

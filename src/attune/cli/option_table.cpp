@@ -126,6 +126,21 @@ void OptionTable::refuse_extras(const std::vector<std::string>& extras) const {
   }
 }
 
+// "--key=" gives an empty value; CLI11 would take the next argument for it.
+Arguments OptionTable::with_empty_values(const Arguments& arguments) const {
+  Arguments words;
+  for (const std::string& word : arguments) {
+    const Option* option =
+        word.starts_with("--") && word.ends_with('=') ? find(word.substr(2, word.size() - 3)) : nullptr;
+    if (option != nullptr && !is_switch(option->field)) {
+      words.insert(words.end(), {word.substr(0, word.size() - 1), ""});
+    } else {
+      words.push_back(word);
+    }
+  }
+  return words;
+}
+
 std::map<std::string, std::vector<std::string>> OptionTable::read_flags(const Arguments& arguments) const {
   CLI::App app;
   app.set_help_flag("");
@@ -142,7 +157,9 @@ std::map<std::string, std::vector<std::string>> OptionTable::read_flags(const Ar
     added.emplace_back(option.key, entry);
   }
   try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    std::vector<std::string> words = with_empty_values(arguments);
+    std::reverse(words.begin(), words.end());
+    app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {  // what is left for it to find is a flag at the end without its value
     const std::string message = error.what();
     check_usage(false, message.substr(0, message.find(':')), ": expected a value after it, got none");

@@ -65,6 +65,7 @@ class OptionTable {
   const Option* find(const std::string& key) const;
   std::vector<std::string> keys() const;
   std::map<std::string, std::vector<std::string>> read_flags(const Arguments& arguments) const;
+  Arguments with_empty_values(const Arguments& arguments) const;
   void refuse_extras(const std::vector<std::string>& extras) const;
   void apply_config(const std::string& path);
   void apply_environment();

@@ -34,7 +34,7 @@ void check_ranges(const TrainOptions& o) {
   check_whole("save-freq", o.save_freq, {0});
   check_whole("valid-freq", o.valid_freq, {0});
   check_whole("keep-last", o.keep_last, {0});
-  check_whole("valid-beam-size", o.valid_beam_size, {1});
+  check_whole("valid-beam-size", o.valid_beam_size, {1, 10'000});
 }
 
 bool ends_at_max_update(const TrainOptions& o) {
