@@ -56,7 +56,7 @@ const std::vector<BadInput> bad_inputs{
     {"describe --lowercase=maybe", 2, {"--lowercase", "true or false", "maybe"}},
     {"describe --norm batch", 2, {"norm", "batch", "layer_norm"}},
     {"describe --architecture nonesuch", 2, {"architecture", "nonesuch"}},
-    {"describe --length -1", 2, {"--length", "-1"}},
+    {"describe --length -1", 2, {"length", "-1"}},
     {"describe --format yaml", 2, {"--format", "yaml", "json"}},
     {"describe --config typo.toml", 2, {"typo.toml:3", "widht", "did you mean width?"}},
     {"describe --config twice.toml", 2, {"twice.toml:2", "width", "twice"}},

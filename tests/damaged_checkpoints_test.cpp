@@ -135,7 +135,9 @@ TEST_F(DamagedCheckpoints, what_a_crash_left_half_written_is_taken_for_nothing) 
   EXPECT_NE(ran.err.find("resumed from run/checkpoints/step-12"), std::string::npos) << ran.err;
   EXPECT_EQ(ran.err.find("skipped"), std::string::npos) << ran.err;
   place->expect_same_run("whole", "run", TrainingPlace::Compare::without_checkpoints);
-  EXPECT_EQ(place->names_in("run/checkpoints").size(), 2U);
+  for (const std::string& name : place->names_in("run/checkpoints")) {
+    EXPECT_FALSE(name.ends_with(".tmp")) << name;
+  }
 }
 
 TEST_F(DamagedCheckpoints, when_none_is_left_there_is_one_message_and_nothing_is_lost) {
