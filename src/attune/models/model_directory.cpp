@@ -50,9 +50,8 @@ Tokenizers load_tokenizers(const std::string& directory, const ModelConfig& conf
   result.source = Tokenizer::load(tokenizer_path(directory, config, "source"), options);
   result.target =
       config.joint_vocabulary ? result.source : Tokenizer::load(tokenizer_path(directory, config, "target"), options);
-  for (const auto& [side, tokenizer, size] :
-       {std::tuple{"source", result.source.get(), config.source_vocabulary},
-        std::tuple{"target", result.target.get(), config.target_vocabulary}}) {
+  for (const auto& [side, tokenizer, size] : {std::tuple{"source", result.source.get(), config.source_vocabulary},
+                                              std::tuple{"target", result.target.get(), config.target_vocabulary}}) {
     check(tokenizer->vocab_size() == size, directory, ": the ", side, " tokenizer has ", tokenizer->vocab_size(),
           " pieces, config.json says ", size);
   }
