@@ -24,6 +24,9 @@ const std::map<std::string, Call> calls{
     {"demo", {"demo --directory made"}},
     {"train", {TrainingPlace::command("made", "--tokenizer words --max-update 2 --max-epoch 1"), false}},
     {"translate", {"translate --model model --alignment --max-decoding-length 5 < test.en"}},
+    {"compare",
+     {"compare --train train.en train.vi --valid valid.en valid.vi --configs row.toml --directory made "
+      "--max-update 1 --max-epoch 1 --max-decoding-length 5 --beam-size 1"}},
     {"evaluate", {"evaluate --reference test.vi < test.vi"}},
     {"score", {"score --model model --source test.en --target test.vi"}},
     {"describe", {"describe --model model"}},
@@ -34,6 +37,9 @@ class BadValues : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     place = new TrainingPlace;
+    place->write("row.toml",
+                 "encoder-layers = 1\ndecoder-layers = 1\nwidth = 16\nheads = 2\nfeed-forward = 32\n"
+                 "tokenizer = \"words\"\nbatch-tokens = 300\n");
     trained = place->run(TrainingPlace::command("model", "--tokenizer words --max-update 2"));
     for (const std::string& line : lines_of(place->run("--help").out)) {
       if (line.starts_with("  ")) {
