@@ -5,8 +5,9 @@
 #   make check  the sanitizer build's unit tests, the format, the order of the rooms, the headers, the package, the fuzz
 #               targets
 #   make fuzz SECONDS=60   each fuzz target that long (fuzz/README.md)
+#   make thread-sanitizer   the rooms with parallel loops (docs/decisions/thread-sanitizer.md)
 #   make install [PREFIX=/usr/local]  the program, libattune, its headers, its CMake package, completion for bash
-.PHONY: all demo test check format rooms headers package install sanitize fuzz clean
+.PHONY: all demo test check format rooms headers package install sanitize thread-sanitizer fuzz clean
 PREFIX ?= /usr/local
 SECONDS = 60
 MAKEFLAGS += --no-print-directory
@@ -38,6 +39,11 @@ sanitize:
 	@$(call configure,checks,sanitize)
 	@cmake --build --preset sanitize
 	@ctest --preset sanitize
+
+thread-sanitizer:
+	@$(call configure,checks,thread)
+	@cmake --build --preset thread
+	@ctest --preset thread
 
 format:
 	@tools/install_packages.sh checks

@@ -1,13 +1,10 @@
 // From raw text to a trained model and back through the built program: train, interrupt, resume, translate, score.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <string_view>
 
-#include "attune/data/grammar.h"
 #include "profile_tree.h"
-#include "program.h"
+#include "training_place.h"
 
 namespace attune {
 namespace {
@@ -17,45 +14,26 @@ using testing::lines_of;
 using testing::Ran;
 using testing::scope_at;
 using testing::shown_tree;
-using testing::Workplace;
+using testing::TrainingPlace;
 
-const std::string tiny =
-    "train --train train.en train.vi --valid valid.en valid.vi --encoder-layers 1 --decoder-layers 1 --width 16 "
-    "--heads 2 --feed-forward 32 --batch-tokens 300 --warmup-updates 4 --lr 0.01 --log-freq 2 --save-freq 4 "
-    "--valid-freq 6 --threads 1 ";
-const std::string with_words = tiny + "--tokenizer words --joint-vocabulary=false ";
+const std::string with_words = TrainingPlace::command("model", "--tokenizer words --joint-vocabulary=false ");
 
 class RoundTrip : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    place = new Workplace;
-    const GrammarCorpus corpus = make_grammar_corpus({.train = 200, .valid = 20, .test = 20, .seed = 3});
-    write("train", corpus.train);
-    write("valid", corpus.valid);
-    write("test", corpus.test);
-    trained = place->run(with_words + "--model model --max-update 12");
+    place = new TrainingPlace;
+    trained = place->run(with_words + "--max-update 12");
   }
   static void TearDownTestSuite() {
     delete place;
     place = nullptr;
   }
-  static void write(const std::string& name, const std::vector<GrammarPair>& pairs) {
-    std::string source, target, both;
-    for (const GrammarPair& pair : pairs) {
-      source += pair.source + "\n";
-      target += pair.target + "\n";
-      both += pair.source + "\t" + pair.target + "\n";
-    }
-    place->write(name + ".en", source);
-    place->write(name + ".vi", target);
-    place->write(name + ".tsv", both);
-  }
   void SetUp() override { ASSERT_EQ(trained.code, 0) << trained.err; }
 
-  static Workplace* place;
+  static TrainingPlace* place;
   static Ran trained;
 };
-Workplace* RoundTrip::place = nullptr;
+TrainingPlace* RoundTrip::place = nullptr;
 Ran RoundTrip::trained;
 
 TEST_F(RoundTrip, leaves_a_model_directory_with_a_report_of_every_step) {
@@ -103,22 +81,6 @@ TEST_F(RoundTrip, a_run_in_two_parts_ends_with_the_same_bits) {
   const Ran rest = place->run(with_words + "--model parts --max-update 12");
   ASSERT_EQ(rest.code, 0) << rest.err;
   EXPECT_TRUE(place->read("parts/model.safetensors") == place->read("model/model.safetensors"));
-}
-
-TEST_F(RoundTrip, an_interrupted_run_saves_and_goes_on_to_the_same_bits) {
-  const Ran ran = place->shell(ATTUNE_PROGRAM " " + with_words +
-                               "--model broken-off --max-update 100000 & program=$!; "
-                               "while ! test -e broken-off/checkpoints/step-4; do sleep 0.02; done; "
-                               "kill -TERM $program; wait $program");
-  EXPECT_EQ(ran.code, 143) << ran.err;
-  EXPECT_NE(ran.err.find("interrupted and saved"), std::string::npos) << ran.err;
-  const auto lines = lines_of(place->read("broken-off/training.jsonl"));
-  ASSERT_FALSE(lines.empty());
-  const int reached = nlohmann::json::parse(lines.back())["update"];
-  const std::string further = " --max-update " + std::to_string(reached + 5);
-  ASSERT_EQ(place->run(with_words + "--model broken-off" + further).code, 0);
-  ASSERT_EQ(place->run(with_words + "--model in-one-go" + further).code, 0);
-  EXPECT_TRUE(place->read("broken-off/model.safetensors") == place->read("in-one-go/model.safetensors"));
 }
 
 TEST_F(RoundTrip, a_profile_shows_the_whole_training_and_changes_no_bit) {
@@ -315,49 +277,6 @@ TEST_F(RoundTrip, sentencepiece_from_one_tsv_file_works_as_well) {
   EXPECT_EQ(translated.code, 0) << translated.err;
   EXPECT_EQ(lines_of(translated.out).size(), 20U);
   EXPECT_NE(translated.err.find("cut short"), std::string::npos) << translated.err;
-}
-
-struct Damage {
-  const char* name;
-  const char* says;
-  std::string (*of)(std::string file);  // what becomes of model.safetensors
-};
-std::string overwritten(std::string file, size_t at, std::string_view bytes) {
-  std::copy(bytes.begin(), bytes.end(), file.begin() + static_cast<std::ptrdiff_t>(at));
-  return file;
-}
-const std::vector<Damage> damages{
-    {"cut", "model.safetensors", [](std::string file) { return file.substr(0, file.size() / 2); }},
-    {"trailing", "model.safetensors", [](std::string file) { return file + "x"; }},
-    {"empty", "model.safetensors", [](std::string) { return std::string(); }},
-    {"header-0", "model.safetensors", [](std::string file) { return overwritten(file, 0, std::string(8, '\0')); }},
-    {"header-2^64", "model.safetensors", [](std::string file) { return overwritten(file, 0, std::string(8, '\xff')); }},
-    {"header-2^31", "model.safetensors",
-     [](std::string file) { return overwritten(file, 0, std::string_view("\0\0\0\x80\0\0\0\0", 8)); }},
-    {"json", "model.safetensors", [](std::string file) { return overwritten(file, 9, "{"); }},
-    {"renamed", "output", [](std::string file) { return overwritten(file, file.find("output"), "outpux"); }},
-};
-
-TEST_F(RoundTrip, damaged_weights_are_refused_with_one_message) {
-  for (const Damage& damage : damages) {
-    SCOPED_TRACE(damage.name);
-    std::filesystem::remove_all(place->path("damaged"));
-    std::filesystem::copy(place->path("model"), place->path("damaged"));
-    place->write("damaged/model.safetensors", damage.of(place->read("model/model.safetensors")));
-    const Ran ran = place->run("translate --model damaged < test.en");
-    EXPECT_EQ(ran.code, 1);
-    EXPECT_EQ(ran.out, "");
-    EXPECT_EQ(ran.err.rfind("error: ", 0), 0U) << ran.err;
-    EXPECT_NE(ran.err.find(damage.says), std::string::npos) << ran.err;
-  }
-  for (const char* missing : {"config.json", "source.words", "model.safetensors"}) {
-    std::filesystem::remove_all(place->path("damaged"));
-    std::filesystem::copy(place->path("model"), place->path("damaged"));
-    std::filesystem::remove(place->path("damaged/" + std::string(missing)));
-    const Ran ran = place->run("translate --model damaged < test.en");
-    EXPECT_EQ(ran.code, 1);
-    EXPECT_NE(ran.err.find(missing), std::string::npos) << ran.err;
-  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "attune/attention/scaled_dot_terms.h"
 #include "attune/autograd/tape.h"
+#include "attune/base/option_checks.h"
 #include "attune/base/profile.h"
 
 namespace attune::attention {
@@ -81,14 +82,14 @@ std::string_view name_of(Normaliser normaliser) {
 }
 
 Normaliser normaliser_of_name(std::string_view name) {
-  std::string known;
+  std::vector<std::string_view> known;
   for (const auto& entry : normaliser_names) {
     if (entry.name == name) {
       return entry.normaliser;
     }
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
+    known.push_back(entry.name);
   }
-  fail("unknown normaliser \"", name, "\", expected one of ", known);
+  refuse_word("normaliser", name, known);
 }
 
 Sizes checked_sizes(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& queries, const Segments& keys,

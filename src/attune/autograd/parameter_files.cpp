@@ -1,15 +1,26 @@
 #include "attune/autograd/parameter_files.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace attune {
 
 namespace {
 
 std::string list_of(const std::vector<std::string>& lines) {
+  constexpr size_t most = 50;  // another config's model can differ in thousands
   std::string text;
-  for (const std::string& line : lines) {
-    text += "\n  " + line;
+  for (size_t i = 0; i < std::min(lines.size(), most); ++i) {
+    text += "\n  " + lines[i];
   }
-  return text;
+  return lines.size() > most ? text + "\n  and " + std::to_string(lines.size() - most) + " more" : text;
+}
+
+bool all_finite(const Tensor& tensor) {
+  return dispatch_floating(tensor.dtype(), [&](auto zero) {
+    const auto elements = tensor.data<decltype(zero)>();
+    return std::all_of(elements.begin(), elements.end(), [](auto x) { return std::isfinite(x); });
+  });
 }
 
 }  // namespace
@@ -54,6 +65,8 @@ void load_parameters(Parameters& parameters, const std::map<std::string, Tensor>
   for (size_t i = 0; i < parameters.entries().size(); ++i) {
     Tensor into = parameters.view_of(parameters.flat(), i);
     into.copy_from(tensors.at(parameters.entries()[i].name));
+    check(all_finite(into), where, ": tensor '", parameters.entries()[i].name,
+          "' has elements that are not finite numbers; the file is damaged or its training diverged: take another one");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attune/base/check.h"
+#include "attune/base/option_checks.h"
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
@@ -174,10 +175,9 @@ int describe_model(const Arguments& arguments) {
     return success;
   }
   const bool json_format = wants_json(format);
-  check_usage(options.length >= 1 && options.length <= 1'000'000, "--length: expected 1 to 1000000, got ",
-              options.length);
-  check_usage(options.batch_tokens >= 1 && options.batch_tokens <= 100'000'000,
-              "--batch-tokens: expected 1 to 100000000, got ", options.batch_tokens);
+  check_whole("length", options.length, {1, 1'000'000});
+  check_whole("batch-tokens", options.batch_tokens, {1, 100'000'000});
+  check_number("ema-decay", options.ema_decay, {0, 1, false, true});
   if (!directory.empty()) {
     const std::string other = table.given_besides({"model", "format", "length", "batch-tokens", "ema-decay"});
     check_usage(other.empty(), "--model ", directory, " has its own settings; leave out ", other);

@@ -1,5 +1,6 @@
 // Finds the command, runs it, and turns whatever goes wrong into one line on standard error and an exit code:
 // 0 done, 1 failed, 2 called wrongly, 130 interrupted.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -152,9 +153,19 @@ void wait_politely(char** argv) {
   execv("/proc/self/exe", argv);         // where that fails, the program goes on as it is
 }
 
+// A file opened while one of the three is closed would take its number, and with it what is meant for the stream.
+void hold_standard_streams() {
+  for (int descriptor = 0; descriptor < 3; ++descriptor) {
+    if (fcntl(descriptor, F_GETFD) < 0) {
+      open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // the other way round: its use fails
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  hold_standard_streams();
   wait_politely(argv);
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe shows as a failed write
   return attune::cli::run({argv + 1, argv + argc});

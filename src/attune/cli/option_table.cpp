@@ -1,5 +1,7 @@
 #include "attune/cli/option_table.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
@@ -31,8 +33,10 @@ std::vector<std::string> keys_of_all_commands() {
   return keys;
 }
 
+constexpr std::string_view environment_prefix = "ATTUNE_";
+
 std::string environment_name(const std::string& key) {
-  std::string name = "ATTUNE_";
+  std::string name(environment_prefix);
   for (const char c : key) {
     name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   }
@@ -122,6 +126,21 @@ void OptionTable::refuse_extras(const std::vector<std::string>& extras) const {
   }
 }
 
+// "--key=" gives an empty value; CLI11 would take the next argument for it.
+Arguments OptionTable::with_empty_values(const Arguments& arguments) const {
+  Arguments words;
+  for (const std::string& word : arguments) {
+    const Option* option =
+        word.starts_with("--") && word.ends_with('=') ? find(word.substr(2, word.size() - 3)) : nullptr;
+    if (option != nullptr && !is_switch(option->field)) {
+      words.insert(words.end(), {word.substr(0, word.size() - 1), ""});
+    } else {
+      words.push_back(word);
+    }
+  }
+  return words;
+}
+
 std::map<std::string, std::vector<std::string>> OptionTable::read_flags(const Arguments& arguments) const {
   CLI::App app;
   app.set_help_flag("");
@@ -138,7 +157,9 @@ std::map<std::string, std::vector<std::string>> OptionTable::read_flags(const Ar
     added.emplace_back(option.key, entry);
   }
   try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    std::vector<std::string> words = with_empty_values(arguments);
+    std::reverse(words.begin(), words.end());
+    app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {  // what is left for it to find is a flag at the end without its value
     const std::string message = error.what();
     check_usage(false, message.substr(0, message.find(':')), ": expected a value after it, got none");
@@ -175,6 +196,28 @@ void OptionTable::apply_environment() {
     const char* value = option.key == "config" ? nullptr : std::getenv(name.c_str());
     if (value != nullptr) {
       set(option, {value}, name + " (environment)");
+    }
+  }
+  warn_of_misspelt_environment();
+}
+
+// Not refused: others may use the prefix too.
+void OptionTable::warn_of_misspelt_environment() const {
+  std::vector<std::string> known;
+  for (const auto& keys_of : {keys(), keys_of_all_commands()}) {
+    for (const std::string& key : keys_of) {
+      known.push_back(environment_name(key).substr(environment_prefix.size()));
+    }
+  }
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry, name = text.substr(0, text.find('='));
+    if (!name.starts_with(environment_prefix)) {
+      continue;
+    }
+    const std::string_view word = name.substr(environment_prefix.size());
+    const std::string meant = nearest(word, known);
+    if (!meant.empty() && std::find(known.begin(), known.end(), word) == known.end()) {
+      warn("{} (environment) is no setting; did you mean {}{}?", name, environment_prefix, meant);
     }
   }
 }

@@ -65,9 +65,11 @@ class OptionTable {
   const Option* find(const std::string& key) const;
   std::vector<std::string> keys() const;
   std::map<std::string, std::vector<std::string>> read_flags(const Arguments& arguments) const;
+  Arguments with_empty_values(const Arguments& arguments) const;
   void refuse_extras(const std::vector<std::string>& extras) const;
   void apply_config(const std::string& path);
   void apply_environment();
+  void warn_of_misspelt_environment() const;
   void set(const Option& option, const std::vector<std::string>& values, const std::string& origin);
 
   About about_;

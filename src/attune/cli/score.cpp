@@ -65,6 +65,7 @@ int score(const Arguments& arguments) {
   table.add("target", &target, "their translations, which are scored", {1, 1, "FILE"});
   table.add("tokens", &tokens, "after a tab also piece:log-probability of every piece");
   table.add("batch-tokens", &options.batch_tokens, "target tokens scored together; the figures do not depend on it");
+  table.add("max-length", &options.max_length, "a sentence of more pieces is refused");
   table.add("threads", &thread_count, "0: all cores this process may use");
   table.add("format", &format, "text or json (one document with a list of sentences)", {1, 1, "NAME"});
   if (table.parse(arguments) == OptionTable::Outcome::help) {
@@ -72,7 +73,7 @@ int score(const Arguments& arguments) {
   }
   const bool json_format = wants_json(format);
   use_threads(thread_count);
-  check_usage(options.batch_tokens >= 1, "--batch-tokens: expected 1 or more, got ", options.batch_tokens);
+  check_options(options);
   check_usage(!directory.empty(), "--model is missing: the directory of a trained model");
   check_usage(!source.empty() && !target.empty(), "--", source.empty() ? "source" : "target",
               " is missing: a file with one sentence a line");

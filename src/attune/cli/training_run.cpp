@@ -2,8 +2,7 @@
 
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
 #include <filesystem>
 
 #include "attune/base/check.h"
@@ -17,6 +16,7 @@
 #include "attune/models/describe.h"
 #include "attune/models/model_directory.h"
 #include "attune/nn/initialise.h"
+#include "attune/train/directory_lock.h"
 
 namespace attune::cli {
 
@@ -28,50 +28,15 @@ bool holds_a_run(const std::string& directory) {
   return has_unfinished_run(directory) || has_finished_run(directory);
 }
 
-// A run that is there keeps its tokenizers, so what they were made with must be the same. (The trainer compares the
-// rest.)
-void check_same_tokenizers(const ModelConfig& asked, const std::string& directory) {
-  const ModelConfig saved = load_config(directory);
-  std::string differing;
-  const auto compare = [&](const char* key, const auto& before, const auto& now) {
-    if (before != now) {
-      differing += fmt::format("; {} was {}, now {}", key, before, now);
-    }
-  };
-  compare("tokenizer", saved.tokenizer, asked.tokenizer);
-  compare("vocab-size", saved.vocab_size, asked.vocab_size);
-  compare("joint-vocabulary", saved.joint_vocabulary, asked.joint_vocabulary);
-  compare("lowercase", saved.lowercase, asked.lowercase);
-  check_usage(differing.empty(), directory, ": holds a run with other settings", differing,
-              "; resume it with its own, or train into another directory");
-}
-
-// Before minutes are spent on what could not be saved.
-void check_writable(const std::string& directory) {
-  fs::path place = fs::absolute(directory).lexically_normal();
-  std::error_code ignored;
-  while (!fs::exists(place, ignored) && place.has_parent_path() && place != place.parent_path()) {
-    place = place.parent_path();
-  }
-  check(fs::is_directory(place, ignored), directory, ": expected a directory for the model, but ", place.string(),
-        " is a file");
-  check(access(place.c_str(), W_OK) == 0, directory, ": the model cannot be saved: ", place.string(), ": ",
-        std::strerror(errno));
-}
-
 // An empty model directory, or one whose run never came to its first checkpoint, starts from here.
 void start_directory(const std::string& directory, const ModelConfig& config, const Tokenizers& tokenizers) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  check(!error, directory, ": the model's directory cannot be made: ", error.message());
   save_tokenizers(directory, config, tokenizers);
   save_config(directory, config);
 }
 
 Tokenizers prepare_tokenizers(const std::string& directory, const ModelConfig& config, const ParallelCorpus& corpus) {
   if (holds_a_run(directory)) {
-    check_same_tokenizers(config, directory);
-    return load_tokenizers(directory, config);
+    return load_tokenizers(directory, load_config(directory));  // the trainer compares the settings, all at once
   }
   check(!fs::exists(directory + "/model.safetensors"), directory,
         ": holds a model that no training run left there; train into another directory");
@@ -111,7 +76,31 @@ std::function<double(const Model&)> validation_bleu(const TrainOptions& options,
   };
 }
 
-void say_what_was_read(const TrainingRun& run, const Batcher& data, const ParallelCorpus& valid) {
+// As of the training data: a line of a megabyte would take minutes at each validation, and a learnt table of positions
+// does not reach that far.
+struct ValidationData {
+  ParallelCorpus corpus = {};
+  std::vector<Example> examples = {};
+  int64_t too_long = 0;
+};
+ValidationData validation_data(const ParallelCorpus& corpus, const Tokenizers& tokenizers, int longest) {
+  ValidationData data;
+  std::vector<Example> examples = encode(corpus, *tokenizers.source, *tokenizers.target);
+  for (size_t i = 0; i < examples.size(); ++i) {
+    if (longest > 0 && std::max(examples[i].source.size(), examples[i].target.size()) > static_cast<size_t>(longest)) {
+      ++data.too_long;
+      continue;
+    }
+    data.corpus.source.push_back(corpus.source[i]);
+    data.corpus.target.push_back(corpus.target[i]);
+    data.examples.push_back(std::move(examples[i]));
+  }
+  check(data.too_long == 0 || !data.examples.empty(), "validation data: all ", data.too_long,
+        " pairs are longer than max-train-length (", longest, " pieces); give shorter ones or raise it");
+  return data;
+}
+
+void say_what_was_read(const TrainingRun& run, const Batcher& data, const ValidationData& valid) {
   const Dropped& dropped = data.dropped();
   const int64_t all = static_cast<int64_t>(data.examples().size());
   note("training data: {} of {} sentence pairs from {}", with_separators(data.size()), with_separators(all),
@@ -121,7 +110,8 @@ void say_what_was_read(const TrainingRun& run, const Batcher& data, const Parall
          with_separators(dropped.empty), with_separators(dropped.too_long), run.options.max_train_length);
   }
   if (!run.valid.empty()) {
-    note("validation data: {} pairs from {}", with_separators(static_cast<int64_t>(valid.source.size())),
+    const auto used = static_cast<int64_t>(valid.examples.size());
+    note("validation data: {} of {} pairs from {}", with_separators(used), with_separators(used + valid.too_long),
          listed(run.valid));
   }
 }
@@ -144,14 +134,15 @@ void check_run(const TrainingRun& run) {
   check_usage(!run.train.empty(), "--train is missing: a source and a target file, or one file of source<TAB>target");
   check_validation(run.options, !run.valid.empty());
   check_positions(run.config, run.options);
-  check_writable(run.directory);
+  const DirectoryLock now(run.directory);  // to be had, and given back: nothing stays of it
 }
 
 TrainResult run_training(const TrainingRun& run) {
   check_run(run);
   set_threads(run.options.threads);
+  const DirectoryLock lock(run.directory);
   const ParallelCorpus corpus = read_corpus(run.train);
-  const ParallelCorpus valid = run.valid.empty() ? ParallelCorpus{} : read_corpus(run.valid);
+  const ParallelCorpus valid_corpus = run.valid.empty() ? ParallelCorpus{} : read_corpus(run.valid);
   const Tokenizers tokenizers = prepare_tokenizers(run.directory, run.config, corpus);
 
   ModelConfig config = run.config;
@@ -159,6 +150,7 @@ TrainResult run_training(const TrainingRun& run) {
   config.target_vocabulary = tokenizers.target->vocab_size();
   show_progress("encoding the corpus ...");
   Batcher data(encode(corpus, *tokenizers.source, *tokenizers.target), batch_options(run.options));
+  const ValidationData valid = validation_data(valid_corpus, tokenizers, run.options.max_train_length);
   say_what_was_read(run, data, valid);
   check_memory(config, run.options);
   const auto model = make_model(config);
@@ -173,13 +165,14 @@ TrainResult run_training(const TrainingRun& run) {
   const InterruptGuard guard;
   TrainRun trainer;
   trainer.directory = run.directory;
-  trainer.validation.examples = encode(valid, *tokenizers.source, *tokenizers.target);
-  trainer.validation.bleu = validation_bleu(run.options, tokenizers, valid);
+  trainer.validation.examples = valid.examples;
+  trainer.validation.bleu = validation_bleu(run.options, tokenizers, valid.corpus);
   trainer.callbacks.report = [&](const Report& report) { log.report(report); };
   trainer.callbacks.progress = [&](const Progress& progress) { log.progress(progress); };
   trainer.callbacks.stop = [] { return InterruptGuard::requested(); };
   trainer.callbacks.note = [](const std::string& line) { note_line(line); };
-  trainer.identity = {{"valid (source)", fingerprint(valid.source)}, {"valid (target)", fingerprint(valid.target)}};
+  trainer.identity = {{"valid (source)", fingerprint(valid_corpus.source)},
+                      {"valid (target)", fingerprint(valid_corpus.target)}};
   const TrainResult result = attune::train(*model, data, run.options, trainer);
   show_progress("");
   return result;

@@ -103,6 +103,10 @@ void report(const Translator::Summary& summary, double seconds) {
     warn("{} of {} translations were cut short at the longest output; --max-decoding-length sets it", summary.cut_short,
          summary.lines);
   }
+  if (summary.too_long > 0) {
+    warn("{} of {} lines have more pieces than --max-source-length and were not translated: their output is empty",
+         summary.too_long, summary.lines);
+  }
 }
 
 }  // namespace

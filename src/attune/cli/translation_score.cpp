@@ -1,5 +1,7 @@
 #include "attune/cli/translation_score.h"
 
+#include <algorithm>
+
 #include "attune/cli/console.h"
 
 namespace attune::cli {
@@ -21,6 +23,12 @@ Bleu translation_bleu(const Model& model, const Tokenizers& tokenizers, const Pa
                                   show_progress(fmt::format("{}: {} of {} sentences translated", purpose, done, total));
                                 });
   show_progress("");
+  const auto too_long =
+      std::count_if(translations.begin(), translations.end(), [](const auto& t) { return t.too_long; });
+  if (too_long > 0) {
+    warn("{}: {} of {} sentences have more than {} pieces and count as empty translations", purpose, too_long,
+         translations.size(), options.max_source_length);
+  }
   const bool tokenised = model.config().tokenizer == "words";
   const BleuOptions how{tokenised ? Tokenization::none : Tokenization::mteval_13a, model.config().lowercase};
   return bleu(texts_of(translations), std::span(&corpus.target, 1), how);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "attune/base/check.h"
+#include "attune/base/option_checks.h"
 
 namespace attune {
 
@@ -101,11 +102,11 @@ Alignment links_of(const WordAttention& attention) {
 }  // namespace
 
 void check_options(const AlignmentOptions& options, const ModelConfig& config) {
-  check_usage(options.layer >= -2 && options.layer < config.decoder_layers, "--alignment-layer: expected 0 ... ",
-              config.decoder_layers - 1, ", -1 (the mean of all) or -2 (the last but one), found ", options.layer);
-  check_usage(options.batch_size > 0, "--batch-size: expected 1 or more, found ", options.batch_size);
+  check_usage(options.layer >= -2 && options.layer < config.decoder_layers, "alignment-layer: expected 0 to ",
+              config.decoder_layers - 1, ", -1 (the mean of all) or -2 (the last but one), got ", options.layer);
+  check_whole("batch-size", options.batch_size, {1});
   check_usage(config.cross_mixer != "mean",
-              "--alignment: this model reads the mean of the source (cross-mixer mean): it looks at no word");
+              "alignment: this model reads the mean of the source (cross-mixer mean): it looks at no word");
 }
 
 std::vector<WordAttention> attend_words(const Model& model, std::span<const Example> pairs,

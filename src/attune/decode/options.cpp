@@ -5,34 +5,23 @@
 #include <sstream>
 
 #include "attune/base/check.h"
+#include "attune/base/option_checks.h"
 
 namespace attune {
 
 void check_options(const SearchOptions& options) {
   // Generous bounds that keep products of sizes far from overflow.
-  constexpr int widest_beam = 10'000, longest_limit = 1'000'000;
-  check_usage(options.beam_size >= 1 && options.beam_size <= widest_beam, "--beam-size: expected 1 ... ", widest_beam,
-              ", found ", options.beam_size);
-  check_usage(options.n_best >= 1 && options.n_best <= options.beam_size, "--n-best: expected 1 ... beam-size (",
-              options.beam_size, "), found ", options.n_best, "; raise --beam-size for more translations");
-  const std::string& penalty = options.length_penalty;
-  check_usage(penalty == "none" || penalty == "gnmt" || penalty == "power",
-              "--length-penalty: expected none, gnmt or power, found '", penalty, "'");
-  check_usage(std::isfinite(options.length_penalty_alpha) && options.length_penalty_alpha >= 0,
-              "--length-penalty-alpha: expected 0 or more, found ", options.length_penalty_alpha);
-  check_usage(options.max_decoding_length >= 0 && options.max_decoding_length <= longest_limit,
-              "--max-decoding-length: expected 0 ... ", longest_limit, ", found ", options.max_decoding_length);
-  check_usage(options.min_decoding_length >= 0 && options.min_decoding_length <= longest_limit &&
-                  (options.max_decoding_length == 0 || options.min_decoding_length <= options.max_decoding_length),
-              "--min-decoding-length: expected 0 ... ",
-              options.max_decoding_length == 0 ? longest_limit : options.max_decoding_length, ", found ",
-              options.min_decoding_length);
-  const std::string& rule = options.stopping_rule;
-  check_usage(rule == "first" || rule == "bound" || rule == "none",
-              "--stopping-rule: expected first, bound or none, found '", rule, "'");
-  const std::string& compute = options.compute_type;
-  check_usage(compute == "float32" || compute == "bfloat16", "--compute-type: expected float32 or bfloat16, found '",
-              compute, "'");
+  check_whole("beam-size", options.beam_size, {1, 10'000});
+  check_usage(options.n_best >= 1 && options.n_best <= options.beam_size, "n-best: expected 1 to beam-size (",
+              options.beam_size, "), got ", options.n_best, "; raise beam-size for more translations");
+  check_word("length-penalty", options.length_penalty, {"none", "gnmt", "power"});
+  check_number("length-penalty-alpha", options.length_penalty_alpha, {0, 1e9});
+  constexpr int longest_limit = 1'000'000;
+  check_whole("max-decoding-length", options.max_decoding_length, {0, longest_limit});
+  check_whole("min-decoding-length", options.min_decoding_length,
+              {0, options.max_decoding_length == 0 ? longest_limit : options.max_decoding_length});
+  check_word("stopping-rule", options.stopping_rule, {"first", "bound", "none"});
+  check_word("compute-type", options.compute_type, {"float32", "bfloat16"});
 }
 
 double length_penalty(const SearchOptions& options, int pieces) {

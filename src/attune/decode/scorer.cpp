@@ -1,15 +1,27 @@
 #include "attune/decode/scorer.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "attune/base/check.h"
+#include "attune/base/option_checks.h"
 #include "attune/ops/cross_entropy.h"
 
 namespace attune {
 
+void check_options(const ScoreOptions& options) {
+  check_whole("batch-tokens", options.batch_tokens, {1, 100'000'000});
+  check_whole("max-length", options.max_length, {1});
+}
+
 std::vector<PairScore> score_pairs(const Model& model, std::span<const Example> pairs, const ScoreOptions& options,
                                    const SentenceProgress& progress) {
-  check_usage(options.batch_tokens > 0, "--batch-tokens: expected 1 or more, found ", options.batch_tokens);
+  check_options(options);
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const size_t longest = std::max(pairs[i].source.size(), pairs[i].target.size());
+    check(longest <= static_cast<size_t>(options.max_length), "pair ", i + 1, ": expected sentences of at most ",
+          options.max_length, " pieces (max-length), got ", longest, "; split it, or raise max-length");
+  }
   const OutputLayer output = model.output();
   std::vector<PairScore> scores(pairs.size());
   int64_t done = 0;

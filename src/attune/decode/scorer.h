@@ -17,7 +17,11 @@ using SentenceProgress = std::function<void(int64_t done, int64_t total)>;
 
 struct ScoreOptions {
   int batch_tokens = 4096;  // target tokens a batch
+  int max_length = 8192;    // pieces of a sentence; longer ones are refused, as attention takes time as their square
 };
+
+// Throws a UsageError naming the key, what was expected and what came.
+void check_options(const ScoreOptions& options);
 
 struct PairScore {
   std::vector<float> log_probabilities;  // natural logarithm, of each target piece and of </s>

@@ -285,13 +285,13 @@ TEST(SearchOptions, are_checked_and_described) {
     return "";
   };
   EXPECT_EQ(message({}), "");
-  EXPECT_NE(message({.beam_size = 0}).find("--beam-size: expected 1 ... 10000, found 0"), std::string::npos);
-  EXPECT_NE(message({.beam_size = 2, .n_best = 3}).find("--n-best"), std::string::npos);
-  EXPECT_NE(message({.length_penalty = "gnmt2"}).find("'gnmt2'"), std::string::npos);
-  EXPECT_NE(message({.length_penalty_alpha = -1}).find("--length-penalty-alpha"), std::string::npos);
-  EXPECT_NE(message({.max_decoding_length = -1}).find("--max-decoding-length"), std::string::npos);
-  EXPECT_NE(message({.stopping_rule = ""}).find("--stopping-rule"), std::string::npos);
-  EXPECT_NE(message({.compute_type = "int4"}).find("--compute-type"), std::string::npos);
+  EXPECT_NE(message({.beam_size = 0}).find("beam-size: expected 1 to 10000, got 0"), std::string::npos);
+  EXPECT_NE(message({.beam_size = 2, .n_best = 3}).find("n-best"), std::string::npos);
+  EXPECT_NE(message({.length_penalty = "gnmt2"}).find("got \"gnmt2\""), std::string::npos);
+  EXPECT_NE(message({.length_penalty_alpha = -1}).find("length-penalty-alpha"), std::string::npos);
+  EXPECT_NE(message({.max_decoding_length = -1}).find("max-decoding-length"), std::string::npos);
+  EXPECT_NE(message({.stopping_rule = ""}).find("stopping-rule"), std::string::npos);
+  EXPECT_NE(message({.compute_type = "int4"}).find("compute-type"), std::string::npos);
   EXPECT_EQ(
       describe(SearchOptions{}),
       "beam 5; score = log p / n^1, n pieces with </s>; stops when no live hypothesis can still beat the best finished "

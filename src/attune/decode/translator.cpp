@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "attune/base/check.h"
+#include "attune/base/option_checks.h"
 #include "attune/base/parallel.h"
 #include "attune/base/profile.h"
 
@@ -14,11 +14,11 @@ namespace {
 // Batches of a stream that are in memory at a time: enough to find lines of like length.
 constexpr int batches_read = 16;
 
-// Lines with pieces, the longest first (what needs most memory fails at once), equal ones in input order.
+// Lines to translate, the longest first (what needs most memory fails at once), equal ones in input order.
 std::vector<size_t> by_length(const std::vector<Translation>& translations) {
   std::vector<size_t> order;
   for (size_t i = 0; i < translations.size(); ++i) {
-    if (!translations[i].source_ids.empty()) {
+    if (!translations[i].source_ids.empty() && !translations[i].too_long) {
       order.push_back(i);
     }
   }
@@ -28,12 +28,13 @@ std::vector<size_t> by_length(const std::vector<Translation>& translations) {
   return order;
 }
 
-std::vector<Translation> encoded(std::span<const std::string> lines, const Tokenizer& tokenizer) {
+std::vector<Translation> encoded(std::span<const std::string> lines, const Tokenizer& tokenizer, int longest) {
   const ProfileScope scope("tokenize");
   std::vector<Translation> translations(lines.size());
   parallel_for(static_cast<int64_t>(lines.size()), 64, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
       translations[i].source_ids = tokenizer.encode(lines[i]);
+      translations[i].too_long = longest > 0 && translations[i].source_ids.size() > static_cast<size_t>(longest);
     }
   });
   return translations;
@@ -43,7 +44,8 @@ std::vector<Translation> encoded(std::span<const std::string> lines, const Token
 
 void check_options(const TranslateOptions& options) {
   check_options(options.search);
-  check_usage(options.batch_size > 0, "--batch-size: expected 1 or more, found ", options.batch_size);
+  check_whole("batch-size", options.batch_size, {1, 1'000'000});
+  check_whole("max-source-length", options.max_source_length, {0});
 }
 
 void check_options(const TranslateOptions& options, const ModelConfig& config) {
@@ -56,7 +58,7 @@ void check_options(const TranslateOptions& options, const ModelConfig& config) {
 std::vector<Translation> Translator::translate(std::span<const std::string> lines, const TranslateOptions& options,
                                                const SentenceProgress& progress) const {
   check_options(options, model_.config());
-  std::vector<Translation> translations = encoded(lines, source_);
+  std::vector<Translation> translations = encoded(lines, source_, options.max_source_length);
   const std::vector<size_t> order = by_length(translations);
   auto done = static_cast<int64_t>(lines.size() - order.size());
   for (size_t begin = 0; begin < order.size(); begin += static_cast<size_t>(options.batch_size)) {
@@ -133,6 +135,7 @@ Translator::Summary Translator::translate_stream(
       summary.lines += 1;
       summary.pieces += static_cast<int64_t>(best.ids.size());
       summary.cut_short += best.cut_short ? 1 : 0;
+      summary.too_long += translations[i].too_long ? 1 : 0;
       emit(lines[i], translations[i]);
     }
   }

@@ -19,7 +19,8 @@ namespace attune {
 
 struct TranslateOptions {
   SearchOptions search = {};
-  int batch_size = 32;  // sentences
+  int batch_size = 32;           // sentences
+  int max_source_length = 1024;  // pieces; longer lines get an empty translation and are counted; 0: no limit
   bool alignment = false;
   int alignment_layer = AlignmentOptions{}.layer;
 
@@ -27,6 +28,8 @@ struct TranslateOptions {
   static void visit(Self& self, Each&& each) {
     SearchOptions::visit(self.search, each);
     each("batch-size", self.batch_size, "sentences translated together; the output does not depend on it");
+    each("max-source-length", self.max_source_length,
+         "lines of more pieces are not translated: they give an empty line and are reported; 0: no limit");
     each("alignment", self.alignment, "also give which source word each output word looked at most (Pharaoh: 0-0 1-2)");
     each("alignment-layer", self.alignment_layer,
          "decoder layer whose cross-attention aligns, from 0; -1: the mean of all; -2: the last but one");
@@ -49,6 +52,7 @@ struct Candidate {
 struct Translation {
   std::vector<Candidate> candidates;  // 1 ... n_best, the best first
   std::vector<int> source_ids;        // without </s>
+  bool too_long = false;              // above max_source_length: not translated
 };
 
 class Translator {
@@ -67,6 +71,7 @@ class Translator {
     int64_t lines = 0;
     int64_t pieces = 0;     // of the best candidates, without </s>
     int64_t cut_short = 0;  // best candidates cut short at the longest output
+    int64_t too_long = 0;   // lines above max_source_length, which were not translated
   };
   Summary translate_stream(const std::function<std::optional<std::string>()>& next, const TranslateOptions& options,
                            const std::function<void(const std::string& line, const Translation&)>& emit) const;

@@ -5,6 +5,7 @@
 
 #include "attune/attention/scaled_dot.h"
 #include "attune/base/json.h"
+#include "attune/base/option_checks.h"
 #include "attune/nn/initialise.h"
 #include "attune/nn/mixer.h"
 #include "attune/nn/norm.h"
@@ -17,33 +18,17 @@ namespace attune {
 namespace {
 
 constexpr int format_version = 1;
+constexpr int deepest_model = 1024;  // layers
 constexpr int largest = 1 << 20;  // of any size in a config: what a file claims must not decide how much is allocated
 
 void check_size(const char* key, int value, int least) {
-  check_usage(value >= least && value <= largest, key, " is ", value, ", expected ", least, " ... ", largest);
+  check_whole(key, value, {least, largest});
 }
 
+// `least`: 0, or -1 for what may stand for another rate.
 void check_rate(const char* key, double value, double least) {
-  check_usage((value >= 0 || value == least) && value < 1, key, " is ", value, ", expected at least 0 and less than 1");
-}
-
-void check_word(const char* key, const std::string& value, std::initializer_list<const char*> known) {
-  std::string list;
-  for (const char* word : known) {
-    if (value == word) {
-      return;
-    }
-    list += (list.empty() ? "" : ", ") + std::string(word);
-  }
-  check_usage(false, key, " is \"", value, "\", expected one of ", list);
-}
-
-template <class Fn>
-void check_named(const char* key, Fn&& parse) {
-  try {
-    parse();
-  } catch (const Error& error) {
-    check_usage(false, key, ": ", error.what());
+  if (value != least) {
+    check_number(key, value, {0, 1, false, true});
   }
 }
 
@@ -57,40 +42,38 @@ bool fits_size(const nlohmann::json& value) {
 
 void check_config(const ModelConfig& config) {
   check_word("architecture", config.architecture, {"transformer"});
-  check_size("encoder-layers", config.encoder_layers, 1);
-  check_size("decoder-layers", config.decoder_layers, 1);
+  check_whole("encoder-layers", config.encoder_layers, {1, deepest_model});
+  check_whole("decoder-layers", config.decoder_layers, {1, deepest_model});
   check_size("width", config.width, 1);
   check_size("heads", config.heads, 1);
   check_size("feed-forward", config.feed_forward, 1);
   check_size("max-positions", config.max_positions, 1);
   check_size("vocab-size", config.vocab_size, 4);
-  check_usage(config.encoder_layers <= 1024 && config.decoder_layers <= 1024, "encoder-layers and decoder-layers are ",
-              config.encoder_layers, " and ", config.decoder_layers, ", expected at most 1024");
-  check_usage(config.width % config.heads == 0, "heads (", config.heads, ") must divide the width (", config.width,
-              ")");
-  check_named("encoder-mixer", [&] { mixer_kind(config.encoder_mixer); });
-  check_named("decoder-mixer", [&] { mixer_kind(config.decoder_mixer); });
-  check_named("cross-mixer", [&] { mixer_kind(config.cross_mixer); });
-  check_usage(mixer_kind(config.decoder_mixer).causal, "decoder-mixer is ", config.decoder_mixer,
-              ", which has no causal form: it cannot read a decoder's own past");
+  check_usage(config.width % config.heads == 0, "heads: expected a number that divides width (", config.width,
+              "), got ", config.heads);
+  mixer_kind(config.encoder_mixer, "encoder-mixer");
+  mixer_kind(config.decoder_mixer, "decoder-mixer");
+  mixer_kind(config.cross_mixer, "cross-mixer");
+  check_usage(mixer_kind(config.decoder_mixer).causal,
+              "decoder-mixer: expected a mixer with a causal form, which can read a decoder's own past, got \"",
+              config.decoder_mixer, "\"");
   check_word("norm-position", config.norm_position, {"pre", "post"});
   check_word("tied-embeddings", config.tied_embeddings, {"none", "decoder", "all"});
   check_usage(config.tied_embeddings != "all" || config.joint_vocabulary,
-              "tied-embeddings is all, which needs joint-vocabulary = true");
-  check_usage(config.norm_epsilon > 0 && config.norm_epsilon < 1, "norm-epsilon is ", config.norm_epsilon,
-              ", expected between 0 and 1");
+              "tied-embeddings: all needs joint-vocabulary = true, got false");
+  check_number("norm-epsilon", config.norm_epsilon, {0, 1, true, true});
   check_rate("dropout", config.dropout, 0);
   check_rate("embedding-dropout", config.embedding_dropout, -1);
   check_rate("attention-dropout", config.attention_dropout, -1);
   check_rate("activation-dropout", config.activation_dropout, -1);
-  check_named("normaliser", [&] { attention::normaliser_of_name(config.normaliser); });
-  check_named("norm", [&] { norm_kind_of_name(config.norm); });
-  check_named("activation", [&] { activation_of_name(config.activation); });
-  check_named("positions", [&] { position_kind_of_name(config.positions); });
-  check_named("tokenizer", [&] { tokenizer_kind(config.tokenizer); });
-  check_named("initialiser", [&] { initialiser_of_name(config.initialiser); });
+  attention::normaliser_of_name(config.normaliser);
+  norm_kind_of_name(config.norm);
+  activation_of_name(config.activation);
+  position_kind_of_name(config.positions);
+  tokenizer_kind(config.tokenizer);
+  initialiser_of_name(config.initialiser);
   if (!config.embedding_initialiser.empty()) {
-    check_named("embedding-initialiser", [&] { initialiser_of_name(config.embedding_initialiser); });
+    initialiser_of_name(config.embedding_initialiser, "embedding-initialiser");
   }
 }
 

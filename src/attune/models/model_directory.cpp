@@ -50,10 +50,22 @@ Tokenizers load_tokenizers(const std::string& directory, const ModelConfig& conf
   result.source = Tokenizer::load(tokenizer_path(directory, config, "source"), options);
   result.target =
       config.joint_vocabulary ? result.source : Tokenizer::load(tokenizer_path(directory, config, "target"), options);
+  for (const auto& [side, tokenizer, size] : {std::tuple{"source", result.source.get(), config.source_vocabulary},
+                                              std::tuple{"target", result.target.get(), config.target_vocabulary}}) {
+    check(tokenizer->vocab_size() == size, directory, ": the ", side, " tokenizer has ", tokenizer->vocab_size(),
+          " pieces, config.json says ", size);
+  }
   return result;
 }
 
 void save_tokenizers(const std::string& directory, const ModelConfig& config, const Tokenizers& tokenizers) {
+  // A run with another config may have failed here before its first checkpoint.
+  for (const char* side : {"joint", "source", "target"}) {
+    for (const TokenizerKind kind : {TokenizerKind::unigram, TokenizerKind::words}) {
+      std::error_code ignored;
+      fs::remove(directory + "/" + side + std::string(file_ending(kind)), ignored);
+    }
+  }
   tokenizers.source->save(tokenizer_path(directory, config, "source"));
   if (!config.joint_vocabulary) {
     tokenizers.target->save(tokenizer_path(directory, config, "target"));
@@ -78,12 +90,6 @@ LoadedModel load_model(const std::string& directory) {
   const ModelConfig config = load_config(directory);
   LoadedModel loaded;
   loaded.tokenizers = load_tokenizers(directory, config);
-  for (const auto& [side, tokenizer, size] :
-       {std::tuple{"source", loaded.tokenizers.source.get(), config.source_vocabulary},
-        std::tuple{"target", loaded.tokenizers.target.get(), config.target_vocabulary}}) {
-    check(tokenizer->vocab_size() == size, directory, ": the ", side, " tokenizer has ", tokenizer->vocab_size(),
-          " pieces, config.json says ", size);
-  }
   const std::string weights = directory + "/model.safetensors";
   check(fs::exists(weights), weights, ": no such file",
         fs::exists(directory + "/checkpoints") ? "; the training has not finished: run attune train again to resume it"

@@ -192,7 +192,7 @@ void initialise(const Parameters& parameters, const Rng& rng) {
   }
 }
 
-Initialiser initialiser_of_name(std::string_view text) {
+Initialiser initialiser_of_name(std::string_view text, std::string_view key) {
   const size_t open = text.find('(');
   const std::string_view name = text.substr(0, open);
   for (const Word& word : words) {
@@ -200,24 +200,21 @@ Initialiser initialiser_of_name(std::string_view text) {
       continue;
     }
     if (open == std::string_view::npos) {
-      check_usage(word.argument != Argument::required, "initialiser \"", text, "\" needs a number, as in ", name,
-                  "(0.02)");
+      check_usage(word.argument != Argument::required, key, ": \"", text, "\" needs a number, as in ", name, "(0.02)");
       return {word.kind, 0};
     }
-    check_usage(word.argument != Argument::none, "initialiser \"", text, "\": ", name, " takes no number");
-    check_usage(text.back() == ')', "initialiser \"", text, "\" has no closing parenthesis");
+    check_usage(word.argument != Argument::none, key, ": \"", text, "\": ", name, " takes no number");
+    check_usage(text.back() == ')', key, ": \"", text, "\" has no closing parenthesis");
     const std::string_view number = text.substr(open + 1, text.size() - open - 2);
     double argument = 0;
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), argument);
-    check_usage(error == std::errc() && end == number.data() + number.size() && std::isfinite(argument),
-                "initialiser \"", text, "\": \"", number, "\" is no number");
-    check_usage(argument >= 0 || word.kind == Kind::constant, "initialiser \"", text, "\": ", argument, " is negative");
-    check_usage(argument > 0 || word.argument == Argument::required, "initialiser \"", text,
-                "\": a gain must be above 0");
+    check_usage(error == std::errc() && end == number.data() + number.size() && std::isfinite(argument), key, ": \"",
+                text, "\": \"", number, "\" is no number");
+    check_usage(argument >= 0 || word.kind == Kind::constant, key, ": \"", text, "\": ", argument, " is negative");
+    check_usage(argument > 0 || word.argument == Argument::required, key, ": \"", text, "\": a gain must be above 0");
     return {word.kind, argument};
   }
-  check_usage(false, "initialiser \"", text, "\" is unknown; known are ", known_words());
-  return {};
+  throw UsageError(std::string(key) + ": expected " + known_words() + ", got \"" + std::string(text) + "\"");
 }
 
 std::string text_of(Initialiser initialiser) {

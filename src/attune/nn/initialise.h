@@ -20,8 +20,9 @@ namespace attune {
 void initialise(const Parameters& parameters, const Rng& rng);
 
 // A word as in configs: "xavier_uniform", "xavier_uniform(0.5)" (gain), "normal(0.02)", "uniform(0.1)", "constant(0)",
-// "truncated_normal(0.02)", "small_init", "orthogonal". Throws UsageError, listing the known ones.
-Initialiser initialiser_of_name(std::string_view text);
+// "truncated_normal(0.02)", "small_init", "orthogonal". Throws a UsageError that names the key
+// and lists the known ones.
+Initialiser initialiser_of_name(std::string_view text, std::string_view key = "initialiser");
 
 // The word that initialiser_of_name reads back.
 std::string text_of(Initialiser initialiser);

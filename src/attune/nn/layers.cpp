@@ -2,6 +2,7 @@
 #include <numeric>
 #include <vector>
 
+#include "attune/base/option_checks.h"
 #include "attune/base/profile.h"
 #include "attune/nn/norm.h"
 #include "attune/nn/pass.h"
@@ -20,11 +21,8 @@ Tensor drop(const Tensor& x, double rate, const Pass& pass) {
 }
 
 NormKind norm_kind_of_name(std::string_view name) {
-  if (name == "layer_norm") {
-    return NormKind::layer_norm;
-  }
-  check_usage(name == "rms_norm", "norm: unknown word \"", name, "\", expected layer_norm or rms_norm");
-  return NormKind::rms_norm;
+  check_word("norm", name, {"layer_norm", "rms_norm"});
+  return name == "layer_norm" ? NormKind::layer_norm : NormKind::rms_norm;
 }
 
 PositionKind position_kind_of_name(std::string_view name) {
@@ -34,14 +32,14 @@ PositionKind position_kind_of_name(std::string_view name) {
       {"sinusoidal_concatenated", PositionKind::sinusoidal_concatenated},
       {"sinusoidal_tensor2tensor", PositionKind::sinusoidal_tensor2tensor},
       {"learned", PositionKind::learned}};
+  std::vector<std::string_view> words;
   for (const auto& [word, kind] : known) {
     if (word == name) {
       return kind;
     }
+    words.push_back(word);
   }
-  check_usage(false, "positions: unknown word \"", name,
-              "\", expected sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned or none");
-  return PositionKind::none;
+  refuse_word("positions", name, words);
 }
 
 namespace {

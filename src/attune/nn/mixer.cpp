@@ -3,6 +3,7 @@
 #include <array>
 
 #include "attune/base/check.h"
+#include "attune/base/option_checks.h"
 #include "attune/nn/mean_mixer.h"
 #include "attune/nn/multi_head_attention.h"
 
@@ -34,16 +35,15 @@ std::span<const MixerKind> mixers() {
   return table;
 }
 
-const MixerKind& mixer_kind(std::string_view word) {
-  std::string known;
+const MixerKind& mixer_kind(std::string_view word, std::string_view key) {
+  std::vector<std::string_view> known;
   for (const MixerKind& kind : mixers()) {
     if (kind.word == word) {
       return kind;
     }
-    known += (known.empty() ? "" : ", ") + std::string(kind.word);
+    known.push_back(kind.word);
   }
-  check_usage(false, "unknown mixer \"", word, "\", expected one of ", known);
-  return mixers().front();
+  refuse_word(key, word, known);
 }
 
 std::unique_ptr<Mixer> make_mixer(std::string_view word, const MixerOptions& options) {

@@ -62,7 +62,8 @@ struct MixerKind {
   MixerCost (*cost)(const MixerOptions& options, int length);
 };
 std::span<const MixerKind> mixers();
-const MixerKind& mixer_kind(std::string_view word);  // throws a UsageError that lists the known words
+// Throws a UsageError that names the config key and lists the known words.
+const MixerKind& mixer_kind(std::string_view word, std::string_view key = "mixer");
 
 std::unique_ptr<Mixer> make_mixer(std::string_view word, const MixerOptions& options);
 

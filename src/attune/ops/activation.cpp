@@ -1,11 +1,12 @@
 #include "attune/ops/activation.h"
 
 #include <array>
-#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "attune/autograd/tape.h"
+#include "attune/base/option_checks.h"
 #include "attune/base/profile.h"
 #include "attune/ops/activation_cpu.h"
 
@@ -28,14 +29,14 @@ std::string_view name_of(Activation activation) {
 }
 
 Activation activation_of_name(std::string_view name) {
-  std::string known;
+  std::vector<std::string_view> known;
   for (const auto& [activation, word] : names) {
     if (word == name) {
       return activation;
     }
-    known.append(known.empty() ? "" : ", ").append(word);
+    known.push_back(word);
   }
-  fail("activation: \"", name, "\" is unknown; known are ", known);
+  refuse_word("activation", name, known);
 }
 
 Tensor activate(const Tensor& x, Activation activation) {

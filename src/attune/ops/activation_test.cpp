@@ -162,7 +162,7 @@ TEST(Activation, names_go_both_ways_and_an_unknown_one_lists_the_known) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(),
-                 "activation: \"swish\" is unknown; known are identity, relu, gelu, gelu_tanh, silu, sigmoid, tanh");
+                 "activation: expected identity, relu, gelu, gelu_tanh, silu, sigmoid or tanh, got \"swish\"");
   }
 }
 

@@ -42,15 +42,38 @@ std::string seal(std::string_view model) {
   return bytes;
 }
 
+// Where a part of a long line ends that begins at `begin`: behind the last blank that fits, else between two
+// characters. The trainer takes words one by one, but ends the process when one has more than 65,535 characters, and
+// needs a time that grows with the square of a repetitive line.
+size_t end_of_part(const std::string& line, size_t begin) {
+  constexpr size_t longest = 512;  // bytes
+  if (line.size() - begin <= longest) {
+    return line.size();
+  }
+  const size_t blank_at = line.rfind(' ', begin + longest - 1);
+  if (blank_at != std::string::npos && blank_at > begin) {
+    return blank_at + 1;
+  }
+  size_t end = begin + longest;
+  while ((static_cast<unsigned char>(line[end]) & 0xC0U) == 0x80U) {  // inside a character; the text is UTF-8
+    --end;
+  }
+  return end;
+}
+
 class Lines : public sentencepiece::SentenceIterator {
  public:
   Lines(const Corpora& corpora, bool lower) : corpora_(corpora), lower_(lower) { settle(); }
 
   bool done() const override { return corpus_ == corpora_.size(); }
-  const std::string& value() const override { return lower_ ? lowered_ : corpora_[corpus_][line_]; }
+  const std::string& value() const override { return part_; }
   sentencepiece::util::Status status() const override { return {}; }
   void Next() override {
-    ++line_;
+    begin_ = end_;
+    if (begin_ == corpora_[corpus_][line_].size()) {
+      begin_ = 0;
+      ++line_;
+    }
     settle();
   }
 
@@ -60,15 +83,20 @@ class Lines : public sentencepiece::SentenceIterator {
       ++corpus_;
       line_ = 0;
     }
-    if (lower_ && !done()) {
-      lowered_ = lowercase(corpora_[corpus_][line_]);
+    if (!done()) {
+      const std::string& line = corpora_[corpus_][line_];
+      end_ = end_of_part(line, begin_);
+      part_.assign(line, begin_, end_ - begin_);
+      if (lower_) {
+        part_ = lowercase(part_);
+      }
     }
   }
 
   const Corpora& corpora_;
   bool lower_;
-  size_t corpus_ = 0, line_ = 0;
-  std::string lowered_;
+  size_t corpus_ = 0, line_ = 0, begin_ = 0, end_ = 0;  // the part is [begin_, end_) of the line
+  std::string part_;
 };
 
 sentencepiece::util::Status run_trainer(const Corpora& corpora, const TokenizerOptions& options, std::string* model) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "attune/base/check.h"
+#include "attune/base/option_checks.h"
 #include "attune/base/profile.h"
 #include "attune/tensor/atomic_file.h"
 #include "attune/text/tokenizer_kinds.h"
@@ -12,12 +13,14 @@
 namespace attune {
 
 TokenizerKind tokenizer_kind(std::string_view name) {
+  std::vector<std::string_view> known;
   for (TokenizerKind kind : {TokenizerKind::unigram, TokenizerKind::bpe, TokenizerKind::words}) {
     if (name == name_of(kind)) {
       return kind;
     }
+    known.push_back(name_of(kind));
   }
-  fail("tokenizer: expected unigram, bpe or words, got '", name, "'");
+  refuse_word("tokenizer", name, known);
 }
 
 std::string_view name_of(TokenizerKind kind) {

@@ -46,7 +46,7 @@ void write_content(const std::string& path, const TrainState& state, const Named
 
 Checkpoint read_whole(const std::string& path, const Manifest& manifest) {
   for (const char* name : {weights_file, buffers_file, state_file}) {
-    check(manifest.files.count(name) == 1, path, ": the manifest does not name ", name);
+    check(manifest.files.count(name) == 1, path, "/manifest.json: does not name ", name, "; it is damaged");
   }
   verify_files(path, manifest);
   Checkpoint checkpoint;
@@ -86,7 +86,7 @@ void Checkpoints::save(const TrainState& state, const NamedTensors& weights, con
   const ProfileScope scope("write_checkpoint");
   const std::string path = path_of(state.update), temporary = path + ".tmp", old = path + ".old";
   try {
-    fs::create_directories(directory_);
+    fs::create_directory(directory_);  // not those above it: a model's directory that vanished is not made anew
     fs::remove_all(temporary);
     fs::remove_all(old);
     fs::create_directory(temporary);

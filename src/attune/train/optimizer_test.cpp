@@ -150,7 +150,7 @@ TEST(TrainOptions, wrong_values_are_refused_by_their_key) {
     }
   };
   EXPECT_NO_THROW(check_options({}));
-  refuses([](TrainOptions& o) { o.optimizer = "adm"; }, "optimizer: expected one of adam, adamw, sgd, got 'adm'");
+  refuses([](TrainOptions& o) { o.optimizer = "adm"; }, "optimizer: expected adam, adamw or sgd, got \"adm\"");
   refuses([](TrainOptions& o) { o.lr_scheduler = ""; }, "lr-scheduler");
   refuses([](TrainOptions& o) { o.lr = -1; }, "lr");
   refuses([](TrainOptions& o) { o.lr = std::nan(""); }, "lr");

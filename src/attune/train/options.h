@@ -88,7 +88,7 @@ void check_options(const TrainOptions& options);
 // Key -> value as text, for comparing runs.
 std::map<std::string, std::string> options_text(const TrainOptions& options);
 // The keys that may differ when a run is resumed: limits, threads, logging and saving. With a schedule that ends at
-// max-update that one may not.
+// max-update that one may not, with average-last not save-freq.
 std::set<std::string> resumable_keys(const TrainOptions& options);
 
 DType compute_type(const TrainOptions& options);

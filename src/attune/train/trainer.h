@@ -3,7 +3,7 @@
 // any number of threads (limits by time excepted: where they fall is up to the clock).
 //
 // In the model directory it keeps training.jsonl, checkpoints/ and, at the end, model.safetensors and finished.json;
-// config.json and the tokenizers are the caller's.
+// config.json and the tokenizers are the caller's, and so is a DirectoryLock.
 #pragma once
 
 #include <cstdint>

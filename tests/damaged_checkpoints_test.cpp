@@ -1,0 +1,279 @@
+// Checkpoints that are cut, flipped, empty or gone are named and skipped, and the run still ends with the right bits;
+// resuming with other settings is refused by the name of every key that differs.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "attune/models/config.h"
+#include "attune/tensor/atomic_file.h"
+#include "attune/train/manifest.h"
+#include "attune/train/options.h"
+#include "process.h"
+#include "training_place.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::expect_one_error;
+using testing::Ran;
+using testing::TrainingPlace;
+
+const std::string form = "--tokenizer words --joint-vocabulary=false --ema-decay 0.9 ";
+const std::vector<std::string> checkpoint_files{"weights.safetensors", "buffers.safetensors", "state.json",
+                                                "manifest.json"};
+
+struct Damage {
+  const char* name;
+  void (*to)(const std::string& path);
+};
+const std::vector<Damage> damages{
+    {"cut", [](const std::string& path) { fs::resize_file(path, fs::file_size(path) / 2); }},
+    {"empty", [](const std::string& path) { fs::resize_file(path, 0); }},
+    {"missing", [](const std::string& path) { fs::remove(path); }},
+    {"flipped",
+     [](const std::string& path) {
+       std::string content = read_file(path);
+       content[content.size() / 3] = static_cast<char>(content[content.size() / 3] ^ 0x10);
+       std::ofstream(path, std::ios::binary) << content;
+     }},
+    {"a directory",
+     [](const std::string& path) {
+       fs::remove(path);
+       fs::create_directory(path);
+     }},
+};
+
+// The manifest agrees with what is there: only reading it tells.
+void sign(const std::string& directory) {
+  Manifest manifest = read_manifest(directory);
+  for (auto& [name, file] : manifest.files) {
+    file = describe_file(directory + "/" + name);
+  }
+  write_manifest(directory, manifest);
+}
+
+struct BadContent {
+  const char* file;
+  const char* content;
+};
+const std::vector<BadContent> bad_contents{
+    {"state.json", "{\"update\": 14,"},
+    {"state.json", "[]"},
+    {"state.json", "{\"update\": 1e300}"},
+    {"state.json", "nonsense"},
+    {"weights.safetensors", ""},
+    {"weights.safetensors", "\xff\xff\xff\xff\xff\xff\xff\xff{}"},
+    {"buffers.safetensors", "xxxxxxxxxxxxxxxx"},
+};
+
+class DamagedCheckpoints : public ::testing::Test {
+ protected:
+  // Checkpoints at 12 and 14.
+  static void SetUpTestSuite() {
+    place = new TrainingPlace;
+    part = place->run(TrainingPlace::command("part", form + "--max-update 14"));
+    whole = place->run(TrainingPlace::command("whole", form + "--max-update 24"));
+  }
+  static void TearDownTestSuite() {
+    delete place;
+    place = nullptr;
+  }
+  void SetUp() override {
+    ASSERT_EQ(part.code + whole.code, 0) << part.err << whole.err;
+    start();
+  }
+  static void start() {
+    fs::remove_all(place->path("run"));
+    fs::copy(place->path("part"), place->path("run"), fs::copy_options::recursive);
+  }
+  static std::string newest(const std::string& file) { return place->path("run/checkpoints/step-14/" + file); }
+  static Ran resume(const std::string& more = "--max-update 24 --save-freq 100") {
+    return place->run(TrainingPlace::command("run", form + more));
+  }
+  static void expect_skipped_and_equal(const Ran& ran, const std::string& says) {
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_NE(ran.err.find("skipped a damaged checkpoint: run/checkpoints/step-14: "), std::string::npos) << ran.err;
+    EXPECT_NE(ran.err.find(says), std::string::npos) << ran.err;
+    EXPECT_NE(ran.err.find("resumed from run/checkpoints/step-12"), std::string::npos) << ran.err;
+    place->expect_same_run("whole", "run", TrainingPlace::Compare::without_checkpoints);
+  }
+
+  static TrainingPlace* place;
+  static Ran part, whole;
+};
+TrainingPlace* DamagedCheckpoints::place = nullptr;
+Ran DamagedCheckpoints::part, DamagedCheckpoints::whole;
+
+TEST_F(DamagedCheckpoints, each_file_s_damage_is_named_and_the_checkpoint_before_is_used) {
+  for (const std::string& file : checkpoint_files) {
+    for (const Damage& damage : damages) {
+      SCOPED_TRACE(file + " " + damage.name);
+      start();
+      damage.to(newest(file));
+      expect_skipped_and_equal(resume(), file);
+    }
+  }
+}
+
+TEST_F(DamagedCheckpoints, content_that_only_reading_finds_wrong_is_damage_too) {
+  for (const BadContent& bad : bad_contents) {
+    SCOPED_TRACE(std::string(bad.file) + ": " + bad.content);
+    start();
+    std::ofstream(newest(bad.file), std::ios::binary) << bad.content;
+    sign(newest(""));
+    expect_skipped_and_equal(resume(), bad.file);
+  }
+}
+
+TEST_F(DamagedCheckpoints, what_a_crash_left_half_written_is_taken_for_nothing) {
+  fs::rename(newest(""), place->path("run/checkpoints/step-16.tmp"));
+  fs::remove(place->path("run/checkpoints/step-16.tmp/manifest.json"));
+  fs::create_directory(place->path("run/checkpoints/step-18.tmp"));
+  const Ran ran = resume();
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.err.find("resumed from run/checkpoints/step-12"), std::string::npos) << ran.err;
+  EXPECT_EQ(ran.err.find("skipped"), std::string::npos) << ran.err;
+  place->expect_same_run("whole", "run", TrainingPlace::Compare::without_checkpoints);
+  for (const std::string& name : place->names_in("run/checkpoints")) {
+    EXPECT_FALSE(name.ends_with(".tmp")) << name;
+  }
+}
+
+TEST_F(DamagedCheckpoints, when_none_is_left_there_is_one_message_and_nothing_is_lost) {
+  for (const char* step : {"step-12", "step-14"}) {
+    damages[0].to(place->path("run/checkpoints/" + std::string(step) + "/weights.safetensors"));
+  }
+  const auto before = place->files_of("run", true);
+  const Ran ran = resume();
+  expect_one_error(ran, 1);
+  for (const char* words : {"step-12", "step-14", "none of its checkpoints can be read"}) {
+    EXPECT_NE(ran.err.find(words), std::string::npos) << ran.err;
+  }
+  EXPECT_EQ(place->files_of("run", true), before);
+}
+
+// ---- Other settings
+// ---------------------------------------------------------------------------------------------------
+
+// Another value of each key; what may change when a run is resumed has none of its own. A new key without a row fails.
+const std::map<std::string, std::string> other_values{
+    {"seed", "2"},
+    {"batch-tokens", "301"},
+    {"update-freq", "2"},
+    {"max-train-length", "255"},
+    {"optimizer", "adamw"},
+    {"lr", "0.02"},
+    {"lr-scheduler", "constant"},
+    {"warmup-updates", "5"},
+    {"min-lr", "0.001"},
+    {"lr-shrink", "0.4"},
+    {"adam-beta1", "0.8"},
+    {"adam-beta2", "0.9"},
+    {"adam-epsilon", "1e-8"},
+    {"weight-decay", "0.1"},
+    {"momentum", "0.8"},
+    {"nesterov", "true"},
+    {"clip-norm", "2"},
+    {"label-smoothing", "0"},
+    {"ema-decay", "0.8"},
+    {"average-last", "2 --ema-decay 0"},
+    {"valid-freq", "5"},
+    {"keep-best", "true"},
+    {"compute-type", "bfloat16"},
+    {"encoder-layers", "2"},
+    {"decoder-layers", "2"},
+    {"width", "18"},
+    {"heads", "4"},
+    {"feed-forward", "33"},
+    {"encoder-mixer", "mean"},
+    {"cross-mixer", "mean"},
+    {"normaliser", "sigmoid"},
+    {"norm-position", "post"},
+    {"norm", "rms_norm"},
+    {"norm-epsilon", "1e-6"},
+    {"activation", "gelu"},
+    {"gated-feed-forward", "true"},
+    {"biases", "false"},
+    {"positions", "none"},
+    {"max-positions", "1000"},
+    {"tied-embeddings", "none"},
+    {"embedding-scale", "false"},
+    {"dropout", "0.2"},
+    {"embedding-dropout", "0"},
+    {"attention-dropout", "0"},
+    {"activation-dropout", "0.1"},
+    {"initialiser", "xavier_normal"},
+    {"embedding-initialiser", "'normal(0.02)'"},
+    {"tokenizer", "bpe"},
+    {"vocab-size", "100"},
+    {"joint-vocabulary", "true"},
+    {"lowercase", "true"},
+};
+const std::map<std::string, std::string> free_values{
+    {"threads", "2"},  {"max-update", "13"}, {"max-epoch", "29"},    {"max-minutes", "50"}, {"patience", "100"},
+    {"log-freq", "1"}, {"save-freq", "3"},   {"valid-bleu", "true"}, {"keep-last", "1"},    {"valid-beam-size", "2"},
+};
+const std::set<std::string> of_one_value{"architecture", "decoder-mixer"};  // nothing else can be asked for yet
+
+std::set<std::string> all_keys() {
+  std::set<std::string> keys;
+  const auto keep = [&](const char* key, const auto&, const char*) { keys.insert(key); };
+  const TrainOptions options;
+  const ModelConfig config;
+  TrainOptions::visit(options, keep);
+  ModelConfig::visit(config, keep);
+  return keys;
+}
+
+TEST_F(DamagedCheckpoints, every_setting_but_limits_threads_and_logging_is_refused_by_its_name) {
+  const auto before = place->files_of("run", true);
+  for (const std::string& key : all_keys()) {
+    SCOPED_TRACE(key);
+    const bool may_change = free_values.count(key) == 1;
+    const auto& values = may_change ? free_values : other_values;
+    if (of_one_value.count(key) == 1) {
+      continue;
+    }
+    ASSERT_EQ(values.count(key), 1U) << "a new key needs a row in a table above";
+    const Ran ran = resume("--max-update 14 --" + key + "=" + values.at(key));
+    if (may_change) {
+      EXPECT_EQ(ran.code, 0) << ran.err;
+      EXPECT_NE(ran.err.find("this run has finished"), std::string::npos) << ran.err;
+    } else {
+      expect_one_error(ran, 2);
+      EXPECT_NE(ran.err.find("\n  " + key + ": "), std::string::npos) << ran.err;
+    }
+  }
+  EXPECT_EQ(place->files_of("run", true), before);
+}
+
+TEST_F(DamagedCheckpoints, all_that_differs_is_named_at_once) {
+  place->write("other.en", place->read("train.en") + "a new line .\n");
+  place->write("other.vi", place->read("train.vi") + "a new line .\n");
+  std::string command = TrainingPlace::command(
+      "run", form + "--max-update 24 --lr 0.5 --width 32 --tokenizer bpe --vocab-size 90 --log-freq 1");
+  for (const auto& [before, now] : {std::pair<std::string, std::string>{"train.en train.vi", "other.en other.vi"},
+                                    {"valid.en valid.vi", "test.en test.vi"}}) {
+    command.replace(command.find(before), before.size(), now);
+  }
+  const Ran ran = place->run(command);
+  expect_one_error(ran, 2);
+  for (const char* key :
+       {"lr", "width", "tokenizer", "vocab-size", "training examples", "valid (source)", "valid (target)"}) {
+    EXPECT_NE(ran.err.find("\n  " + std::string(key)), std::string::npos) << key << " is not in: " << ran.err;
+  }
+  EXPECT_EQ(ran.err.find("\n  log-freq"), std::string::npos);
+  EXPECT_EQ(ran.err.find("\n  heads"), std::string::npos);
+}
+
+TEST_F(DamagedCheckpoints, with_a_mean_of_checkpoints_their_distance_may_not_change) {
+  const std::string mean = "--tokenizer words --average-last 2 --max-update 9 ";
+  ASSERT_EQ(place->run(TrainingPlace::command("mean", mean)).code, 0);
+  const Ran ran = place->run(TrainingPlace::command("mean", mean + "--save-freq 3"));
+  expect_one_error(ran, 2);
+  EXPECT_NE(ran.err.find("\n  save-freq: 4 in the checkpoint, 3 now"), std::string::npos) << ran.err;
+}
+
+}  // namespace
+}  // namespace attune

@@ -1,0 +1,146 @@
+// A directory with a small parallel corpus, and the forms of training that the tests go over. A new architecture,
+// optimizer or the like joins by a row in forms().
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "attune/data/grammar.h"
+#include "program.h"
+
+namespace attune::testing {
+
+struct Form {
+  const char* name;
+  const char* flags;
+  friend std::ostream& operator<<(std::ostream& stream, const Form& form) { return stream << form.name; }
+};
+
+inline std::vector<Form> forms() {
+  return {
+      {"words", "--tokenizer words --joint-vocabulary=false"},
+      {"unigram_average_best", "--tokenizer unigram --vocab-size 100 --ema-decay 0.9 --keep-best --valid-freq 3"},
+      {"bpe_sgd_mean_of_last",
+       "--tokenizer bpe --vocab-size 90 --tied-embeddings all --optimizer sgd --nesterov --lr 0.1 --average-last 3"},
+      {"bfloat16_gated_rms_norm", "--tokenizer words --compute-type bfloat16 --norm rms_norm --gated-feed-forward"},
+      {"adamw_two_batches_an_update", "--tokenizer words --optimizer adamw --weight-decay 0.1 --update-freq 2"},
+      {"plateau_learned_positions",
+       "--tokenizer words --lr-scheduler plateau --lr 0.05 --valid-freq 2 --positions learned --max-positions 300"},
+      {"saved_at_epochs", "--tokenizer words --save-freq 0 --valid-freq 0 --norm-position post"},
+  };
+}
+
+inline std::string name_of(const ::testing::TestParamInfo<Form>& row) {
+  return row.param.name;
+}
+
+class TrainingPlace : public Workplace {
+ public:
+  TrainingPlace() {
+    const GrammarCorpus corpus = make_grammar_corpus({.train = 200, .valid = 20, .test = 20, .seed = 3});
+    write_pairs("train", corpus.train);
+    write_pairs("valid", corpus.valid);
+    write_pairs("test", corpus.test);
+  }
+
+  // Nine batches an epoch. What stands in `more` wins.
+  static std::string command(const std::string& directory, const std::string& more) {
+    return "train --train train.en train.vi --valid valid.en valid.vi --encoder-layers 1 --decoder-layers 1 "
+           "--width 16 --heads 2 --feed-forward 32 --batch-tokens 300 --warmup-updates 4 --lr 0.01 --log-freq 2 "
+           "--save-freq 4 --valid-freq 6 --threads 1 --model " +
+           directory + " " + more;
+  }
+
+  // training.jsonl without what the clock says.
+  std::vector<std::string> log_of(const std::string& directory) const {
+    std::vector<std::string> lines;
+    for (const std::string& line : lines_of(read(directory + "/training.jsonl"))) {
+      auto json = nlohmann::json::parse(line);
+      json.erase("seconds");
+      json.erase("tokens_per_second");
+      lines.push_back(json.dump());
+    }
+    return lines;
+  }
+
+  // Updates of the checkpoints that are there, in order.
+  std::vector<int> checkpoints(const std::string& directory) const {
+    std::vector<int> updates;
+    for (const std::string& name : names_in(directory + "/checkpoints")) {
+      if (name.starts_with("step-") && name.find_first_not_of("0123456789", 5) == std::string::npos) {
+        updates.push_back(std::stoi(name.substr(5)));
+      }
+    }
+    std::sort(updates.begin(), updates.end());
+    return updates;
+  }
+
+  std::vector<std::string> names_in(const std::string& directory) const {
+    std::vector<std::string> names;
+    std::error_code none;
+    for (const auto& item : std::filesystem::directory_iterator(path(directory), none)) {
+      names.push_back(item.path().filename().string());
+    }
+    return names;
+  }
+
+  // Path below the directory -> content, of everything that two equal runs share: times are in training.jsonl and
+  // state.json, whose checksum is in the manifest.
+  std::map<std::string, std::string> files_of(const std::string& directory, bool with_checkpoints) const {
+    std::map<std::string, std::string> files;
+    const std::filesystem::path top = path(directory);
+    for (const auto& item : std::filesystem::recursive_directory_iterator(top)) {
+      const std::string name = std::filesystem::relative(item.path(), top).string();
+      const bool timed = name.ends_with("state.json") || name.ends_with("manifest.json") || name == "training.jsonl";
+      if (item.is_regular_file() && !timed && (with_checkpoints || !name.starts_with("checkpoints"))) {
+        files[name] = read(directory + "/" + name);
+      }
+    }
+    return files;
+  }
+
+  enum class Compare { all, without_checkpoints };
+  void expect_same_run(const std::string& one, const std::string& two, Compare what) const {
+    EXPECT_EQ(log_of(one), log_of(two));
+    const auto left = files_of(one, what == Compare::all), right = files_of(two, what == Compare::all);
+    EXPECT_TRUE(left.count("model.safetensors") == 1 && left.count("config.json") == 1);
+    for (const auto* side : {&left, &right}) {
+      for (const auto& [name, content] : *side) {
+        EXPECT_TRUE(left.count(name) == 1 && right.count(name) == 1) << name << " is in one of the two only";
+      }
+    }
+    for (const auto& [name, content] : left) {
+      EXPECT_TRUE(right.count(name) == 0 || right.at(name) == content) << name << " differs";
+    }
+  }
+
+ private:
+  void write_pairs(const std::string& name, const std::vector<GrammarPair>& pairs) const {
+    std::string source, target, both;
+    for (const GrammarPair& pair : pairs) {
+      source += pair.source + "\n";
+      target += pair.target + "\n";
+      both += pair.source + "\t" + pair.target + "\n";
+    }
+    write(name + ".en", source);
+    write(name + ".vi", target);
+    write(name + ".tsv", both);
+  }
+};
+
+// The one message of a failed call.
+inline void expect_one_error(const Ran& ran, int code) {
+  EXPECT_EQ(ran.code, code) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  const auto lines = lines_of(ran.err);
+  EXPECT_EQ(std::count_if(lines.begin(), lines.end(), [](const auto& line) { return line.starts_with("error: "); }), 1)
+      << ran.err;
+}
+
+}  // namespace attune::testing
