@@ -8,6 +8,8 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "attune/base/check.h"
@@ -47,6 +49,38 @@ inline nlohmann::json parse_json_object(std::string_view text, const std::string
   }
   check(json.is_object(), where, ": expected a JSON object");
   return json;
+}
+
+// value as a bool, a string, a double or a whole number that T holds; nlohmann converts numbers without asking whether
+// they fit. what: "state.json: update", for the message.
+template <class T>
+T read_value(const nlohmann::json& value, const std::string& what) {
+  bool fits = false;
+  const char* expected = "a string";
+  if constexpr (std::is_same_v<T, bool>) {
+    fits = value.is_boolean();
+    expected = "true or false";
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    fits = value.is_string();
+  } else if constexpr (std::is_floating_point_v<T>) {
+    fits = value.is_number();
+    expected = "a number";
+  } else {
+    fits = value.is_number_unsigned()  ? std::in_range<T>(value.get<uint64_t>())
+           : value.is_number_integer() ? std::in_range<T>(value.get<int64_t>())
+                                       : false;
+    expected = sizeof(T) == 8 ? "a whole number of 64 bits" : "a whole number of 32 bits";
+  }
+  check(fits, what, " is ", value.dump(-1, ' ', true), ", expected ", expected);
+  return value.get<T>();
+}
+
+// The value of `key` in an object.
+template <class T>
+T read_value_of(const nlohmann::json& object, const char* key, const std::string& where) {
+  const auto found = object.find(key);
+  check(object.is_object() && found != object.end(), where, ": ", key, " is missing");
+  return read_value<T>(*found, where + ": " + key);
 }
 
 }  // namespace attune

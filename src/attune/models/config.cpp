@@ -32,12 +32,6 @@ void check_rate(const char* key, double value, double least) {
   }
 }
 
-// Comparing the JSON value itself would turn 2^64 - 1 into -1.
-bool fits_size(const nlohmann::json& value) {
-  return value.is_number_unsigned() ? value.get<uint64_t>() <= uint64_t{largest}
-                                    : value.get<int64_t>() >= -int64_t{largest};
-}
-
 }  // namespace
 
 void check_config(const ModelConfig& config) {
@@ -97,18 +91,7 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
     check(known.count(key) == 1, where, ": unknown key \"", key, "\"; was the model made by a newer version?");
   }
   const auto read = [&](const char* key, auto& field) {
-    check(json.contains(key), where, ": ", key, " is missing");
-    using Field = std::decay_t<decltype(field)>;
-    const nlohmann::json& value = json[key];
-    const bool fits = std::is_same_v<Field, bool>          ? value.is_boolean()
-                      : std::is_same_v<Field, std::string> ? value.is_string()
-                      : std::is_same_v<Field, double>      ? value.is_number()
-                                                           : value.is_number_integer() && fits_size(value);
-    check(fits, where, ": ", key, " is ", value.dump(), ", expected ",
-          std::is_same_v<Field, bool>          ? "true or false"
-          : std::is_same_v<Field, std::string> ? "a string"
-                                               : "a number from -1048576 to 1048576");
-    field = value.get<Field>();
+    field = read_value_of<std::decay_t<decltype(field)>>(json, key, where);
   };
   ModelConfig::visit(config, [&](const char* key, auto& field, const char*) { read(key, field); });
   read("source-vocabulary", config.source_vocabulary);
@@ -118,8 +101,9 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
   } catch (const UsageError& error) {
     fail(where, ": ", error.what());
   }
-  check(config.source_vocabulary >= 4 && config.target_vocabulary >= 4, where, ": vocabularies of ",
-        config.source_vocabulary, " and ", config.target_vocabulary, " pieces, expected at least 4");
+  for (const int size : {config.source_vocabulary, config.target_vocabulary}) {
+    check(size >= 4 && size <= largest, where, ": a vocabulary of ", size, " pieces, expected 4 to ", largest);
+  }
   return config;
 }
 

@@ -178,6 +178,8 @@ TEST(Tokenizer, refuses_a_foreign_sentencepiece_model_whose_tables_lead_astray) 
   std::string damaged = good;
   damaged.replace(table + 4, 4, "\xFF\xFE\xFF\x7F");  // the root points far away
   EXPECT_TRUE(contains(refuse(damaged), "points outside")) << refuse(damaged);
+  damaged.replace(table + 4, 4, std::string_view("\0\x80\x01\xFF", 4));  // so it does where it is marked as a value
+  EXPECT_TRUE(contains(refuse(damaged), "points outside")) << refuse(damaged);
   damaged = good;
   damaged[table + 2] = '\x7F';
   EXPECT_TRUE(contains(refuse(damaged), "the sizes of its parts")) << refuse(damaged);

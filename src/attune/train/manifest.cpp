@@ -52,20 +52,19 @@ Manifest read_manifest(const std::string& directory) {
 }
 
 Manifest parse_manifest(std::string_view text, const std::string& where) {
-  try {
-    const Json json = parse_json_object(text, where, 3);
-    check(json.at("format") == format, where, ": format ", json.at("format").dump(), ", expected ", format);
-    Manifest manifest;
-    json.at("update").get_to(manifest.update);
-    json.at("whole").get_to(manifest.whole);
-    json.at("scheduled").get_to(manifest.scheduled);
-    for (const auto& [name, file] : json.at("files").items()) {
-      manifest.files[name] = {file.at("size").get<uint64_t>(), file.at("crc32").get<uint32_t>()};
-    }
-    return manifest;
-  } catch (const Json::exception& error) {
-    fail(where, ": is damaged: ", error.what());
+  const Json json = parse_json_object(text, where, 3);
+  const int found = read_value_of<int>(json, "format", where);
+  check(found == format, where, ": format ", found, ", expected ", format);
+  Manifest manifest;
+  manifest.update = read_value_of<int64_t>(json, "update", where);
+  manifest.whole = read_value_of<bool>(json, "whole", where);
+  manifest.scheduled = read_value_of<bool>(json, "scheduled", where);
+  check(json.contains("files") && json["files"].is_object(), where, ": files is missing or no object");
+  for (const auto& [name, file] : json["files"].items()) {
+    const std::string what = where + ": " + name;
+    manifest.files[name] = {read_value_of<uint64_t>(file, "size", what), read_value_of<uint32_t>(file, "crc32", what)};
   }
+  return manifest;
 }
 
 void verify_files(const std::string& directory, const Manifest& manifest) {

@@ -43,9 +43,18 @@ Json json_of(const Interval& interval) {
   return json;
 }
 
-Interval interval_of(const Json& json) {
+const Json& object_of(const Json& json, const char* key, const std::string& where) {
+  const auto found = json.find(key);
+  check(found != json.end() && found->is_object(), where, ": ", key, " is missing or no object");
+  return *found;
+}
+
+Interval interval_of(const Json& state, const char* key, const std::string& where) {
+  const Json& json = object_of(state, key, where);
   Interval interval;
-  visit(interval, [&](const char* key, auto& value) { json.at(key).get_to(value); });
+  visit(interval, [&](const char* name, auto& value) {
+    value = read_value_of<std::decay_t<decltype(value)>>(json, name, where + ": " + key);
+  });
   return interval;
 }
 
@@ -61,20 +70,26 @@ std::string to_json(const TrainState& state) {
 }
 
 TrainState read_state(const std::string& text, const std::string& where) {
-  try {
-    const Json json = parse_json_object(text, where, 2);
-    TrainState state;
-    visit_state(state, [&](const char* key, auto& value) { json.at(key).get_to(value); });
-    if (const Json& best = json.at("best_nll"); !best.is_null()) {
-      state.best_nll = best.get<double>();
+  const Json json = parse_json_object(text, where, 2);
+  TrainState state;
+  visit_state(state, [&](const char* key, auto& value) {
+    using Value = std::decay_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, decltype(TrainState::config)>) {
+      for (const auto& [name, setting] : object_of(json, key, where).items()) {
+        value[name] = read_value<std::string>(setting, where + ": " + name);
+      }
+    } else {
+      value = read_value_of<Value>(json, key, where);
     }
-    state.interval = interval_of(json.at("interval"));
-    state.reported = interval_of(json.at("reported"));
-    check(state.update >= 0 && state.epoch >= 0 && state.batch >= 0, where, ": negative positions");
-    return state;
-  } catch (const Json::exception& error) {
-    fail(where, ": is not the state of a training run: ", error.what());
+  });
+  check(json.contains("best_nll"), where, ": best_nll is missing");
+  if (!json["best_nll"].is_null()) {
+    state.best_nll = read_value_of<double>(json, "best_nll", where);
   }
+  state.interval = interval_of(json, "interval", where);
+  state.reported = interval_of(json, "reported", where);
+  check(state.update >= 0 && state.epoch >= 0 && state.batch >= 0, where, ": negative positions");
+  return state;
 }
 
 }  // namespace attune
