@@ -136,7 +136,7 @@ void PackedWeight::Free::operator()(float* data) const {
 
 PackedWeight::PackedWeight(const float* weight, int64_t out, int64_t in, int64_t stride) : out_(out), in_(in) {
   const ProfileScope scope("pack_weight");
-  const int64_t size = std::max<int64_t>(1, panels() * in * panel_width);
+  const int64_t size = std::max<int64_t>(1, panels() * in) * panel_width;  // a multiple of the alignment
   data_.reset(static_cast<float*>(std::aligned_alloc(64, static_cast<size_t>(size) * sizeof(float))));
   if (!data_) {
     throw std::bad_alloc();
