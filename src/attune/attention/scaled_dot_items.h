@@ -51,12 +51,9 @@ Weighing weighing_of(const Fused& in, const RelativeTable& relative);
 class Scratch {
  public:
   void begin(int64_t floats) {
-    if (capacity_ < floats + 16) {
-      capacity_ = floats + floats / 4 + 16;
-      buffer_ = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(capacity_));
-    }
-    const auto address = reinterpret_cast<uintptr_t>(buffer_.get());
-    next_ = buffer_.get() + ((64 - address % 64) % 64) / sizeof(float);
+    const auto bytes = static_cast<size_t>(floats) * sizeof(float);
+    if (!storage_ || storage_->bytes() < bytes) storage_ = std::make_unique<Storage>(bytes + bytes / 4);
+    next_ = reinterpret_cast<float*>(storage_->data());
   }
   float* take(int64_t floats) {
     float* taken = next_;
@@ -65,8 +62,7 @@ class Scratch {
   }
 
  private:
-  std::unique_ptr<float[]> buffer_;
-  int64_t capacity_ = 0;
+  std::unique_ptr<Storage> storage_;
   float* next_ = nullptr;
 };
 

@@ -39,32 +39,52 @@ void pack_rows(const T* from, int64_t from_row, int rows, int columns, float* to
   }
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// Blocks of 4 columns, to rows of `to` 4 block_keys apart.
+template <class D>
+HWY_INLINE void store_blocks(D d, hn::Vec<D> v, float* to) {
+  if constexpr (hn::MaxLanes(d) == 4) {
+    hn::StoreU(v, d, to);
+  } else {
+    const hn::Half<D> half;
+    store_blocks(half, hn::LowerHalf(half, v), to);
+    store_blocks(half, hn::UpperHalf(half, v), to + hn::MaxLanes(d) / 2 * block_keys);
+  }
+}
+
+// One vector of columns, 4 rows at a time: 4 x 4 within each 128-bit block.
+template <class D, class T>
+HWY_INLINE void pack_columns_across(D d, const T* from, int64_t from_row, int rows, float* to) {
+  const hn::Repartition<double, D> pairs;
+  const auto zero = hn::Zero(d);
+  for (int r = 0; r < rows; r += 4, from += 4 * from_row, to += 4) {
+    const auto a = load_floats(d, from);
+    const auto b = r + 1 < rows ? load_floats(d, from + from_row) : zero;
+    const auto e = r + 2 < rows ? load_floats(d, from + 2 * from_row) : zero;
+    const auto f = r + 3 < rows ? load_floats(d, from + 3 * from_row) : zero;
+    const auto ab_low = hn::BitCast(pairs, hn::InterleaveLower(d, a, b));
+    const auto ab_high = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b));
+    const auto ef_low = hn::BitCast(pairs, hn::InterleaveLower(d, e, f));
+    const auto ef_high = hn::BitCast(pairs, hn::InterleaveUpper(d, e, f));
+    store_blocks(d, hn::BitCast(d, hn::InterleaveLower(pairs, ab_low, ef_low)), to);
+    store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(pairs, ab_low, ef_low)), to + block_keys);
+    store_blocks(d, hn::BitCast(d, hn::InterleaveLower(pairs, ab_high, ef_high)), to + 2 * block_keys);
+    store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(pairs, ab_high, ef_high)), to + 3 * block_keys);
+  }
+}
+#endif
+
 // to[c, r] = from[r, c] for the rows of one block of keys, missing ones 0 up to a multiple of 4. Columns that
 // the products read beyond that are left as they are: what they give is hidden.
 template <class T>
 void pack_across(const T* from, int64_t from_row, int rows, int columns, float* to) {
-  int done = 0;  // columns of `from`, in blocks of 4 x 4
+  int done = 0;
 #if HWY_TARGET != HWY_SCALAR
-  const hn::FixedTag<float, 4> d4;
-  const hn::Repartition<double, decltype(d4)> d2;
-  const auto zero = hn::Zero(d4);
+  for (; done + lanes <= columns; done += lanes) {
+    pack_columns_across(Floats(), from + done, from_row, rows, to + done * block_keys);
+  }
   for (; done + 4 <= columns; done += 4) {
-    float* out = to + done * block_keys;
-    for (int r = 0; r < rows; r += 4, out += 4) {
-      const T* in = from + r * from_row + done;
-      const auto a = load_floats(d4, in);
-      const auto b = r + 1 < rows ? load_floats(d4, in + from_row) : zero;
-      const auto e = r + 2 < rows ? load_floats(d4, in + 2 * from_row) : zero;
-      const auto f = r + 3 < rows ? load_floats(d4, in + 3 * from_row) : zero;
-      const auto ab_low = hn::BitCast(d2, hn::InterleaveLower(d4, a, b));
-      const auto ab_high = hn::BitCast(d2, hn::InterleaveUpper(d4, a, b));
-      const auto ef_low = hn::BitCast(d2, hn::InterleaveLower(d4, e, f));
-      const auto ef_high = hn::BitCast(d2, hn::InterleaveUpper(d4, e, f));
-      hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, ab_low, ef_low)), d4, out);
-      hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, ab_low, ef_low)), d4, out + block_keys);
-      hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, ab_high, ef_high)), d4, out + 2 * block_keys);
-      hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, ab_high, ef_high)), d4, out + 3 * block_keys);
-    }
+    pack_columns_across(hn::FixedTag<float, 4>(), from + done, from_row, rows, to + done * block_keys);
   }
 #endif
   for (int c = done; c < columns; ++c) {
