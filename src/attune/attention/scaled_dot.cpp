@@ -66,13 +66,10 @@ void check_options(const Options& options, const Segments& queries, const Segmen
           buckets->max_distance, ": expected at least ", buckets->bidirectional ? 4 : 2, " buckets and max_distance > ",
           exact);
   }
-  check(bias == nullptr || bias->dtype() == dtype, "scaled_dot: the bias holds ",
-        name_of(bias != nullptr ? bias->dtype() : dtype), " but the queries ", name_of(dtype));
-}
-
-bool fused_kernel_knows(const Options& options, DType dtype) {
-  return dtype == DType::float32 && std::holds_alternative<std::monostate>(options.bias) && options.softcap == 0 &&
-         !options.mask.allowed;
+  const DType expected = dtype == DType::bfloat16 ? DType::float32 : dtype;
+  check(bias == nullptr || bias->dtype() == expected, "scaled_dot: the bias holds ",
+        name_of(bias != nullptr ? bias->dtype() : dtype), ", expected ", name_of(expected), " with queries of ",
+        name_of(dtype));
 }
 
 }  // namespace
@@ -136,9 +133,16 @@ double forward_flops(const Sizes& sizes, const Segments& queries, const Segments
   return 2 * pairs * sizes.heads * (sizes.depth + sizes.value_depth);
 }
 
+const Tensor* bias_of(const Options& options) {
+  if (const auto* dense = std::get_if<DenseBias>(&options.bias)) return &dense->value;
+  if (const auto* slopes = std::get_if<Slopes>(&options.bias)) return &slopes->value;
+  if (const auto* buckets = std::get_if<Buckets>(&options.bias)) return &buckets->value;
+  return nullptr;
+}
+
 Attended scaled_dot(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& queries, const Segments& keys,
                     const Options& options) {
-  if (!fused_kernel_knows(options, q.dtype())) {
+  if (q.dtype() == DType::float64) {
     return scaled_dot_definition(q, k, v, queries, keys, options);
   }
   const Sizes sizes = checked_sizes(q, k, v, queries, keys, options);
@@ -152,20 +156,28 @@ Attended scaled_dot(const Tensor& q, const Tensor& k, const Tensor& v, const Seg
   if (forward.log_sum_exp) {
     ys.push_back(forward.log_sum_exp);
   }
+  std::vector<Tensor> xs{q, k, v};
+  const Tensor* bias = bias_of(options);
+  if (bias != nullptr) {
+    xs.push_back(*bias);
+  }
   // saved: the statistics of each row, from which the backward rebuilds the weights, and out
-  ys = differentiable(
-      "scaled_dot", std::move(ys), {q, k, v}, [inputs, forward](std::span<const Tensor> dys, Adjoints& into) {
-        if (ProfileScope::recording()) {
-          const double once = forward_flops(inputs.sizes, inputs.queries, inputs.keys, inputs.options.mask);
-          ProfileScope::count(backward_per_forward * once,
-                              4 * inputs.q.bytes() + 2 * inputs.k.bytes() + 2 * inputs.v.bytes());
-        }
-        const Tensor dlse = dys.size() > 1 ? dys[1] : Tensor();
-        auto gradients = cpu::fused_backward(inputs, forward, dys[0], dlse);
-        into.add(0, gradients.q);
-        into.add(1, gradients.k);
-        into.add(2, gradients.v);
-      });
+  ys = differentiable("scaled_dot", std::move(ys), std::move(xs),
+                      [inputs, forward, biased = bias != nullptr](std::span<const Tensor> dys, Adjoints& into) {
+                        if (ProfileScope::recording()) {
+                          const double once =
+                              forward_flops(inputs.sizes, inputs.queries, inputs.keys, inputs.options.mask);
+                          ProfileScope::count(backward_per_forward * once,
+                                              4 * inputs.q.bytes() + 2 * inputs.k.bytes() + 2 * inputs.v.bytes());
+                        }
+                        const Tensor dlse = dys.size() > 1 ? dys[1] : Tensor();
+                        const bool wants_bias = biased && into.wants(3);
+                        auto gradients = cpu::fused_backward(inputs, forward, dys[0], dlse, wants_bias);
+                        into.add(0, gradients.q);
+                        into.add(1, gradients.k);
+                        into.add(2, gradients.v);
+                        if (wants_bias) into.add(3, gradients.bias);
+                      });
   return {ys[0], ys.size() > 1 ? ys[1] : Tensor()};
 }
 

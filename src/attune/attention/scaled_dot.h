@@ -1,6 +1,6 @@
 // Scaled dot-product attention (Vaswani 2017, section 3.2.1): out_i = sum_j P_ij v_j, P = normalise(scale q k^T +
-// bias). scaled_dot_definition is the equation in plain loops, per sequence and head, in the tensors' own type and with
-// all of Options; scaled_dot computes the same without ever holding the weights of the whole batch.
+// bias). scaled_dot_definition is the equation in plain loops, per sequence and head, in the tensors' own type;
+// scaled_dot computes the same in one pass over blocks of keys, without ever holding a row of weights.
 #pragma once
 
 #include <optional>
@@ -56,10 +56,11 @@ struct Attended {
 };
 
 // q [Nq, Hq, D], k [Nk, Hkv, D], v [Nk, Hkv, Dv]; Hkv divides Hq; queries and keys have equally many sequences. The
-// inputs may be strided views. float32; float64 goes to the definition, as do options that the fused kernel does not
-// know yet (a bias, a softcap, an explicit mask). NaN and Inf in hidden keys and values reach nothing. A query's row
-// has the same bits whatever else is in the batch, however many queries of its sequence come with it, and with any
-// number of threads.
+// inputs may be strided views. float32 or bfloat16 (products summed in float32; biases and log-sum-exp are float32),
+// fused, with memory for a few numbers per row besides the outputs; float64 goes to the definition. Keys may coincide
+// or leave gaps; a backward needs disjoint ones. NaN and Inf in hidden keys and values reach nothing. A query's row has
+// the same bits whatever else is in the batch, however many queries of its sequence come with it, and with any number
+// of threads.
 Attended scaled_dot(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& queries, const Segments& keys,
                     const Options& options = {});
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "attune/attention/scaled_dot_relative.h"
 #include "attune/attention/scaled_dot_terms.h"
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
@@ -13,31 +14,6 @@
 namespace attune::attention {
 
 namespace {
-
-// T5's bucket of a relative position (key - query); logarithms in float32 like the original, whose borders they decide.
-int64_t bucket_of(const Buckets& buckets, int64_t relative) {
-  int64_t count = buckets.value.size(1), base = 0, distance = -relative;
-  if (buckets.bidirectional) {
-    count /= 2;
-    base = distance < 0 ? count : 0;
-    distance = std::abs(distance);
-  }
-  distance = std::max<int64_t>(distance, 0);
-  const int64_t exact = count / 2;
-  if (distance < exact) {
-    return base + distance;
-  }
-  const float along = std::log(static_cast<float>(distance) / static_cast<float>(exact)) /
-                      std::log(static_cast<float>(buckets.max_distance) / static_cast<float>(exact));
-  return base + std::min(count - 1, exact + static_cast<int64_t>(along * static_cast<float>(count - exact)));
-}
-
-const Tensor* bias_tensor(const Options& options) {
-  if (const auto* dense = std::get_if<DenseBias>(&options.bias)) return &dense->value;
-  if (const auto* slopes = std::get_if<Slopes>(&options.bias)) return &slopes->value;
-  if (const auto* buckets = std::get_if<Buckets>(&options.bias)) return &buckets->value;
-  return nullptr;
-}
 
 // Every bias is factor * value[index]; the same pair serves the gradient.
 struct BiasTerm {
@@ -81,7 +57,7 @@ class Definition {
         options_(options),
         sizes_(sizes),
         scale_(static_cast<T>(scale_of(options, sizes))) {
-    if (const Tensor* bias = bias_tensor(options_)) {
+    if (const Tensor* bias = bias_of(options_)) {
       bias_ = bias->compact();
     }
     if (options_.mask.allowed) {
@@ -318,7 +294,7 @@ Attended define(const Tensor& q, const Tensor& k, const Tensor& v, const Segment
   }
   definition.forward(ys[0], log_sum_exp);
   std::vector<Tensor> inputs{q, k, v};
-  const Tensor* bias = bias_tensor(options);
+  const Tensor* bias = bias_of(options);
   if (bias != nullptr) {
     inputs.push_back(*bias);
   }

@@ -1,31 +1,59 @@
-// The plain parts of the fused attention kernel, the same for all instruction sets: work items, scratch memory, layout.
-// Internal to this room.
+// The plain parts of the fused attention kernel, the same for all instruction sets: work items, how scores become
+// weights, scratch memory. Internal to this room.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "attune/attention/scaled_dot_relative.h"
 #include "attune/attention/scaled_dot_terms.h"
 
 namespace attune::attention::cpu {
 
-inline constexpr int most_rows = 60;  // queries in a tile of scores: ten register tiles
+// Keys are taken in blocks of 64, counted from the sequence's first: a block's packed keys and values of the usual
+// depth of 64 stay in the first cache, and what a query sees of a block is one word, bit j for key j of the block.
+inline constexpr int block_keys = 64;
+using Word = uint64_t;
 
+// Queries `query_begin ... query_end-1` of heads head_begin ... head_end-1, which share kv_head, against the blocks
+// that cover keys key_begin ... key_end-1 (key_begin is a multiple of block_keys).
 struct Item {
   int sequence, kv_head;
-  int first, rows;  // queries first ... first + rows - 1 of the sequence
+  int head_begin, head_end;
+  int query_begin, query_end;
+  int key_begin, key_end;
 };
 
-// Floats of this thread, 64-byte aligned. One item at a time: begin, then take what was announced.
+// How the scores of a call become weights.
+struct Weighing {
+  Normaliser normaliser = Normaliser::softmax;
+  float scale = 1;
+  float cap_in = 0, cap_out = 0;  // score <- cap_out tanh(cap_in score); 0: no softcap
+  // A bias: element (head, i, j) of a dense one at bias[head * bias_head + i * bias_row + j], of one
+  // that depends on the relative position r at bias[head * bias_head + bias_center + r].
+  const float* bias = nullptr;
+  int64_t bias_head = 0, bias_row = 0, bias_columns = 0, bias_center = 0;
+  bool relative = false;
+  const bool* allowed = nullptr;  // as a dense bias
+  int64_t allowed_head = 0, allowed_row = 0;
+  uint32_t drop_below = 0;  // 0: nothing is dropped
+  float keep_inverse = 1;   // 1 / (1 - rate)
+
+  bool modifies() const { return cap_in != 0 || bias != nullptr; }
+};
+
+// `relative`: the table of a bias by relative position, or not given.
+Weighing weighing_of(const Fused& in, const RelativeTable& relative);
+
+// Floats of one thread, 64-byte aligned. Use: begin, then take what was announced.
 class Scratch {
  public:
   void begin(int64_t floats) {
-    if (static_cast<int64_t>(buffer_.size()) < floats + 16) {
-      buffer_ = std::vector<float>(static_cast<size_t>(floats + floats / 4 + 16));
-    }
-    const auto address = reinterpret_cast<uintptr_t>(buffer_.data());
-    next_ = buffer_.data() + ((64 - address % 64) % 64) / sizeof(float);
+    const auto bytes = static_cast<size_t>(floats) * sizeof(float);
+    if (!storage_ || storage_->bytes() < bytes) storage_ = std::make_unique<Storage>(bytes + bytes / 4);
+    next_ = reinterpret_cast<float*>(storage_->data());
   }
   float* take(int64_t floats) {
     float* taken = next_;
@@ -34,46 +62,44 @@ class Scratch {
   }
 
  private:
-  std::vector<float> buffer_;
+  std::unique_ptr<Storage> storage_;
   float* next_ = nullptr;
 };
 
+template <class T>
 struct Strided {  // [rows, heads, depth]
-  const float* data;
+  const T* data;
   int64_t row, head;
-  const float* at(int64_t r, int h) const { return data + r * row + h * head; }
+  const T* at(int64_t r, int h) const { return data + r * row + h * head; }
 };
 
-inline Strided strided(const Tensor& x) {
-  return {x.pointer<float>(), x.stride(0), x.stride(1)};
+template <class T>
+Strided<T> strided(const Tensor& x) {
+  return {x.pointer<T>(), x.stride(0), x.stride(1)};
 }
 
 inline int round_up(int count, int unit) {
   return (count + unit - 1) / unit * unit;
 }
 
-// Floats between the rows of a matrix of `columns`: whole vectors, and for long rows an odd number of cache lines, as
-// rows a power of two apart would compete for the same few lines of the first cache.
-inline int row_of(int columns, int unit) {
-  const int padded = round_up(columns, unit);
-  return columns < 128 ? padded : round_up(padded, 32) + 16;
-}
-
-// Queries in a tile: as many as keep it within 64 KB, but at least two register tiles.
-inline int rows_per_tile(int queries, int padded_keys) {
-  return std::min({most_rows, round_up(std::max(queries, 1), 2), std::max(12, 16384 / std::max(padded_keys, 1))});
-}
-
-inline bool hides_keys(const Mask& mask) {
-  return mask.causal || mask.left || mask.right;
+inline Word word_of(KeyRange seen, int block) {
+  const int begin = std::max(seen.begin - block, 0), end = std::min(seen.end - block, block_keys);
+  if (begin >= end) return 0;
+  return (~Word{0} >> (block_keys - end)) & (~Word{0} << begin);
 }
 
 struct ForwardOut {
-  float *out, *log_sum_exp, *statistics;  // log_sum_exp may be null
+  Tensor out;
+  float *log_sum_exp, *statistics;  // log_sum_exp may be null
 };
 struct BackwardOut {
-  const float *out, *statistics, *dout, *dlse;  // dlse may be null
-  float *dq, *dk, *dv;
+  Tensor out, dout;
+  const float *statistics, *dlse;  // dlse may be null
+  float *dq, *dk, *dv;             // null: not wanted
+  float* dbias;                    // dense: laid out [planes, rows, columns] like the bias; null: not wanted
+  int64_t dbias_head, dbias_row;
+  float* drelative;  // [sequences, heads, numbers of the table]; null: not wanted
+  const RelativeTable* relative;
 };
 
 }  // namespace attune::attention::cpu

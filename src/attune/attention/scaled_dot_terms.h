@@ -21,6 +21,7 @@ struct Sizes {
 Sizes checked_sizes(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& queries, const Segments& keys,
                     const Options& options);
 double scale_of(const Options& options, const Sizes& sizes);
+const Tensor* bias_of(const Options& options);  // its table, whatever kind of bias it is; null: no bias
 
 struct KeyRange {
   int begin = 0, end = 0;  // keys begin ... end-1
@@ -68,7 +69,7 @@ inline bool drops(const Dropout& dropout) {
   return dropout.rng.has_value() && dropout.rate > 0;
 }
 
-// The fused CPU kernel's side of the door: packed outputs, all float32.
+// The fused CPU kernel's side of the door. q, k, v of one type, float32 or bfloat16; so are out and the gradients.
 namespace cpu {
 
 struct Fused {
@@ -83,11 +84,12 @@ struct FusedForward {
   Tensor statistics;   // [Nq, Hq, 2]: what rebuilds P: softmax P = exp(s - first) second, else P = f(s) second
 };
 struct FusedGradients {
-  Tensor q, k, v;
+  Tensor q, k, v, bias;  // bias: only when asked for
 };
 
 FusedForward fused_forward(const Fused& inputs);
-FusedGradients fused_backward(const Fused& inputs, const FusedForward& forward, const Tensor& dout, const Tensor& dlse);
+FusedGradients fused_backward(const Fused& inputs, const FusedForward& forward, const Tensor& dout, const Tensor& dlse,
+                              bool wants_bias);
 
 }  // namespace cpu
 }  // namespace attune::attention

@@ -11,6 +11,7 @@ namespace attune::cli {
 
 std::span<const Command> benches() {
   static constexpr std::array list{
+      Command{"attention", "the fused attention, forward and backward: operations a second, memory", bench_attention},
       Command{"decode", "how fast a model writes: output tokens a second", bench_decode},
       Command{"products", "rate of matrix products: what everything else is measured against", bench_products},
   };

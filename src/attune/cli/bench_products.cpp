@@ -43,6 +43,10 @@ double rate(int64_t n, int rounds) {
 
 }  // namespace
 
+double product_rate(int64_t size, int rounds) {
+  return rate<float>(size, rounds);
+}
+
 int bench_products(const Arguments& arguments) {
   std::string format = "text";
   int size = 1024, rounds = 200, thread_count = 0;

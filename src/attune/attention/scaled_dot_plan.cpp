@@ -1,0 +1,132 @@
+#include "attune/attention/scaled_dot_plan.h"
+
+#include "attune/base/parallel.h"
+
+namespace attune::attention::cpu {
+
+namespace {
+
+constexpr double worthwhile = 1 << 19;  // multiply-adds that are worth handing out
+
+// All keys that some query of the item sees, from the beginning of a block on.
+Item item_of(const Fused& in, int sequence, int kv_head, int query_begin, int query_end) {
+  const int group = in.sizes.group(), queries = in.queries.length(sequence), keys = in.keys.length(sequence);
+  Item item{sequence, kv_head, kv_head * group, (kv_head + 1) * group, query_begin, query_end, 0, 0};
+  if (query_begin < query_end) {
+    item.key_begin = visible_keys(in.options.mask, query_begin, queries, keys).begin / block_keys * block_keys;
+    item.key_end = visible_keys(in.options.mask, query_end - 1, queries, keys).end;
+  }
+  return item;
+}
+
+double work_of(const Fused& in, const Item& item) {
+  return (64.0 + item.key_end - item.key_begin) * (item.query_end - item.query_begin + 1) *
+         (item.head_end - item.head_begin) * (in.sizes.depth + in.sizes.value_depth);
+}
+
+// `count` in as few equal stretches of at most `most` as possible.
+int stretch_of(int count, int most) {
+  const int parts = (count + most - 1) / most;
+  return parts == 0 ? 1 : (count + parts - 1) / parts;
+}
+
+class Planner {
+ public:
+  explicit Planner(const Fused& in) : in_(in) {}
+  void add(const Item& item) {
+    plan_.items.push_back(item);
+    gathered_ += work_of(in_, item);
+    if (gathered_ >= worthwhile) end_share();
+  }
+  void add_to_share(const Item& item) { plan_.items.push_back(item); }  // which the caller ends
+  void end_share() {
+    plan_.end_share();
+    gathered_ = 0;
+  }
+  Plan plan() {
+    plan_.end_share();
+    return std::move(plan_);
+  }
+
+ private:
+  const Fused& in_;
+  Plan plan_;
+  double gathered_ = 0;
+};
+
+}  // namespace
+
+Plan forward_plan(const Fused& in) {
+  constexpr int most_rows = 252;  // of all heads: packing the keys is 1 % of the work then
+  Planner planner(in);
+  for (int s = 0; s < in.queries.count(); ++s) {
+    const int queries = in.queries.length(s);
+    const int stretch = stretch_of(queries, std::max(1, most_rows / in.sizes.group()));
+    for (int head = 0; head < in.sizes.kv_heads; ++head) {
+      for (int first = 0; first < queries; first += stretch) {
+        planner.add(item_of(in, s, head, first, std::min(queries, first + stretch)));
+      }
+    }
+  }
+  return planner.plan();
+}
+
+Plan plan_by_sequences(const Fused& in) {
+  Planner planner(in);
+  for (int s = 0; s < in.queries.count(); ++s) {
+    for (int head = 0; head < in.sizes.kv_heads; ++head) {
+      Item item = item_of(in, s, head, 0, in.queries.length(s));
+      item.key_begin = 0;  // dK and dV of keys that nobody sees are 0, and have to be written
+      item.key_end = in.keys.length(s);
+      planner.add(item);
+    }
+  }
+  return planner.plan();
+}
+
+Plan plan_by_rows(const Fused& in, bool heads_share_bias) {
+  constexpr int most_queries = 240;
+  Planner planner(in);
+  for (int first = 0; first < in.queries.longest(); first += most_queries) {
+    for (int head = 0; head < in.sizes.heads; ++head) {
+      for (int s = 0; s < in.queries.count(); ++s) {
+        const int queries = in.queries.length(s);
+        if (first >= queries) continue;
+        Item item = item_of(in, s, head / in.sizes.group(), first, std::min(queries, first + most_queries));
+        item.head_begin = head;
+        item.head_end = head + 1;
+        planner.add_to_share(item);
+      }
+      if (!heads_share_bias) planner.end_share();
+    }
+    planner.end_share();
+  }
+  return planner.plan();
+}
+
+Plan plan_by_keys(const Fused& in) {
+  constexpr int most_keys = 4 * block_keys;
+  Planner planner(in);
+  for (int s = 0; s < in.queries.count(); ++s) {
+    const int keys = in.keys.length(s);
+    for (int head = 0; head < in.sizes.kv_heads; ++head) {
+      for (int first = 0; first < keys; first += most_keys) {
+        Item item = item_of(in, s, head, 0, in.queries.length(s));
+        item.key_begin = first;
+        item.key_end = std::min(keys, first + most_keys);
+        planner.add(item);
+      }
+    }
+  }
+  return planner.plan();
+}
+
+void run_plan(const Plan& plan, const std::function<void(const Item&)>& run) {
+  parallel_items(static_cast<int64_t>(plan.shares.size()) - 1, [&](int64_t share) {
+    for (size_t i = plan.shares[static_cast<size_t>(share)]; i < plan.shares[static_cast<size_t>(share) + 1]; ++i) {
+      run(plan.items[i]);
+    }
+  });
+}
+
+}  // namespace attune::attention::cpu
