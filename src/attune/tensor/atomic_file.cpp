@@ -15,6 +15,7 @@
 namespace attune {
 namespace {
 
+// Of the call before: never in one expression with it, where it might be asked first.
 std::string reason() {
   return std::strerror(errno);
 }
@@ -52,8 +53,10 @@ void AtomicFile::write(const void* data, size_t bytes) {
 }
 
 void AtomicFile::commit() {
-  check(::fsync(file_) == 0, path_, ": writing failed: ", reason(), "; what was there before is unchanged");
-  check(::rename(temporary_.c_str(), path_.c_str()) == 0, path_, ": cannot be replaced: ", reason());
+  const bool synchronised = ::fsync(file_) == 0;
+  check(synchronised, path_, ": writing failed: ", reason(), "; what was there before is unchanged");
+  const bool renamed = ::rename(temporary_.c_str(), path_.c_str()) == 0;
+  check(renamed, path_, ": cannot be replaced: ", reason());
   ::close(file_);
   file_ = -1;
   const std::string parent = std::filesystem::path(path_).parent_path().string();
@@ -91,7 +94,8 @@ void sync_directory(const std::string& path) {
   const Descriptor directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   check(directory.file >= 0, path, ": cannot be opened: ", reason());
   // Some file systems have no fsync of directories and say EINVAL: nothing more can be done there.
-  check(::fsync(directory.file) == 0 || errno == EINVAL, path, ": cannot be synchronised: ", reason());
+  const bool synchronised = ::fsync(directory.file) == 0 || errno == EINVAL;
+  check(synchronised, path, ": cannot be synchronised: ", reason());
 }
 
 }  // namespace attune
