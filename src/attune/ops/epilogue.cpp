@@ -15,7 +15,7 @@ namespace attune {
 
 namespace {
 
-constexpr int64_t block = 4096;     // elements that stay in the first cache with their companions; even, as pairs draw
+constexpr int64_t block = 2048;     // elements that stay in the first cache with their companions; even, as pairs draw
 constexpr int64_t chunk_rows = 64;  // fixed, so that column sums do not depend on the number of threads
 
 // One block; `at` counts the mask's elements, and `to` may be `z`.
@@ -72,14 +72,16 @@ void backward_block(const Epilogue& epilogue, const Tensor& saved, int64_t begin
   }
 }
 
-// Rows of one chunk, a few at a time. `sums`: one row, or null.
+int64_t block_rows(int64_t columns) {
+  return std::clamp<int64_t>(block / columns / 2 * 2, 2, chunk_rows);
+}
+
+// Rows of one chunk, a few at a time. `sums`: one row, or null. scratch: two blocks.
 template <class T>
 void backward_rows(const Epilogue& epilogue, const Tensor& saved, const Tensor& dy, Tensor& dz, int64_t first,
-                   int64_t last, T* sums) {
-  const int64_t columns = dy.columns();
-  const int64_t rows = std::max<int64_t>(2, block / columns / 2 * 2);
+                   int64_t last, T* sums, std::vector<T>& scratch) {
+  const int64_t columns = dy.columns(), rows = block_rows(columns);
   const bool rounds = dz.dtype() == DType::bfloat16;
-  std::vector<T> scratch(static_cast<size_t>(2 * std::min(rows, last - first) * columns));
   for (int64_t row = first; row < last; row += rows) {
     const int64_t here = std::min(rows, last - row), begin = row * columns;
     const auto count = static_cast<size_t>(here * columns);
@@ -91,13 +93,13 @@ void backward_rows(const Epilogue& epilogue, const Tensor& saved, const Tensor& 
       backward_block<T>(epilogue, saved, begin, given, to, spare);
       made = to;
     }
-    if (sums != nullptr) {
-      cpu::column_sums<T>(made, here, columns, columns, sums, row > first);
-    }
     if constexpr (std::is_same_v<T, float>) {
       if (rounds) {
         kernels::to_bfloat16({dz.pointer<BFloat16>() + begin, count}, {made, count});
       }
+    }
+    if (sums != nullptr) {  // last: it goes down columns, which is slow from memory
+      cpu::column_sums<T>(made, here, columns, columns, sums, row > first);
     }
   }
 }
@@ -146,9 +148,10 @@ Tensor epilogue_backward(const Epilogue& epilogue, const Tensor& saved, const Te
     using T = decltype(zero);
     Tensor parts = Tensor::empty({bias != nullptr ? chunks : 0, columns}, dy.dtype());
     parallel_for(columns > 0 ? chunks : 0, 1, [&](int64_t begin, int64_t end) {
+      std::vector<T> scratch(static_cast<size_t>(2 * block_rows(columns) * columns));
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         backward_rows<T>(epilogue, saved, dy, dz, chunk * chunk_rows, std::min(rows, (chunk + 1) * chunk_rows),
-                         bias != nullptr ? parts.pointer<T>() + chunk * columns : nullptr);
+                         bias != nullptr ? parts.pointer<T>() + chunk * columns : nullptr, scratch);
       }
     });
     if (bias != nullptr) {
