@@ -124,9 +124,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
   if (options.compute == DType::bfloat16 || weight.dtype() == DType::bfloat16) {
     check((x.dtype() == DType::float32 || x.dtype() == DType::bfloat16) && (!bias || bias.dtype() == DType::float32),
           "linear: compute type bfloat16 needs float32 tensors, x is ", name_of(x.dtype()));
-    return finished_linear<float, BFloat16>(
-        {detach(rounded_to_bfloat16(x)), detach(rounded_weight(weight)), {}, after}, x, weight, bias,
-        options.result);
+    return finished_linear<float, BFloat16>({detach(rounded_to_bfloat16(x)), detach(rounded_weight(weight)), {}, after},
+                                            x, weight, bias, options.result);
   }
   check(x.dtype() == weight.dtype() && (!bias || bias.dtype() == x.dtype()), "linear: x is ", name_of(x.dtype()),
         ", weight ", name_of(weight.dtype()), ", expected the same type");

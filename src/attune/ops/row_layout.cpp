@@ -52,8 +52,7 @@ Tensor rounded_weight(const Tensor& weight) {
   if (weight.dtype() == DType::bfloat16) {
     return weight.compact();
   }
-  return *derived<Tensor>(weight,
-                          [&] { return std::make_shared<const Tensor>(detach(rounded_to_bfloat16(weight))); });
+  return *derived<Tensor>(weight, [&] { return std::make_shared<const Tensor>(detach(rounded_to_bfloat16(weight))); });
 }
 
 void copy_rows(const Tensor& from, std::byte* to, int64_t to_stride) {
