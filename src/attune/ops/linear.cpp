@@ -4,7 +4,7 @@
 #include "attune/autograd/tape.h"
 #include "attune/base/profile.h"
 #include "attune/kernels/packed_product.h"
-#include "attune/ops/epilogue.h"
+#include "attune/ops/epilogue_cpu.h"
 #include "attune/ops/row_layout.h"
 #include "attune/tensor/derived.h"
 

@@ -1,4 +1,4 @@
-#include "attune/ops/epilogue.h"
+#include "attune/ops/epilogue_cpu.h"
 
 #include <algorithm>
 #include <type_traits>

@@ -1,5 +1,5 @@
 // What linear() does in the pass that finishes its rows, against the ops one after the other.
-#include "attune/ops/epilogue.h"
+#include "attune/ops/epilogue_cpu.h"
 
 #include "attune/ops/dropout.h"
 #include "attune/ops/linear.h"
