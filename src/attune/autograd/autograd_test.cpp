@@ -168,6 +168,22 @@ TEST(Tape, sums_over_all_uses_of_a_tensor_without_touching_shared_gradients) {
   EXPECT_EQ(values_of(seed), (Values{1, 10}));
 }
 
+TEST(Tape, adds_a_second_gradient_without_a_copy_when_nobody_else_holds_one) {
+  const Tensor x = Tensor::full({100000}, 2, DType::float64);
+  Tape tape;
+  tape.watch(x);
+  const Tensor y = plus(times(x, x), same(x));  // the gradient handed on is dz itself, the other is new
+  const Tensor seed = Tensor::full(x.shape(), 1, DType::float64);
+  release_cached_memory();
+  reset_peak_memory();
+  const int64_t before = memory_use().in_use, one = int64_t{8} * 100000;
+  const Gradients gradients = tape.backward(std::span(&y, 1), std::span(&seed, 1));
+  EXPECT_EQ(gradients.of(x).at(7), 5);
+  EXPECT_EQ(gradients.of(x).at(99999), 5);
+  EXPECT_EQ(seed.at(7), 1);
+  EXPECT_LE(memory_use().peak - before, 2 * one);  // the two products of times()
+}
+
 TEST(Tape, goes_backward_from_several_seeded_outputs_and_as_often_as_asked) {
   const Tensor x = vector_of({2, 3});
   Tape tape;

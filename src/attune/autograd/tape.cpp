@@ -37,8 +37,8 @@ void accumulate(Tensor& into, const Tensor& gradient) {
 struct Tape::Impl {
   struct Slot {
     Shape shape;
-    DType dtype = DType::float32;
-    int parameter = -1;  // its index, when the slot is a parameter's
+    DType dtype = DType::float32;  // of the gradient
+    int parameter = -1;            // its index, when the slot is a parameter's
     bool watched = false;
     Tensor watched_tensor;
   };
@@ -66,7 +66,7 @@ struct Tape::Impl {
   std::unordered_map<LeafKey, int, LeafHash> leaves;  // parameters seen and watched inputs
 
   int new_slot(const Tensor& tensor) {
-    slots.push_back({tensor.shape(), tensor.dtype(), -1, false, {}});
+    slots.push_back({tensor.shape(), gradient_dtype(tensor.dtype()), -1, false, {}});
     return static_cast<int>(slots.size()) - 1;
   }
   uint64_t mark(int slot) const { return serial << 32 | static_cast<uint64_t>(slot + 1); }
@@ -124,11 +124,27 @@ void Gradients::add(const Gradients& other) {
 
 // ---- Adjoints -------------------------------------------------------------------------------------------------------
 
+namespace {
+
+// A gradient may be passed on to several inputs, kept by whoever gave or watches it, or be a part of another.
+bool may_be_read_by_others(const Tensor& gradient) {
+  return gradient.shares_storage() || !gradient.contiguous();
+}
+
+// Makes it one that can be added to.
+void own(Tensor& sum) {
+  if (may_be_read_by_others(sum)) {
+    sum = sum.clone();
+  }
+  sum = detach(std::move(sum));
+}
+
+}  // namespace
+
 struct Adjoints::Impl {
   Tape::Impl& tape;
   std::vector<Tensor>& sums;   // by slot
   std::vector<bool>& written;  // by slot: whether a parameter's view holds a value yet
-  std::vector<bool>& shared;   // by slot: the sum may be somebody else's tensor, copy before adding to it
   const Tape::Impl::Node* node = nullptr;
 };
 
@@ -157,14 +173,13 @@ void Adjoints::add(size_t input, Tensor gradient) {
       target.copy_from(gradient);
     }
   } else if (!sum) {
-    sum = detach(gradient);
-    impl_.shared[at] = true;
+    sum = detach(std::move(gradient));
     impl_.written[at] = true;
   } else {
-    if (impl_.shared[at]) {
-      sum = detach(sum.clone());
-      impl_.shared[at] = false;
+    if (may_be_read_by_others(sum) && !may_be_read_by_others(gradient)) {
+      std::swap(sum, gradient);
     }
+    own(sum);
     accumulate(sum, gradient);
   }
 }
@@ -175,10 +190,9 @@ Adjoints::Destination Adjoints::destination(size_t input) {
   Tensor& sum = impl_.sums[slot];
   if (!sum) {
     sum = detach(Tensor::empty(info.shape, info.dtype));
-  } else if (impl_.shared[slot]) {
-    sum = detach(sum.clone());
+  } else if (info.parameter < 0) {
+    own(sum);
   }
-  impl_.shared[slot] = false;
   const bool holds_value = impl_.written[slot];
   impl_.written[slot] = true;
   return {sum, holds_value};
@@ -243,7 +257,7 @@ Gradients Tape::backward(std::span<const Tensor> outputs, std::span<const Tensor
   Gradients result(parameters);
   const size_t count = impl_->slots.size();
   std::vector<Tensor> sums(count);
-  std::vector<bool> written(count, false), shared(count, false);
+  std::vector<bool> written(count, false);
   std::vector<bool> has_gradient(parameters.entries().size(), false);
   std::vector<int> slot_of_parameter(parameters.entries().size(), -1);
   for (size_t slot = 0; slot < count; ++slot) {
@@ -252,7 +266,7 @@ Gradients Tape::backward(std::span<const Tensor> outputs, std::span<const Tensor
       slot_of_parameter[static_cast<size_t>(index)] = static_cast<int>(slot);
     }
   }
-  Adjoints::Impl adjoints{*impl_, sums, written, shared};
+  Adjoints::Impl adjoints{*impl_, sums, written};
   Adjoints into(adjoints);
   for (size_t i = 0; i < outputs.size(); ++i) {
     const int slot = impl_->slot_of(outputs[i]);

@@ -46,9 +46,12 @@ class Adjoints {
     bool accumulate;  // false: `into` holds nothing yet and must be overwritten whole; true: add to it
   };
 
-  bool wants(size_t input) const;           // whether anybody needs this input's gradient
-  void add(size_t input, Tensor gradient);  // same shape as the input; ignored when nobody wants it
-  Destination destination(size_t input);    // to write a weight's gradient where it belongs, without a copy
+  bool wants(size_t input) const;  // whether anybody needs this input's gradient
+  // Of the input's shape and its gradient_dtype; ignored when nobody wants it. Move it in when it is done with: a
+  // second gradient of the same input can then be added without a copy.
+  void add(size_t input, Tensor gradient);
+  // To write a gradient where it belongs, in one pass and without a copy.
+  Destination destination(size_t input);
 
  private:
   friend class Tape;

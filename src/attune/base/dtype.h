@@ -38,6 +38,11 @@ constexpr int64_t bytes_of(DType dtype) {
   return 0;
 }
 
+// Of the gradient of a tensor of this type: what only products read is kept rounded, its gradient is not.
+constexpr DType gradient_dtype(DType dtype) {
+  return dtype == DType::bfloat16 ? DType::float32 : dtype;
+}
+
 std::string_view name_of(DType dtype);       // "float32"
 DType dtype_of_name(std::string_view name);  // throws and lists the known names
 

@@ -159,7 +159,7 @@ std::string as_json(const ModelConfig& config, const ModelDescription& d) {
 }  // namespace
 
 int describe_model(const Arguments& arguments) {
-  std::string directory, format = "text";
+  std::string directory, format = "text", compute_type = "float32";
   ModelConfig config;
   DescribeOptions options;
   OptionTable table(about);
@@ -167,7 +167,10 @@ int describe_model(const Arguments& arguments) {
   table.add_config_file();
   table.add("format", &format, "text or json", {1, 1, "NAME"});
   table.add("length", &options.length, "tokens of a sentence, for attention's share of the work");
-  table.add("batch-tokens", &options.batch_tokens, "target tokens of a training batch");
+  table.add("batch-tokens", &options.batch_tokens,
+            "target tokens of a training batch; as many source tokens are assumed");
+  table.add("compute-type", &compute_type, "of the training step's products: float32 or bfloat16");
+  table.add("update-freq", &options.update_freq, "from 2 on the gradients of a batch and their sum are held");
   table.add("ema-decay", &options.ema_decay, "an average of the weights costs their size once more");
   table.section("The model");
   table.add_all(config);
@@ -178,8 +181,13 @@ int describe_model(const Arguments& arguments) {
   check_whole("length", options.length, {1, 1'000'000});
   check_whole("batch-tokens", options.batch_tokens, {1, 100'000'000});
   check_number("ema-decay", options.ema_decay, {0, 1, false, true});
+  check_whole("update-freq", options.update_freq, {1, 1'000'000});
+  check_usage(compute_type == "float32" || compute_type == "bfloat16",
+              "--compute-type: expected float32 or bfloat16, got ", compute_type);
+  options.compute = dtype_of_name(compute_type);
   if (!directory.empty()) {
-    const std::string other = table.given_besides({"model", "format", "length", "batch-tokens", "ema-decay"});
+    const std::string other =
+        table.given_besides({"model", "format", "length", "batch-tokens", "compute-type", "update-freq", "ema-decay"});
     check_usage(other.empty(), "--model ", directory, " has its own settings; leave out ", other);
     config = load_config(directory);
   } else {

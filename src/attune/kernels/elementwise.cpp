@@ -1,16 +1,20 @@
 #include "attune/kernels/elementwise.h"
 
+#include <bit>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "attune/kernels/elementwise.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+// after highway.h
+#include "attune/kernels/bfloat16-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
-void scale_add_range(T* HWY_RESTRICT y, T a, const T* HWY_RESTRICT x, T b, size_t count) {
+void scale_add_range(T* y, T a, const T* x, T b, size_t count) {
   const hn::ScalableTag<T> d;
   const auto va = hn::Set(d, a), vb = hn::Set(d, b);
   const size_t lanes = hn::Lanes(d);
@@ -34,21 +38,21 @@ void scale_add_f64(double* y, double a, const double* x, double b, size_t n) {
 }
 
 void to_bfloat16_range(uint16_t* HWY_RESTRICT y, const float* HWY_RESTRICT x, size_t count) {
-  const hn::ScalableTag<float> df;
-  const hn::RebindToUnsigned<decltype(df)> du;
-  const hn::Rebind<uint16_t, decltype(df)> d16;
-  const size_t lanes = hn::Lanes(df);
+  const hn::ScalableTag<float> d;
+  const hn::Rebind<uint16_t, decltype(d)> d16;
+  const size_t lanes = hn::Lanes(d);
   size_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    const auto full = hn::BitCast(du, hn::LoadU(df, x + i));
-    const auto odd = hn::And(hn::ShiftRight<16>(full), hn::Set(du, 1u));
-    const auto rounded = hn::Add(hn::Add(full, hn::Set(du, 0x7fffu)), odd);
-    const auto magnitude = hn::And(full, hn::Set(du, 0x7fffffffu));
-    const auto quiet = hn::Or(full, hn::Set(du, 0x400000u));
-    const auto chosen = hn::IfThenElse(hn::Gt(magnitude, hn::Set(du, 0x7f800000u)), quiet, rounded);
-    hn::StoreU(hn::TruncateTo(d16, hn::ShiftRight<16>(chosen)), d16, y + i);
-  }
+  for (; i + lanes <= count; i += lanes) hn::StoreU(rounded_bits(d, hn::LoadU(d, x + i)), d16, y + i);
   for (; i < count; ++i) y[i] = BFloat16(x[i]).bits;
+}
+
+void from_bfloat16_range(float* HWY_RESTRICT y, const uint16_t* HWY_RESTRICT x, size_t count) {
+  const hn::ScalableTag<float> d;
+  const hn::Rebind<uint16_t, decltype(d)> d16;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) hn::StoreU(widened(d, hn::LoadU(d16, x + i)), d, y + i);
+  for (; i < count; ++i) y[i] = std::bit_cast<float>(static_cast<uint32_t>(x[i]) << 16);
 }
 
 double sum_of_squares_f32(const float* x, size_t count) {
@@ -87,6 +91,7 @@ namespace attune::kernels {
 HWY_EXPORT(scale_add_f32);
 HWY_EXPORT(scale_add_f64);
 HWY_EXPORT(to_bfloat16_range);
+HWY_EXPORT(from_bfloat16_range);
 HWY_EXPORT(sum_of_squares_f32);
 HWY_EXPORT(sum_of_squares_f64);
 
@@ -152,6 +157,14 @@ void to_bfloat16(std::span<BFloat16> y, std::span<const float> x) {
   static_assert(sizeof(BFloat16) == 2);
   each_block_range(y.size(), [&](int64_t begin, size_t count) {
     HWY_DYNAMIC_DISPATCH(to_bfloat16_range)(reinterpret_cast<uint16_t*>(y.data()) + begin, x.data() + begin, count);
+  });
+}
+
+void from_bfloat16(std::span<float> y, std::span<const BFloat16> x) {
+  check(y.size() == x.size(), "from_bfloat16: ", x.size(), " elements into ", y.size());
+  each_block_range(y.size(), [&](int64_t begin, size_t count) {
+    HWY_DYNAMIC_DISPATCH(from_bfloat16_range)
+    (y.data() + begin, reinterpret_cast<const uint16_t*>(x.data()) + begin, count);
   });
 }
 

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <cmath>
 #include <cstring>
@@ -176,6 +177,23 @@ TEST(Product, weight_gradients_have_the_same_bits_for_any_number_of_threads) {
   }
 }
 
+// Each size has its own primitive; were each to hold its own scratch memory, as oneDNN's default is, this would be 75
+// MB.
+TEST(Product, of_many_sizes_share_their_scratch_memory) {
+  constexpr int64_t in = 256, out = 1024, most = 1024;
+  const std::vector<float> dy(most * out), x(most * in);
+  std::vector<float> dw(in * out);
+  const auto allocated = [] {
+    const auto use = mallinfo2();
+    return static_cast<double>(use.uordblks + use.hblkhd);
+  };
+  const double before = allocated();
+  for (int64_t rows = 16; rows <= most; rows += 16) {
+    product({dy.data(), rows, out, out, true}, {x.data(), rows, in, in}, {dw.data(), out, in, in}, nullptr, {});
+  }
+  EXPECT_LT(allocated() - before, 25e6);
+}
+
 TEST(Elementwise, bfloat16_conversion_rounds_to_nearest_even_and_keeps_nan) {
   std::vector<float> x{1.0f, 1.00390625f, 1.01171875f, -0.0f, INFINITY, NAN, 3.3895314e38f};
   for (int i = 0; i < 100; ++i) x.push_back(static_cast<float>(Rng(1).normal(i)));
@@ -191,6 +209,11 @@ TEST(Elementwise, bfloat16_conversion_rounds_to_nearest_even_and_keeps_nan) {
       EXPECT_EQ(y[i].bits, BFloat16(x[i]).bits);
       EXPECT_LE(std::fabs(back - x[i]), std::fabs(x[i]) / 256);
     }
+  }
+  std::vector<float> back(x.size());
+  from_bfloat16(back, y);
+  for (size_t i = 0; i < x.size(); ++i) {
+    EXPECT_TRUE(back[i] == static_cast<float>(y[i]) || (std::isnan(back[i]) && std::isnan(x[i]))) << i;
   }
   EXPECT_EQ(static_cast<float>(y[1]), 1.0f);  // a tie goes to the even mantissa
   EXPECT_EQ(static_cast<float>(y[2]), 1.015625f);

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <dnnl.hpp>
 #include <map>
+#include <memory>
 #include <unordered_map>
 
 #include "attune/base/check.h"
@@ -69,7 +71,7 @@ dnnl::memory::desc layout(int64_t rows, int64_t columns, int64_t stride, bool tr
 
 struct Primitive {
   dnnl::matmul matmul;
-  dnnl::memory::desc a, b, c, bias;
+  dnnl::memory::desc a, b, c, bias, scratch;
 };
 
 Primitive make_primitive(const Key& key) {
@@ -81,6 +83,7 @@ Primitive make_primitive(const Key& key) {
   result.c = layout(key.m, key.n, key.c_stride, false, Type::f32);
   result.bias = layout(1, key.n, key.n, false, Type::f32);
   dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   if ((key.flags & sums) != 0) {
     dnnl::post_ops after;
     after.append_sum(1.0f);
@@ -97,10 +100,26 @@ Primitive make_primitive(const Key& key) {
   const dnnl::matmul::primitive_desc description(what, attributes, engine());
 #endif
   result.matmul = dnnl::matmul(description);
+  result.scratch = description.scratchpad_desc();
   return result;
 }
 
-// Kept per computing thread: a primitive holds scratch memory that two threads must not share.
+// Memory that a product needs while it runs, one piece a thread: left to itself, every primitive keeps its own, about
+// as large as its operands.
+void* scratch_memory(size_t bytes) {
+  thread_local std::unique_ptr<void, decltype(&std::free)> memory(nullptr, &std::free);
+  thread_local size_t size = 0;
+  if (bytes > size) {
+    constexpr size_t page = 4096;
+    size = (bytes + page - 1) / page * page;
+    memory.reset();  // first: the old one is not needed beside the new one
+    memory.reset(std::aligned_alloc(page, size));
+    check(memory != nullptr, "out of memory: a product needs ", size, " bytes beside its operands");
+  }
+  return memory.get();
+}
+
+// Kept per computing thread, so that finding one needs no lock.
 const Primitive& cached_primitive(const Key& key) {
   thread_local std::map<Key, Primitive> cache;
   auto found = cache.find(key);
@@ -125,6 +144,9 @@ void onednn_block(const Matrix<const T>& a, const Matrix<const T>& b, const Matr
   std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, memory(primitive.a, a.data)},
                                                   {DNNL_ARG_WEIGHTS, memory(primitive.b, b.data)},
                                                   {DNNL_ARG_DST, memory(primitive.c, c.data)}};
+  if (const size_t needed = primitive.scratch.get_size(); needed > 0) {
+    arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(primitive.scratch, scratch_memory(needed)));
+  }
   if (bias != nullptr) {
     arguments.emplace(DNNL_ARG_BIAS, memory(primitive.bias, bias));
   }

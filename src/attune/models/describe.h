@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "attune/base/dtype.h"
 #include "attune/models/config.h"
 #include "attune/tensor/shape.h"
 
@@ -20,14 +21,19 @@ struct ModelDescription {
   // Multiply-adds of matrix products in one forward, for a pair of sentences of `length` tokens each, per token of the
   // side.
   int64_t source_multiply_adds_per_token = 0, target_multiply_adds_per_token = 0;
-  // Bytes that live at the peak of a training step: weights, gradients, Adam's moments, saved activations.
+  // Bytes in tensors at the peak of a training step: weights, gradients and Adam's moments; and all else, which is what
+  // the backward needs of the forward and what it needs itself. Exact to a few percent for attention with ReLU or any
+  // other activation; blocks of tensors round up to an eighth more, and the program itself takes about 50 MB.
   int64_t weight_bytes = 0, training_state_bytes = 0, activation_bytes = 0, training_step_bytes = 0;
 };
 
 struct DescribeOptions {
-  int length = 24;          // tokens of a sentence, for attention's share
-  int batch_tokens = 4096;  // target tokens a batch; as many source tokens are assumed
-  double ema_decay = 0;     // an average of the weights costs their size once more
+  int length = 24;              // tokens of a sentence, for attention's share
+  int batch_tokens = 4096;      // target tokens a batch
+  int source_batch_tokens = 0;  // 0: as many
+  DType compute = DType::float32;
+  int update_freq = 1;   // from 2 on the gradients of a batch and their sum live at the same time
+  double ema_decay = 0;  // an average of the weights costs their size once more
 };
 
 ModelDescription describe(const ModelConfig& config, const DescribeOptions& options = {});

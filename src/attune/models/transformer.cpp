@@ -176,7 +176,7 @@ Tensor Transformer::encode(std::span<const int32_t> source, const Segments& sour
   for (size_t i = 0; i < encoder_.layers.size(); ++i) {
     x = encoder_.layers[i](x, sources, layers.within(static_cast<int>(i)));
   }
-  return encoder_.norm.weight ? encoder_.norm(x) : x;
+  return encoder_.norm.weight ? encoder_.norm(x, pass.compute) : x;
 }
 
 Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {

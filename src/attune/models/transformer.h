@@ -22,7 +22,7 @@ struct Residual {
   // f: normalised input -> what is added
   template <class Fn>
   Tensor operator()(const Tensor& x, const Pass& pass, Fn&& f) const {
-    return pre ? add_residual(x, f(norm(x)), dropout, pass) : norm(add_residual(x, f(x), dropout, pass));
+    return pre ? add_residual(x, f(norm(x, pass.compute)), dropout, pass) : norm(add_residual(x, f(x), dropout, pass));
   }
 
   Norm norm;

@@ -27,9 +27,11 @@ struct FeedForward {
 
   Tensor operator()(const Tensor& x, const Pass& pass) const {
     const ProfileScope scope("feed_forward");
-    const Tensor inner = first(x, pass);
-    const Tensor active = options.gated ? glu(inner, options.activation) : activate(inner, options.activation);
-    return second(drop(active, options.dropout, pass), pass);
+    if (options.gated) {
+      return second(drop(glu(first(x, pass), options.activation), options.dropout, pass), pass);
+    }
+    const LinearOptions inner{.result = pass.compute, .activation = options.activation, .dropout = options.dropout};
+    return second(first(x, pass, inner), pass);
   }
 
   template <class Self, class Each>

@@ -20,9 +20,11 @@ struct Linear {
     }
   }
 
-  // x [rows, in] -> [rows, out]
-  Tensor operator()(const Tensor& x, const Pass& pass) const {
-    return linear(x, weight, bias, {.compute = pass.compute});
+  // x [rows, in] -> [rows, out]; the pass gives compute type and generator.
+  Tensor operator()(const Tensor& x, const Pass& pass, LinearOptions options = {}) const {
+    options.compute = pass.compute;
+    options.rng = pass.dropout;
+    return linear(x, weight, bias, options);
   }
 
   template <class Self, class Each>

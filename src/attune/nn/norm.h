@@ -21,8 +21,10 @@ struct Norm {
     }
   }
 
-  Tensor operator()(const Tensor& x) const {
-    return bias ? layer_norm(x, weight, bias, options) : rms_norm(x, weight, options);
+  // result: bfloat16 where only products read it and they compute in that.
+  Tensor operator()(const Tensor& x, DType result = DType::float32) const {
+    const NormOptions with{options.epsilon, result};
+    return bias ? layer_norm(x, weight, bias, with) : rms_norm(x, weight, with);
   }
 
   template <class Self, class Each>

@@ -31,7 +31,7 @@ HWY_INLINE void with_activation(Activation f, Fn&& fn) {
 }
 
 template <class F, class T>
-void map(T* HWY_RESTRICT y, const T* HWY_RESTRICT x, size_t n) {
+void map(T* y, const T* x, size_t n) {
   const hn::ScalableTag<T> d;
   for (size_t i = 0; i < n; i += hn::Lanes(d)) {
     store(F::value(d, load(d, x + i, n - i)), d, y + i, n - i);
@@ -39,7 +39,7 @@ void map(T* HWY_RESTRICT y, const T* HWY_RESTRICT x, size_t n) {
 }
 
 template <class F, class T>
-void map_backward(T* HWY_RESTRICT dx, const T* HWY_RESTRICT saved, const T* HWY_RESTRICT dy, size_t n) {
+void map_backward(T* dx, const T* saved, const T* dy, size_t n) {
   const hn::ScalableTag<T> d;
   for (size_t i = 0; i < n; i += hn::Lanes(d)) {
     const auto v = load(d, saved + i, n - i);

@@ -7,14 +7,14 @@
 
 namespace attune::cpu {
 
-// y = f(x)
+// y = f(x); y may be x
 template <class T>
 void activate(Activation f, int64_t count, T* y, const T* x);
 
 // Whether the slope is computed from y = f(x) (relu, sigmoid, tanh) instead of from x: what the backward saves.
 bool slope_from_output(Activation f);
 
-// dx = dy f'(x), `saved` being y or x as slope_from_output says
+// dx = dy f'(x), `saved` being y or x as slope_from_output says; dx may be dy
 template <class T>
 void activate_backward(Activation f, int64_t count, T* dx, const T* saved, const T* dy);
 

@@ -125,7 +125,7 @@ Output prepared(const Tensor& hidden, const Tensor& weight, const Tensor& bias, 
     check(hidden.dtype() == DType::float32,
           "linear_cross_entropy: compute type bfloat16 needs float32 tensors, hidden is ", name_of(hidden.dtype()));
     output.hidden = rounded_to_bfloat16(hidden);
-    output.weight = rounded_to_bfloat16(weight);
+    output.weight = rounded_weight(weight);
   } else {
     check(hidden.dtype() == weight.dtype(), "linear_cross_entropy: hidden is ", name_of(hidden.dtype()), ", weight ",
           name_of(weight.dtype()), ", expected the same type");

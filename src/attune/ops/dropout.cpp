@@ -9,13 +9,13 @@
 
 namespace attune {
 
-namespace {
-
-cpu::DropoutMask mask_of(double rate, const Rng& rng) {
+cpu::DropoutMask cpu::mask_of(double rate, const Rng& rng) {
   check(rate >= 0 && rate < 1, "dropout: rate ", rate, " is outside 0 <= rate < 1");
   const double threshold = std::min(std::round(rate * 0x1p32), 0x1p32 - 1);
   return {rng.key(), static_cast<uint32_t>(threshold), 1 / (1 - rate)};
 }
+
+namespace {
 
 // x masked and scaled, + residual if given
 Tensor masked(const cpu::DropoutMask& mask, const Tensor& x, const Tensor& residual) {
@@ -33,7 +33,7 @@ Tensor masked(const cpu::DropoutMask& mask, const Tensor& x, const Tensor& resid
 }  // namespace
 
 Tensor dropout(const Tensor& x, double rate, const Rng& rng) {
-  const cpu::DropoutMask mask = mask_of(rate, rng);
+  const cpu::DropoutMask mask = cpu::mask_of(rate, rng);
   if (rate == 0) {
     return x;
   }
@@ -46,7 +46,7 @@ Tensor dropout(const Tensor& x, double rate, const Rng& rng) {
 Tensor add_dropout(const Tensor& residual, const Tensor& x, double rate, const Rng& rng) {
   check(residual.shape() == x.shape() && residual.dtype() == x.dtype(), "add_dropout: residual is ",
         name_of(residual.dtype()), " ", residual.shape(), " but x is ", name_of(x.dtype()), " ", x.shape().text());
-  const cpu::DropoutMask mask = mask_of(rate, rng);
+  const cpu::DropoutMask mask = cpu::mask_of(rate, rng);
   const ProfileScope scope("add_dropout");
   return differentiable("add_dropout", masked(mask, x, residual), {residual, x},
                         [mask, rate](const Tensor& dy, Adjoints& into) {

@@ -40,8 +40,7 @@ HWY_INLINE V mixed_vector(V z) {
 }
 
 // The 32-bit halves of a vector of draws lie in the order of the elements they belong to.
-void dropout_vectors(const DropoutMask& mask, float* HWY_RESTRICT y, const float* HWY_RESTRICT x,
-                     const float* HWY_RESTRICT residual, size_t begin, size_t n) {
+void dropout_vectors(const DropoutMask& mask, float* y, const float* x, const float* residual, size_t begin, size_t n) {
   const hn::ScalableTag<float> d;
   const hn::ScalableTag<uint32_t> d32;
   const hn::ScalableTag<uint64_t> d64;

@@ -8,6 +8,7 @@ namespace attune {
 
 struct NormOptions {
   double epsilon = 1e-5;
+  DType result = DType::float32;  // bfloat16: y is rounded, as products read it (float32 x only)
 };
 
 // weight, bias [columns]; bias may be not given.

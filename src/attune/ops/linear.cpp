@@ -1,9 +1,10 @@
-// y = x W^T + b;  dx = dy W,  dW = dy^T x,  db = sum of dy's rows.
+// y = f(z), z = x W^T + b;  dz = dy f'(z),  dx = dz W,  dW = dz^T x,  db = sum of dz's rows.
 #include "attune/ops/linear.h"
 
 #include "attune/autograd/tape.h"
 #include "attune/base/profile.h"
 #include "attune/kernels/packed_product.h"
+#include "attune/ops/epilogue_cpu.h"
 #include "attune/ops/row_layout.h"
 #include "attune/tensor/derived.h"
 
@@ -25,50 +26,77 @@ Shape with_columns(const Shape& shape, int64_t columns) {
   return Shape(sizes);
 }
 
-// Operand: the type the products read; T: the type they sum in and write.
+constexpr int64_t row_block = 512;  // rows that are finished while they are in the cache
+
+// What the backward needs. x and weight: as the products read them.
+struct LinearSaved {
+  Tensor x, weight;
+  Tensor finished;  // y or x W^T + b, as the epilogue says
+  Epilogue after;
+};
+
+// T: the type the products sum in; Operand: the one they read. Returns y.
 template <class T, class Operand>
-void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& y) {
+Tensor linear_forward(LinearSaved& saved, const Tensor& bias, const Shape& shape, DType type) {
+  Tensor y = Tensor::empty(shape, type);
   const Tensor shift = bias ? bias.compact() : Tensor();
-  kernels::product(as_operand<Operand>(x), as_operand<Operand>(weight, true), as_result<T>(y),
-                   shift ? shift.pointer<T>() : nullptr, {});
+  const T* first_bias = shift ? shift.pointer<T>() : nullptr;
+  const auto weight = as_operand<Operand>(saved.weight, true);
+  auto x = as_operand<Operand>(saved.x);
+  if (saved.after.nothing() && type == dtype_of<T>()) {
+    kernels::product(x, weight, as_result<T>(y), first_bias, {});
+    return y;
+  }
+  const int64_t rows = y.rows(), columns = y.columns();
+  Tensor flat = y.viewed({rows, columns}), sums = flat;  // the products' results
+  const bool kept = saved.after.saves_input();
+  if (kept || type != dtype_of<T>()) {
+    sums = Tensor::empty({kept ? rows : std::min(rows, row_block), columns}, dtype_of<T>());
+  }
+  for (int64_t first = 0; first < rows; first += row_block) {
+    const int64_t count = std::min(row_block, rows - first);
+    Tensor part = sums.rows_view(sums.rows() == rows ? first : 0, count), to = flat.rows_view(first, count);
+    kernels::product({x.data + first * x.stride, count, x.columns, x.stride}, weight, as_result<T>(part), first_bias,
+                     {});
+    const ProfileScope scope("epilogue");
+    apply_epilogue(saved.after, first, part, to);
+  }
+  saved.finished = kept ? sums : saved.after.saves_result() ? detach(y) : Tensor();
+  return y;
 }
 
 template <class T, class Operand>
-void linear_backward(const Tensor& dy, const Tensor& product_dy, const Tensor& x, const Tensor& weight,
-                     const Shape& x_shape, Adjoints& into) {
+void linear_backward(const LinearSaved& saved, const Tensor& dy, Adjoints& into) {
+  std::optional<Adjoints::Destination> bias;
+  if (into.wants(2)) {
+    bias = into.destination(2);
+  }
+  const bool multiplies = into.wants(0) || into.wants(1);
+  const Tensor dz = epilogue_backward(saved.after, saved.finished, dy, multiplies ? dtype_of<Operand>() : dtype_of<T>(),
+                                      bias ? &*bias : nullptr);
   if (into.wants(0)) {
-    Tensor dx = Tensor::empty(x_shape, dy.dtype());
-    kernels::product(as_operand<Operand>(product_dy), as_operand<Operand>(weight), as_result<T>(dx), nullptr, {});
-    into.add(0, std::move(dx));
+    auto [dx, accumulate] = into.destination(0);
+    kernels::product(as_operand<Operand>(dz), as_operand<Operand>(saved.weight), as_result<T>(dx), nullptr,
+                     {.accumulate = accumulate});
   }
   if (into.wants(1)) {
     auto [dw, accumulate] = into.destination(1);
-    kernels::product(as_operand<Operand>(product_dy, true), as_operand<Operand>(x), as_result<T>(dw), nullptr,
+    kernels::product(as_operand<Operand>(dz, true), as_operand<Operand>(saved.x), as_result<T>(dw), nullptr,
                      {.accumulate = accumulate});
-  }
-  if (into.wants(2)) {
-    auto [db, accumulate] = into.destination(2);
-    column_sums(dy, db, {.accumulate = accumulate});
   }
 }
 
-Tensor linear_rounded(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  check(x.dtype() == DType::float32 && (!bias || bias.dtype() == DType::float32),
-        "linear: compute type bfloat16 needs float32 tensors, x is ", name_of(x.dtype()));
-  const Tensor x16 = rounded_to_bfloat16(x), w16 = rounded_to_bfloat16(weight);
-  Tensor y = Tensor::empty(with_columns(x.shape(), weight.size(0)), DType::float32);
-  linear_forward<float, BFloat16>(x16, w16, bias, y);
-  // saved: the rounded operands, so that the backward rounds only dy
-  return differentiable("linear", y, {x, weight, bias},
-                        [x16, w16, shape = x.shape()](const Tensor& dy, Adjoints& into) {
-                          const Tensor even = with_even_rows(dy);
-                          const Tensor dy16 = into.wants(0) || into.wants(1) ? rounded_to_bfloat16(even) : Tensor();
-                          linear_backward<float, BFloat16>(even, dy16, x16, w16, shape, into);
-                        });
+// The operands, as Operand holds them, are in `saved`.
+template <class T, class Operand>
+Tensor finished_linear(LinearSaved saved, const Tensor& x, const Tensor& weight, const Tensor& bias, DType type) {
+  const Tensor y = linear_forward<T, Operand>(saved, bias, with_columns(x.shape(), weight.size(0)), type);
+  return differentiable("linear", y, {x, weight, bias}, [saved = std::move(saved)](const Tensor& dy, Adjoints& into) {
+    linear_backward<T, Operand>(saved, dy, into);
+  });
 }
 
 // Without a tape the weight is used again as it is, step after step: packed once, it is read faster.
-Tensor linear_packed(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+Tensor linear_packed(const Tensor& x, const Tensor& weight, const Tensor& bias, const Epilogue& after) {
   const Tensor rows = with_even_rows(x), shift = bias ? bias.compact() : Tensor();
   const auto packed = derived<kernels::PackedWeight>(weight, [&] {
     const Tensor even = with_even_rows(weight);
@@ -78,6 +106,9 @@ Tensor linear_packed(const Tensor& x, const Tensor& weight, const Tensor& bias) 
   Tensor y = Tensor::empty(with_columns(x.shape(), weight.size(0)), DType::float32);
   kernels::product({rows.pointer<float>(), rows.rows(), row_stride(rows)}, *packed,
                    shift ? shift.pointer<float>() : nullptr, y.pointer<float>());
+  if (!after.nothing()) {
+    apply_epilogue(after, 0, y, y);
+  }
   return y;
 }
 
@@ -86,23 +117,26 @@ Tensor linear_packed(const Tensor& x, const Tensor& weight, const Tensor& bias) 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options) {
   const ProfileScope scope("linear");
   check_shapes(x, weight, bias);
+  Epilogue after{options.activation, {}};
+  if (options.rng && options.dropout != 0) {
+    after.mask = cpu::mask_of(options.dropout, *options.rng);
+  }
   if (options.compute == DType::bfloat16 || weight.dtype() == DType::bfloat16) {
-    return linear_rounded(x, weight, bias);
+    check((x.dtype() == DType::float32 || x.dtype() == DType::bfloat16) && (!bias || bias.dtype() == DType::float32),
+          "linear: compute type bfloat16 needs float32 tensors, x is ", name_of(x.dtype()));
+    return finished_linear<float, BFloat16>({detach(rounded_to_bfloat16(x)), detach(rounded_weight(weight)), {}, after},
+                                            x, weight, bias, options.result);
   }
   check(x.dtype() == weight.dtype() && (!bias || bias.dtype() == x.dtype()), "linear: x is ", name_of(x.dtype()),
         ", weight ", name_of(weight.dtype()), ", expected the same type");
+  check(options.result != DType::bfloat16, "linear: a bfloat16 result needs the compute type bfloat16");
   if (x.dtype() == DType::float32 && !recording({&x, &weight, &bias})) {
-    return linear_packed(x, weight, bias);
+    return linear_packed(x, weight, bias, after);
   }
   return dispatch_floating(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const Tensor even_x = detach(with_even_rows(x)), even_weight = detach(with_even_rows(weight));
-    Tensor y = Tensor::empty(with_columns(x.shape(), weight.size(0)), x.dtype());
-    linear_forward<T, T>(even_x, even_weight, bias, y);
-    return differentiable("linear", y, {x, weight, bias}, [even_x, even_weight](const Tensor& dy, Adjoints& into) {
-      const Tensor even = with_even_rows(dy);
-      linear_backward<T, T>(even, even, even_x, even_weight, even_x.shape(), into);
-    });
+    return finished_linear<T, T>({detach(with_even_rows(x)), detach(with_even_rows(weight)), {}, after}, x, weight,
+                                 bias, x.dtype());
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "attune/ops/norm_cpu.cpp"
@@ -51,8 +52,8 @@ RowStatistics<T> statistics_of(const T* HWY_RESTRICT x, size_t n, double epsilon
   return {mean, static_cast<T>(correction), static_cast<T>(1 / std::sqrt(variance + epsilon))};
 }
 
-template <class T>
-void norm_rows(T* HWY_RESTRICT y, RowStatistics<T>* HWY_RESTRICT statistics, const T* HWY_RESTRICT x,
+template <class T, class Y>
+void norm_rows(Y* HWY_RESTRICT y, RowStatistics<T>* HWY_RESTRICT statistics, const T* HWY_RESTRICT x,
                const T* HWY_RESTRICT weight, const T* HWY_RESTRICT bias, const NormRows& size, size_t rows) {
   const hn::ScalableTag<T> d;
   const auto n = static_cast<size_t>(size.columns);
@@ -100,7 +101,8 @@ void norm_backward_rows(const NormGradients<T>& into, const T* HWY_RESTRICT x,
     for (size_t i = 0; i < n; i += hn::Lanes(d)) {
       const auto u = hn::Mul(hn::Sub(hn::Sub(load(d, x + i, n - i), mean), correction), inverse);
       const auto g = hn::Mul(load(d, dy + i, n - i), load(d, weight + i, n - i));
-      store(hn::Mul(inverse, hn::NegMulAdd(u, mean_gu, hn::Sub(g, mean_g))), d, dx + i, n - i);
+      const auto before = into.add_to_x ? load(d, dx + i, n - i) : hn::Zero(d);
+      store(hn::MulAdd(inverse, hn::NegMulAdd(u, mean_gu, hn::Sub(g, mean_g)), before), d, dx + i, n - i);
     }
     dx += n;
   }
@@ -108,6 +110,10 @@ void norm_backward_rows(const NormGradients<T>& into, const T* HWY_RESTRICT x,
 
 void norm_f32(float* y, RowStatistics<float>* statistics, const float* x, const float* weight, const float* bias,
               const NormRows& size, size_t rows) {
+  norm_rows(y, statistics, x, weight, bias, size, rows);
+}
+void norm_bf16(BFloat16* y, RowStatistics<float>* statistics, const float* x, const float* weight, const float* bias,
+               const NormRows& size, size_t rows) {
   norm_rows(y, statistics, x, weight, bias, size, rows);
 }
 void norm_f64(double* y, RowStatistics<double>* statistics, const double* x, const double* weight, const double* bias,
@@ -133,18 +139,21 @@ HWY_AFTER_NAMESPACE();
 
 namespace attune::cpu {
 HWY_EXPORT(norm_f32);
+HWY_EXPORT(norm_bf16);
 HWY_EXPORT(norm_f64);
 HWY_EXPORT(norm_backward_f32);
 HWY_EXPORT(norm_backward_f64);
 
-template <class T>
-void norm(const NormRows& size, T* y, RowStatistics<T>* statistics, const T* x, const T* weight, const T* bias) {
+template <class T, class Y>
+void norm(const NormRows& size, Y* y, RowStatistics<T>* statistics, const T* x, const T* weight, const T* bias) {
   if (size.columns == 0) return;
   parallel_for(size.rows, std::max<int64_t>(1, 16384 / size.columns), [&](int64_t begin, int64_t end) {
     RowStatistics<T>* kept = statistics != nullptr ? statistics + begin : nullptr;
     const int64_t at = begin * size.columns;
     const auto rows = static_cast<size_t>(end - begin);
-    if constexpr (sizeof(T) == 4) {
+    if constexpr (std::is_same_v<Y, BFloat16>) {
+      HWY_DYNAMIC_DISPATCH(norm_bf16)(y + at, kept, x + at, weight, bias, size, rows);
+    } else if constexpr (sizeof(T) == 4) {
       HWY_DYNAMIC_DISPATCH(norm_f32)(y + at, kept, x + at, weight, bias, size, rows);
     } else {
       HWY_DYNAMIC_DISPATCH(norm_f64)(y + at, kept, x + at, weight, bias, size, rows);
@@ -182,8 +191,12 @@ void norm_backward(const NormRows& size, const NormGradients<T>& into, const T* 
       const int64_t row = chunk * chunk_rows, at = row * size.columns;
       const auto rows = static_cast<size_t>(std::min(chunk_rows, size.rows - row));
       T* part = parts.empty() ? nullptr : parts.data() + static_cast<size_t>(chunk) * 2 * columns;
-      const NormGradients<T> here{into.x != nullptr ? into.x + at : nullptr, into.weight != nullptr ? part : nullptr,
-                                  into.bias != nullptr ? part + columns : nullptr, true, true};
+      const NormGradients<T> here{into.x != nullptr ? into.x + at : nullptr,
+                                  into.weight != nullptr ? part : nullptr,
+                                  into.bias != nullptr ? part + columns : nullptr,
+                                  into.add_to_x,
+                                  true,
+                                  true};
       if constexpr (sizeof(T) == 4) {
         HWY_DYNAMIC_DISPATCH(norm_backward_f32)(here, x + at, statistics + row, weight, dy + at, size, rows);
       } else {
@@ -195,9 +208,12 @@ void norm_backward(const NormRows& size, const NormGradients<T>& into, const T* 
   sum_chunks(into.bias, into.add_to_bias, parts, columns, 2 * columns, columns);
 }
 
-template void norm<float>(const NormRows&, float*, RowStatistics<float>*, const float*, const float*, const float*);
-template void norm<double>(const NormRows&, double*, RowStatistics<double>*, const double*, const double*,
-                           const double*);
+template void norm<float, float>(const NormRows&, float*, RowStatistics<float>*, const float*, const float*,
+                                 const float*);
+template void norm<float, BFloat16>(const NormRows&, BFloat16*, RowStatistics<float>*, const float*, const float*,
+                                    const float*);
+template void norm<double, double>(const NormRows&, double*, RowStatistics<double>*, const double*, const double*,
+                                   const double*);
 template void norm_backward<float>(const NormRows&, const NormGradients<float>&, const float*,
                                    const RowStatistics<float>*, const float*, const float*);
 template void norm_backward<double>(const NormRows&, const NormGradients<double>&, const double*,

@@ -18,17 +18,17 @@ struct RowStatistics {
   T mean, correction, inverse;
 };
 
-// `statistics` [rows] or null, `bias` [columns] or null.
-template <class T>
-void norm(const NormRows& size, T* y, RowStatistics<T>* statistics, const T* x, const T* weight, const T* bias);
+// `statistics` [rows] or null, `bias` [columns] or null. Y: T, or BFloat16 for float, rounded.
+template <class T, class Y>
+void norm(const NormRows& size, Y* y, RowStatistics<T>* statistics, const T* x, const T* weight, const T* bias);
 
-// Where the gradients go; null: not wanted. The weight's and the bias's are overwritten, or added to.
+// Where the gradients go; null: not wanted. They are overwritten, or added to.
 template <class T>
 struct NormGradients {
   T* x;
   T* weight;
   T* bias;
-  bool add_to_weight, add_to_bias;
+  bool add_to_x, add_to_weight, add_to_bias;
 };
 // The sums over rows are taken in fixed chunks in a fixed order: the same bits for any number of threads.
 template <class T>

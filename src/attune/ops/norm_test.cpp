@@ -5,7 +5,9 @@
 #include "attune/autograd/gradient_check.h"
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
+#include "attune/ops/arithmetic.h"
 #include "attune/ops/layer_norm.h"
+#include "attune/ops/op_checks.h"
 #include "attune/ops/rms_norm.h"
 
 namespace attune {
@@ -147,6 +149,38 @@ TEST(Norm, writes_parameter_gradients_where_they_belong) {
     EXPECT_NE(single.at(j), 0.0);
     EXPECT_DOUBLE_EQ(both.at(j), 2 * single.at(j));
   }
+}
+
+TEST(Norm, rounds_its_result_to_bfloat16_and_not_its_gradients) {
+  for (const int64_t n : {1, 7, 256}) {
+    const Tensor x = random_tensor({66, n}, Rng(1), DType::float32),
+                 weight = random_tensor({n}, Rng(2), DType::float32), bias = random_tensor({n}, Rng(3), DType::float32);
+    const auto norm_with = [&](DType result) {
+      return testing::run([&](auto& v) { return layer_norm(v[0], v[1], v[2], {.result = result}); }, {x, weight, bias});
+    };
+    const Tensor plain = layer_norm(x, weight, bias),
+                 rounded = layer_norm(x, weight, bias, {.result = DType::bfloat16});
+    EXPECT_TRUE(testing::same_bits(rounded, plain.to(DType::bfloat16)));
+    EXPECT_TRUE(
+        testing::same_bits(rms_norm(x, weight, {.result = DType::bfloat16}), rms_norm(x, weight).to(DType::bfloat16)));
+    Tape tape;
+    tape.watch(x);
+    const std::vector<Tensor> ys{layer_norm(x, weight, bias, {.result = DType::bfloat16})};
+    const std::vector<Tensor> seeds{random_tensor(x.shape(), Rng(77), DType::float32)};
+    EXPECT_TRUE(testing::same_bits(tape.backward(ys, seeds).of(x), norm_with(DType::float32)[1])) << n;
+  }
+  EXPECT_EQ(testing::error_of([] {
+              layer_norm(Tensor::zeros({2, 3}, DType::float64), Tensor::zeros({3}, DType::float64), {},
+                         {.result = DType::bfloat16});
+            }),
+            "layer_norm: a bfloat16 result needs a float32 x, found float64");
+}
+
+TEST(Norm, adds_its_gradient_to_what_a_residual_gave) {
+  const auto residual = [](auto& v) { return add(v[0], layer_norm(v[0], v[1], v[2])); };
+  testing::check_op(residual, {random_tensor({5, 6}, Rng(1)), random_tensor({6}, Rng(2)), random_tensor({6}, Rng(3))});
+  testing::check_op(residual,
+                    {random_tensor({70, 19}, Rng(1)), random_tensor({19}, Rng(2)), random_tensor({19}, Rng(3))});
 }
 
 TEST(Norm, refuses_a_weight_of_another_width_and_names_both) {

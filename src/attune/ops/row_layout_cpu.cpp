@@ -3,6 +3,7 @@
 
 #include "attune/base/profile.h"
 #include "attune/ops/row_layout.h"
+#include "attune/ops/row_layout_cpu.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "attune/ops/row_layout_cpu.cpp"
@@ -61,6 +62,17 @@ namespace attune {
 HWY_EXPORT(column_sums_f32);
 HWY_EXPORT(column_sums_f64);
 
+template <class T>
+void cpu::column_sums(const T* x, int64_t rows, int64_t columns, int64_t stride, T* into, bool accumulate) {
+  if constexpr (sizeof(T) == 4) {
+    HWY_DYNAMIC_DISPATCH(column_sums_f32)(x, rows, columns, stride, into, accumulate);
+  } else {
+    HWY_DYNAMIC_DISPATCH(column_sums_f64)(x, rows, columns, stride, into, accumulate);
+  }
+}
+template void cpu::column_sums<float>(const float*, int64_t, int64_t, int64_t, float*, bool);
+template void cpu::column_sums<double>(const double*, int64_t, int64_t, int64_t, double*, bool);
+
 void column_sums(const Tensor& x, Tensor& into, const ColumnSumOptions& options) {
   const ProfileScope scope("column_sums");
   scope.count(0, x.bytes() + into.bytes());
@@ -77,11 +89,7 @@ void column_sums(const Tensor& x, Tensor& into, const ColumnSumOptions& options)
     T* to = into.pointer<T>();
     parallel_for(blocks, std::max<int64_t>(1, 512 / (rows + 1)), [&](int64_t begin, int64_t end) {
       const int64_t first = begin * block, count = std::min(end * block, x.columns()) - first;
-      if constexpr (sizeof(T) == 4) {
-        HWY_DYNAMIC_DISPATCH(column_sums_f32)(from + first, rows, count, stride, to + first, options.accumulate);
-      } else {
-        HWY_DYNAMIC_DISPATCH(column_sums_f64)(from + first, rows, count, stride, to + first, options.accumulate);
-      }
+      cpu::column_sums<T>(from + first, rows, count, stride, to + first, options.accumulate);
     });
   });
 }

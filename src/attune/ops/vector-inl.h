@@ -13,6 +13,9 @@
 
 #include <cstring>
 
+#include "attune/base/dtype.h"
+#include "attune/kernels/bfloat16-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -43,6 +46,13 @@ HWY_INLINE void store(hn::Vec<D> v, D d, hn::TFromD<D>* p, size_t count) {
   HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(d)];
   hn::Store(v, d, lanes);
   std::memcpy(p, lanes, count * sizeof(hn::TFromD<D>));
+}
+
+// The same, rounded.
+template <class D>
+HWY_INLINE void store(hn::Vec<D> v, D d, BFloat16* p, size_t count) {
+  const hn::Rebind<uint16_t, D> d16;
+  store(kernels::HWY_NAMESPACE::rounded_bits(d, v), d16, reinterpret_cast<uint16_t*>(p), count);
 }
 
 // exp(x) for x <= 0 or NaN (which stays NaN; Highway's own turns it into 0).

@@ -1,5 +1,7 @@
-// Memory of tensors. Freed blocks are kept by size class and handed out again, so a training step allocates nothing
-// once its sizes have been seen. Blocks are 64-byte aligned (a cache line and an AVX-512 register).
+// Memory of tensors. Freed blocks are kept and handed out again, to a tensor of half their size as well, so that a
+// training step allocates nothing once the largest batch has been seen; and never more is kept than tensors once held
+// at the same time. Blocks are 64-byte aligned (a cache line and an AVX-512 register), large ones lie in huge pages
+// where the system has some.
 #pragma once
 
 #include <atomic>
@@ -46,16 +48,17 @@ class Storage {
  private:
   struct Derived;
   std::byte* data_ = nullptr;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0, block_ = 0;  // asked for; of the block
   std::atomic<uint64_t> version_ = 0;
   mutable std::mutex lock_;
   mutable std::unique_ptr<Derived> derived_;
 };
 
 struct MemoryUse {
-  int64_t in_use = 0;  // bytes in live storages
-  int64_t peak = 0;    // the most since reset_peak_memory()
-  int64_t cached = 0;  // bytes kept for reuse
+  int64_t in_use = 0;       // bytes in live storages, as they were asked for
+  int64_t peak = 0;         // the most since reset_peak_memory()
+  int64_t cached = 0;       // bytes kept for reuse
+  int64_t allocations = 0;  // blocks that were asked of the system, ever
 };
 MemoryUse memory_use();
 void reset_peak_memory();

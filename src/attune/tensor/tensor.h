@@ -84,7 +84,8 @@ class Tensor {
   void copy_from(const Tensor& other);  // same shape; converts; counts as a change
 
   Storage* storage() const { return storage_.get(); }
-  int64_t offset() const { return offset_; }  // in elements
+  bool shares_storage() const { return storage_.use_count() > 1; }  // whether another tensor holds the same elements
+  int64_t offset() const { return offset_; }                        // in elements
   // The tape's mark: which node made this tensor (autograd/tape.h). 0 = none.
   uint64_t node() const { return node_; }
   void set_node(uint64_t node) { node_ = node; }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "attune/base/profile.h"
+#include "attune/kernels/elementwise.h"
 #include "attune/train/optimizer_kernels.h"
 #include "attune/train/options.h"
 
@@ -76,6 +77,15 @@ void Optimizer::step(Tensor& parameters, const Tensor& gradient, const Step& ste
     kernels::adam<T>(parameters.data<T>(), gradient.data<T>(), m_.data<T>(), v_.data<T>(), with);
   });
   parameters.storage()->changed();
+}
+
+double norm_of(const Tensor& flat) {
+  const ProfileScope scope("norm");
+  scope.count(0, flat.bytes());
+  return dispatch_floating(flat.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    return std::sqrt(kernels::sum_of_squares<T>(flat.data<T>()));
+  });
 }
 
 void update_moving_average(Tensor& mean, const Tensor& x, double decay, int64_t update) {

@@ -45,6 +45,9 @@ class Optimizer {
   int64_t steps_ = 0;
 };
 
+// The Euclidean norm of a flat buffer: what clipping goes by.
+double norm_of(const Tensor& flat);
+
 // mean = d mean + (1 - d) x with d = min(decay, (1 + update) / (10 + update)), so that the start is soon forgotten.
 void update_moving_average(Tensor& mean, const Tensor& x, double decay, int64_t update);
 

@@ -1,6 +1,7 @@
 #include "attune/train/report.h"
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +11,21 @@
 #include "attune/tensor/atomic_file.h"
 
 namespace attune {
+
+Report report_of(const TrainState& state, int64_t epoch) {
+  const Interval& of = state.reported;
+  Report report;
+  report.update = state.update;
+  report.epoch = epoch;
+  report.loss = per(of.loss, of.target_tokens);
+  report.nll = per(of.nll, of.target_tokens);
+  report.perplexity = std::exp(report.nll);
+  report.learning_rate = of.learning_rate;
+  report.gradient_norm = per(of.gradient_norm, of.updates);
+  report.tokens_per_second = of.seconds > 0 ? static_cast<double>(of.tokens) / of.seconds : 0;
+  report.seconds = state.seconds;
+  return report;
+}
 
 std::string to_json(const Report& report) {
   nlohmann::ordered_json json = {{"update", report.update},

@@ -33,6 +33,14 @@ struct Progress {
   double seconds = 0;
 };
 
+// A sum over `count` things for one of them; 0 when there are none.
+inline double per(double sum, int64_t count) {
+  return count > 0 ? sum / static_cast<double>(count) : 0;
+}
+
+// What the updates of state.reported were like.
+Report report_of(const TrainState& state, int64_t epoch);
+
 std::string to_json(const Report& report);  // one line without its end
 
 class ReportLog {

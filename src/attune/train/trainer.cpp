@@ -7,10 +7,10 @@
 #include "attune/autograd/parameter_files.h"
 #include "attune/base/parallel.h"
 #include "attune/base/profile.h"
-#include "attune/kernels/elementwise.h"
 #include "attune/tensor/safetensors.h"
 #include "attune/train/checkpoint.h"
 #include "attune/train/final_model.h"
+#include "attune/train/limit.h"
 #include "attune/train/optimizer.h"
 #include "attune/train/resume.h"
 #include "attune/train/schedule.h"
@@ -20,19 +20,6 @@ namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
-
-double norm_of(const Tensor& flat) {
-  const ProfileScope scope("norm");
-  scope.count(0, flat.bytes());
-  return dispatch_floating(flat.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    return std::sqrt(kernels::sum_of_squares<T>(flat.data<T>()));
-  });
-}
-
-double per(double sum, int64_t count) {
-  return count > 0 ? sum / static_cast<double>(count) : 0;
-}
 
 class Trainer {
  public:
@@ -55,7 +42,7 @@ class Trainer {
  private:
   bool resume();
   void restore(const Checkpoint& checkpoint);
-  std::string limit() const;
+  std::string limit() const { return reached_limit(options_, state_); }
 
   struct Place {
     int64_t epoch;
@@ -97,23 +84,6 @@ class Trainer {
   TrainResult result_;
   int64_t saved_update_ = -1;
 };
-
-// Why the run is over; empty while it is not.
-std::string Trainer::limit() const {
-  if (options_.max_update > 0 && state_.update >= options_.max_update) {
-    return "max-update";
-  }
-  if (options_.max_epoch > 0 && state_.epoch >= options_.max_epoch) {
-    return "max-epoch";
-  }
-  if (options_.max_minutes > 0 && state_.seconds >= 60 * options_.max_minutes) {
-    return "max-minutes";
-  }
-  if (options_.patience > 0 && state_.without_improvement >= options_.patience) {
-    return "patience";
-  }
-  return "";
-}
 
 TrainResult Trainer::train() {
   const bool finished = has_finished_run(run_.directory);
@@ -299,18 +269,7 @@ Report Trainer::report_of_interval(int64_t epoch) {
     state_.reported = state_.interval;
     state_.interval = {};
   }
-  const Interval& of = state_.reported;
-  Report report;
-  report.update = state_.update;
-  report.epoch = epoch;
-  report.loss = per(of.loss, of.target_tokens);
-  report.nll = per(of.nll, of.target_tokens);
-  report.perplexity = std::exp(report.nll);
-  report.learning_rate = of.learning_rate;
-  report.gradient_norm = per(of.gradient_norm, of.updates);
-  report.tokens_per_second = of.seconds > 0 ? static_cast<double>(of.tokens) / of.seconds : 0;
-  report.seconds = state_.seconds;
-  return report;
+  return report_of(state_, epoch);
 }
 
 void Trainer::emit(const Report& report) {

@@ -1,0 +1,113 @@
+// The memory of a training step: what describe() says beforehand against what the storage counts, and that steps take
+// no new memory.
+#include <gtest/gtest.h>
+
+#include "attune/models/describe.h"
+#include "attune/nn/initialise.h"
+#include "attune/train/optimizer.h"
+#include "attune/train/update.h"
+
+namespace attune {
+namespace {
+
+ModelConfig base() {
+  ModelConfig config;
+  config.encoder_layers = config.decoder_layers = 3;
+  config.width = 64, config.heads = 4, config.feed_forward = 256;
+  config.source_vocabulary = config.target_vocabulary = 500;
+  config.dropout = 0.1;
+  return config;
+}
+
+Batch batch_of(int sentences, int source, int target) {
+  const std::vector<Example> all(static_cast<size_t>(sentences), {std::vector<int>(static_cast<size_t>(source), 7),
+                                                                  std::vector<int>(static_cast<size_t>(target), 9)});
+  std::vector<int> every(all.size());
+  for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<int>(i);
+  return make_batch(all, every);
+}
+
+struct Training {
+  Training(const ModelConfig& config, const char* compute) : model(make_model(config)) {
+    options.compute_type = compute;
+    model->parameters().allocate();
+    initialise(model->parameters(), Rng(1));
+    optimizer.emplace(OptimizerOptions{}, model->parameters().flat_elements(), DType::float32);
+  }
+  void step(const std::vector<Batch>& batches) {
+    UpdateGradient gradient;
+    ++update;
+    for (size_t i = 0; i < batches.size(); ++i) {
+      add_batch(gradient, *model, batches[i], options, {update, static_cast<int>(i)});
+    }
+    Tensor flat = model->parameters().flat();
+    optimizer->step(flat, gradient.sum->flat(), {1e-4, 1e-3});
+  }
+  std::unique_ptr<Model> model;
+  TrainOptions options;
+  std::optional<Optimizer> optimizer;
+  int64_t update = 0;
+};
+
+void expect_described(const ModelConfig& config, const char* compute, int update_freq = 1) {
+  const Batch batch = batch_of(40, 21, 24);
+  release_cached_memory();
+  const int64_t before = memory_use().in_use;
+  Training training(config, compute);
+  reset_peak_memory();
+  for (int i = 0; i < 2; ++i) {
+    training.step(std::vector<Batch>(static_cast<size_t>(update_freq), batch));
+  }
+  const auto measured = static_cast<double>(memory_use().peak - before);
+  DescribeOptions options;
+  options.batch_tokens = static_cast<int>(batch.target_tokens());
+  options.source_batch_tokens = static_cast<int>(batch.source_tokens());
+  options.compute = dtype_of_name(compute);
+  options.update_freq = update_freq;
+  const auto said = static_cast<double>(describe(config, options).training_step_bytes);
+  EXPECT_NEAR(said / measured, 1, 0.1) << compute << ": " << said << " bytes said, " << measured << " measured";
+}
+
+TEST(StepMemory, is_what_describe_said_within_a_tenth) {
+  for (const char* compute : {"float32", "bfloat16"}) {
+    const auto check = [&](const char* what, const auto& change) {
+      SCOPED_TRACE(what);
+      ModelConfig config = base();
+      change(config);
+      expect_described(config, compute);
+    };
+    check("as it is", [](ModelConfig&) {});
+    check("no dropout", [](ModelConfig& c) { c.dropout = 0; });
+    check("one vocabulary", [](ModelConfig& c) { c.tied_embeddings = "all"; });
+    check("a large vocabulary", [](ModelConfig& c) { c.source_vocabulary = c.target_vocabulary = 8000; });
+    check("untied", [](ModelConfig& c) { c.tied_embeddings = "none", c.target_vocabulary = 3000; });
+    check("post-norm", [](ModelConfig& c) { c.norm_position = "post"; });
+    check("gelu", [](ModelConfig& c) { c.activation = "gelu"; });
+    check("gated", [](ModelConfig& c) { c.activation = "silu", c.gated_feed_forward = true; });
+    check("deep encoder", [](ModelConfig& c) { c.encoder_layers = 6, c.decoder_layers = 1; });
+    check("wide", [](ModelConfig& c) { c.width = 128, c.heads = 8, c.feed_forward = 128; });
+    check("narrow inner layer", [](ModelConfig& c) { c.feed_forward = 64; });
+  }
+  expect_described(base(), "float32", 3);
+}
+
+TEST(StepMemory, is_not_asked_for_again_once_the_batches_have_come_by_a_few_times) {
+  if (!reuses_storage) GTEST_SKIP();
+  for (const char* compute : {"float32", "bfloat16"}) {
+    release_cached_memory();
+    Training training(base(), compute);
+    const std::vector<std::vector<Batch>> updates{
+        {batch_of(40, 24, 24)}, {batch_of(33, 21, 27)}, {batch_of(38, 25, 22)}};
+    for (int round = 0; round < 6; ++round) {  // until blocks of the largest sizes are there
+      for (const auto& batches : updates) training.step(batches);
+    }
+    const int64_t allocations = memory_use().allocations;
+    for (int round = 0; round < 2; ++round) {
+      for (const auto& batches : updates) training.step(batches);
+    }
+    EXPECT_EQ(memory_use().allocations, allocations) << compute;
+  }
+}
+
+}  // namespace
+}  // namespace attune
