@@ -95,7 +95,8 @@ class BackwardItem {
   // that sees no other then gets exactly no gradient, as it should.
   void subtract_dots(int head, int first, int count) {
     const Floats d;
-    const auto dout = strided<T>(to_.dout), out = strided<T>(to_.out);
+    const auto dout = strided<float>(to_.dout);
+    const auto out = strided<T>(to_.out);
     pack_across(dout.at(first_query_ + first, head), dout.row, count, values_, values_across_);
     pack_across(out.at(first_query_ + first, head), out.row, count, values_, out_across_);
     for (int n = 0; n < count; n += lanes) {
@@ -151,7 +152,8 @@ class BackwardItem {
       rows[r].dropout = dropout_[static_cast<size_t>(row_of(head, first + r))];
     }
     if (!packed_) pack(block);
-    const auto q = strided<T>(in_.q), dout = strided<T>(to_.dout);
+    const auto q = strided<T>(in_.q);
+    const auto dout = strided<float>(to_.dout);
     pack_rows(q.at(first_query_ + first, head), q.row, count, depth_, q_, padded_depth_);
     pack_rows(dout.at(first_query_ + first, head), dout.row, count, values_, dout_, padded_values_);
     // What hidden pairs multiply by 0 must be finite.

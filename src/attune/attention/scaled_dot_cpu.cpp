@@ -107,7 +107,7 @@ FusedGradients fused_backward(const Fused& in, const FusedForward& forward, cons
   const Tensor dl = dlse ? dlse.compact() : Tensor();
   BackwardOut to{};
   to.out = forward.out;
-  to.dout = dout ? dout : Tensor::zeros(forward.out.shape(), forward.out.dtype());
+  to.dout = dout ? dout : Tensor::zeros(forward.out.shape());
   to.statistics = forward.statistics.pointer<float>();
   to.dlse = dl ? dl.pointer<float>() : nullptr;
   BackwardOut queries = to, keys = to;
@@ -152,7 +152,6 @@ FusedGradients fused_backward(const Fused& in, const FusedForward& forward, cons
       }
     }
   }
-  for (Tensor* x : {&result.q, &result.k, &result.v}) *x = x->to(in.q.dtype());
   return result;
 }
 
