@@ -287,6 +287,18 @@ TEST_F(CommandLine, profiles_a_command_that_fails_and_says_where_its_file_cannot
   EXPECT_NE(unwritten.err.find("error: nowhere/p.json"), std::string::npos) << unwritten.err;
 }
 
+TEST_F(CommandLine, measures_attention_in_both_types) {
+  for (const std::string dtype : {"float32", "bfloat16"}) {
+    const Ran ran = place->run(
+        "bench attention --batch 2 --heads 2 --length 20 --head-dim 16 --seconds 0 --format json --dtype " + dtype);
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    const auto json = nlohmann::json::parse(ran.out);
+    for (const char* key : {"forward_gflops", "backward_gflops", "sgemm_gflops"}) {
+      EXPECT_GT(json[key].get<double>(), 0) << key;
+    }
+  }
+}
+
 TEST_F(CommandLine, describes_a_config_without_making_the_model) {
   const Ran ran = place->run("describe --config good.toml --format json --encoder-layers 2 --decoder-layers 1");
   ASSERT_EQ(ran.code, 0) << ran.err;

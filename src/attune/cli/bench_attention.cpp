@@ -8,6 +8,7 @@
 #include "attune/attention/scaled_dot.h"
 #include "attune/autograd/tape.h"
 #include "attune/base/check.h"
+#include "attune/base/option_checks.h"
 #include "attune/base/parallel.h"
 #include "attune/cli/bench.h"
 #include "attune/cli/console.h"
@@ -82,7 +83,7 @@ Figures measure(const Setting& setting, double seconds) {
   const Tensor q = random({rows, setting.heads, setting.head_dim}, 1, dtype);
   const Tensor k = random({rows, setting.kv_heads, setting.head_dim}, 2, dtype);
   const Tensor v = random({rows, setting.kv_heads, setting.head_dim}, 3, dtype);
-  const Tensor dout = random({rows, setting.heads, setting.head_dim}, 4, dtype);
+  const Tensor dout = random({rows, setting.heads, setting.head_dim}, 4, DType::float32);  // as every gradient
   const attention::Options options{.mask = {.causal = setting.causal}};
   Figures figures;
   for (int s = 0; s < segments.count(); ++s) {
@@ -131,14 +132,11 @@ std::vector<int> lengths_of(const std::string& path, int count) {
 }
 
 void check_setting(const Setting& setting) {
-  const auto check_count = [](const char* flag, int value, int most) {
-    check_usage(value >= 1 && value <= most, flag, ": expected 1 to ", most, ", got ", value);
-  };
-  check_count("--batch", setting.batch, 100'000);
-  check_count("--heads", setting.heads, 1'024);
-  check_count("--kv-heads", setting.kv_heads, 1'024);
-  check_count("--length", setting.length, 1'000'000);
-  check_count("--head-dim", setting.head_dim, 1'024);
+  check_whole("--batch", setting.batch, {1, 100'000});
+  check_whole("--heads", setting.heads, {1, 1'024});
+  check_whole("--kv-heads", setting.kv_heads, {1, 1'024});
+  check_whole("--length", setting.length, {1, 1'000'000});
+  check_whole("--head-dim", setting.head_dim, {1, 1'024});
   check_usage(setting.heads % setting.kv_heads == 0, "--kv-heads: expected a divisor of ", setting.heads,
               " heads, got ", setting.kv_heads);
   check_usage(setting.dtype == "float32" || setting.dtype == "bfloat16", "--dtype: expected float32 or bfloat16, got ",
