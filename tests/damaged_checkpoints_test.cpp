@@ -19,7 +19,6 @@ using testing::expect_one_error;
 using testing::Ran;
 using testing::TrainingPlace;
 
-const std::string form = "--tokenizer words --joint-vocabulary=false --ema-decay 0.9 ";
 const std::vector<std::string> checkpoint_files{"weights.safetensors", "buffers.safetensors", "state.json",
                                                 "manifest.json"};
 
@@ -67,26 +66,9 @@ const std::vector<BadContent> bad_contents{
     {"buffers.safetensors", "xxxxxxxxxxxxxxxx"},
 };
 
-class DamagedCheckpoints : public ::testing::Test {
+class DamagedCheckpoints : public testing::HalfTrained {
  protected:
   // Checkpoints at 12 and 14.
-  static void SetUpTestSuite() {
-    place = new TrainingPlace;
-    part = place->run(TrainingPlace::command("part", form + "--max-update 14"));
-    whole = place->run(TrainingPlace::command("whole", form + "--max-update 24"));
-  }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
-  }
-  void SetUp() override {
-    ASSERT_EQ(part.code + whole.code, 0) << part.err << whole.err;
-    start();
-  }
-  static void start() {
-    fs::remove_all(place->path("run"));
-    fs::copy(place->path("part"), place->path("run"), fs::copy_options::recursive);
-  }
   static std::string newest(const std::string& file) { return place->path("run/checkpoints/step-14/" + file); }
   static Ran resume(const std::string& more = "--max-update 24 --save-freq 100") {
     return place->run(TrainingPlace::command("run", form + more));
@@ -98,12 +80,7 @@ class DamagedCheckpoints : public ::testing::Test {
     EXPECT_NE(ran.err.find("resumed from run/checkpoints/step-12"), std::string::npos) << ran.err;
     place->expect_same_run("whole", "run", TrainingPlace::Compare::without_checkpoints);
   }
-
-  static TrainingPlace* place;
-  static Ran part, whole;
 };
-TrainingPlace* DamagedCheckpoints::place = nullptr;
-Ran DamagedCheckpoints::part, DamagedCheckpoints::whole;
 
 TEST_F(DamagedCheckpoints, each_file_s_damage_is_named_and_the_checkpoint_before_is_used) {
   for (const std::string& file : checkpoint_files) {

@@ -15,27 +15,8 @@ using testing::Process;
 using testing::Ran;
 using testing::TrainingPlace;
 
-const std::string form = "--tokenizer words --joint-vocabulary=false --ema-decay 0.9 ";
-
-class FailingDisk : public ::testing::Test {
+class FailingDisk : public testing::HalfTrained {
  protected:
-  static void SetUpTestSuite() {
-    place = new TrainingPlace;
-    part = place->run(TrainingPlace::command("part", form + "--max-update 14"));
-    whole = place->run(TrainingPlace::command("whole", form + "--max-update 24"));
-  }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
-  }
-  void SetUp() override {
-    ASSERT_EQ(part.code + whole.code, 0) << part.err << whole.err;
-    start();
-  }
-  static void start() {
-    fs::remove_all(place->path("run"));
-    fs::copy(place->path("part"), place->path("run"), fs::copy_options::recursive);
-  }
   static std::string command(const std::string& more = "--max-update 24") {
     return TrainingPlace::command("run", form + more);
   }
@@ -47,12 +28,7 @@ class FailingDisk : public ::testing::Test {
     place->expect_same_run("whole", "run", TrainingPlace::Compare::without_checkpoints);
   }
   static uint64_t size_of(const std::string& name) { return fs::file_size(place->path("run/" + name)); }
-
-  static TrainingPlace* place;
-  static Ran part, whole;
 };
-TrainingPlace* FailingDisk::place = nullptr;
-Ran FailingDisk::part, FailingDisk::whole;
 
 // With the signal ignored, a write beyond the limit fails as on a full disk. The messages go through a pipe, as the
 // limit would cut them too; the last line is the exit code.

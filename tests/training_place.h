@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -142,5 +143,32 @@ inline void expect_one_error(const Ran& ran, int code) {
   EXPECT_EQ(std::count_if(lines.begin(), lines.end(), [](const auto& line) { return line.starts_with("error: "); }), 1)
       << ran.err;
 }
+
+// A run of 14 updates with checkpoints at 12 and 14, which each test finds anew as "run" and may spoil and resume, and
+// the same training of 24 updates in one go as "whole".
+class HalfTrained : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    place = new TrainingPlace;
+    part = place->run(TrainingPlace::command("part", form + "--max-update 14"));
+    whole = place->run(TrainingPlace::command("whole", form + "--max-update 24"));
+  }
+  static void TearDownTestSuite() {
+    delete place;
+    place = nullptr;
+  }
+  void SetUp() override {
+    ASSERT_EQ(part.code + whole.code, 0) << part.err << whole.err;
+    start();
+  }
+  static void start() {
+    std::filesystem::remove_all(place->path("run"));
+    std::filesystem::copy(place->path("part"), place->path("run"), std::filesystem::copy_options::recursive);
+  }
+
+  inline static const std::string form = "--tokenizer words --joint-vocabulary=false --ema-decay 0.9 ";
+  inline static TrainingPlace* place = nullptr;
+  inline static Ran part, whole;
+};
 
 }  // namespace attune::testing

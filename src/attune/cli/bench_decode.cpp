@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "attune/base/check.h"
+#include "attune/base/option_checks.h"
 #include "attune/base/parallel.h"
 #include "attune/base/rng.h"
 #include "attune/cli/bench.h"
@@ -25,13 +26,10 @@ struct Work {
 };
 
 void check_work(const Work& work) {
-  const auto check_count = [](const char* flag, int value, int most) {
-    check_usage(value >= 1 && value <= most, flag, ": expected 1 to ", most, ", got ", value);
-  };
-  check_count("--batch-size", work.batch_size, 100'000);
-  check_count("--length", work.length, 100'000);
-  check_count("--sentences", work.sentences, 1'000'000);
-  check_count("--rounds", work.rounds, 1'000);
+  check_whole("--batch-size", work.batch_size, {1, 100'000});
+  check_whole("--length", work.length, {1, 100'000});
+  check_whole("--sentences", work.sentences, {1, 1'000'000});
+  check_whole("--rounds", work.rounds, {1, 1'000});
 }
 
 std::vector<std::vector<int>> random_sentences(const Work& work, int vocabulary) {

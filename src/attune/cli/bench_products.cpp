@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "attune/base/check.h"
 #include "attune/base/dtype.h"
+#include "attune/base/option_checks.h"
 #include "attune/base/parallel.h"
 #include "attune/cli/bench.h"
 #include "attune/cli/console.h"
@@ -59,8 +59,8 @@ int bench_products(const Arguments& arguments) {
     return success;
   }
   const bool json = wants_json(format);
-  check_usage(size >= 1 && size <= 16384, "--size: expected 1 to 16384, got ", size);
-  check_usage(rounds >= 1 && rounds <= 100'000, "--rounds: expected 1 to 100000, got ", rounds);
+  check_whole("--size", size, {1, 16384});
+  check_whole("--rounds", rounds, {1, 100'000});
   use_threads(thread_count);
   const Rates rates{rate<float>(size, rounds), rate<BFloat16>(size, rounds)};
   if (json) {

@@ -1,7 +1,7 @@
 // Memory of tensors. Freed blocks are kept and handed out again, to a tensor of half their size as well, so that a
-// training step allocates nothing once the largest batch has been seen; and never more is kept than tensors once held
-// at the same time. Blocks are 64-byte aligned (a cache line and an AVX-512 register), large ones lie in huge pages
-// where the system has some.
+// training step allocates nothing once the largest batch has been seen; tensors and kept blocks together stay within
+// 9/8 of the most that tensors once held. Blocks are 64-byte aligned (a cache line and an AVX-512 register), large ones
+// lie in huge pages where the system has some.
 #pragma once
 
 #include <atomic>
