@@ -22,7 +22,7 @@ install(TARGETS attune_library EXPORT attune ARCHIVE DESTINATION ${CMAKE_INSTALL
 # includes one of them.
 set(internal_headers
   "-inl|_(cpu|test|kernels|kinds|tables|items|terms)"
-  "/(op_checks|module_gradients|row_layout|ngram_trie|parallel_text|manifest|resume|final_model|json)"
+  "/(op_checks|module_gradients|row_layout|weight_product|product_common|onednn|ngram_trie|parallel_text|manifest|resume|final_model|json)"
   "/(grammar_lexicon|grammar_phrases|scaled_dot_plan|scaled_dot_relative)")
 list(JOIN internal_headers "|" internal_headers)
 foreach(room IN LISTS ATTUNE_ROOMS)

@@ -1,12 +1,11 @@
 #include "attune/kernels/packed_product.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
+#include "attune/base/check.h"
 #include "attune/base/parallel.h"
-#include "attune/base/profile.h"
+#include "attune/kernels/product_common.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "attune/kernels/packed_product.cpp"
@@ -17,7 +16,7 @@ HWY_BEFORE_NAMESPACE();
 namespace attune::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int64_t width = PackedWeight::panel_width;
+constexpr int64_t width = PackedMatrix<float>::panel_width;
 
 // A tile is `row_count` rows by `vectors` vectors, all of its sums in registers: 6 x 4 of 32, or 6 x 2 of 16.
 using D = hn::CappedTag<float, 16>;
@@ -27,14 +26,14 @@ HWY_INLINE constexpr size_t vectors() {
 }
 
 struct Tile {
-  const float* x;
-  int64_t x_stride;
+  const float* a;
+  int64_t a_stride;
   const float* panel;  // [depth][width], from the tile's first column on
   int64_t depth;
-  float* y;
-  int64_t y_stride;
-  bool first, last;   // of the blocks of k: start from 0, add the bias
-  const float* bias;  // of the tile's columns
+  float* c;
+  int64_t c_stride;
+  bool from_zero;     // or from what C holds
+  const float* bias;  // of the tile's columns, where the sum ends; or null
 };
 
 template <int row_count>
@@ -44,7 +43,7 @@ HWY_INLINE void tile(const Tile& t) {
   hn::Vec<D> sum[row_count][vectors()];
   for (int r = 0; r < row_count; ++r) {
     for (size_t v = 0; v < vectors(); ++v) {
-      sum[r][v] = t.first ? hn::Zero(d) : hn::LoadU(d, t.y + r * t.y_stride + v * lanes);
+      sum[r][v] = t.from_zero ? hn::Zero(d) : hn::LoadU(d, t.c + r * t.c_stride + v * lanes);
     }
   }
   const float* w = t.panel;
@@ -54,7 +53,7 @@ HWY_INLINE void tile(const Tile& t) {
       column[v] = hn::Load(d, w + v * lanes);
     }
     for (int r = 0; r < row_count; ++r) {
-      const auto factor = hn::Set(d, t.x[r * t.x_stride + k]);
+      const auto factor = hn::Set(d, t.a[r * t.a_stride + k]);
       for (size_t v = 0; v < vectors(); ++v) {
         sum[r][v] = hn::MulAdd(factor, column[v], sum[r][v]);
       }
@@ -62,8 +61,8 @@ HWY_INLINE void tile(const Tile& t) {
   }
   for (int r = 0; r < row_count; ++r) {
     for (size_t v = 0; v < vectors(); ++v) {
-      const auto shift = t.last && t.bias != nullptr ? hn::LoadU(d, t.bias + v * lanes) : hn::Zero(d);
-      hn::StoreU(hn::Add(sum[r][v], shift), d, t.y + r * t.y_stride + v * lanes);
+      const auto shift = t.bias != nullptr ? hn::LoadU(d, t.bias + v * lanes) : hn::Zero(d);
+      hn::StoreU(hn::Add(sum[r][v], shift), d, t.c + r * t.c_stride + v * lanes);
     }
   }
 }
@@ -85,19 +84,22 @@ void rows_of_tile(const Tile& t, int row_count) {
   }
 }
 
-// All rows of x with one panel into y [count][width], `y_stride` apart. Blocks of k keep what is read of the panel for
-// all rows in the second-level cache.
-void panel_product(const Rows& x, const float* panel, int64_t depth, const float* bias, float* y, int64_t y_stride) {
+// The rows of A with one panel into C. Blocks of k keep what is read of the panel for all rows in the second-level
+// cache.
+void panel_product(const Matrix<const float>& a, const float* panel, const Matrix<float>& c, const float* bias,
+                   bool accumulate) {
   constexpr int64_t deepest = 1024;
   const auto step = static_cast<int64_t>(vectors() * hn::Lanes(D()));
+  const int64_t depth = a.columns;
   for (int64_t k = 0; k == 0 || k < depth; k += deepest) {  // a sum over nothing is 0, and gets its bias
     const int64_t block = std::min(deepest, depth - k);
-    for (int64_t row = 0; row < x.count; row += tallest) {
+    const bool ends = bias != nullptr && k + block == depth;
+    for (int64_t row = 0; row < c.rows; row += tallest) {
       for (int64_t column = 0; column < width; column += step) {
         rows_of_tile(
-            {x.data + row * x.stride + k, x.stride, panel + k * width + column, block, y + row * y_stride + column,
-             y_stride, k == 0, k + block == depth, bias == nullptr ? nullptr : bias + column},
-            static_cast<int>(std::min<int64_t>(tallest, x.count - row)));
+            {a.data + row * a.stride + k, a.stride, panel + k * width + column, block, c.data + row * c.stride + column,
+             c.stride, k == 0 && !accumulate, ends ? bias + column : nullptr},
+            static_cast<int>(std::min<int64_t>(tallest, c.rows - row)));
       }
     }
   }
@@ -113,62 +115,87 @@ HWY_EXPORT(panel_product);
 
 namespace {
 
-// The last panel where it reaches beyond the outputs: through a buffer as wide as the panel.
-void partial_panel(const Rows& x, const PackedWeight& weight, const float* bias, float* y, int64_t panel) {
-  constexpr int64_t width = PackedWeight::panel_width;
-  const int64_t begin = panel * width, valid = weight.out() - begin;
-  std::vector<float> wide(static_cast<size_t>(x.count * width)), shift(width);
+constexpr int64_t width = PackedMatrix<float>::panel_width;
+
+// The last panel where it reaches beyond C: through a buffer as wide as the panel.
+void partial_panel(const Matrix<const float>& a, const float* panel, const Matrix<float>& c, const float* bias,
+                   bool accumulate) {
+  const int64_t valid = c.columns;
+  std::vector<float> wide(static_cast<size_t>(c.rows * width)), shift(width);
   if (bias != nullptr) {
-    std::copy_n(bias + begin, valid, shift.begin());
+    std::copy_n(bias, valid, shift.begin());
+  }
+  for (int64_t row = 0; accumulate && row < c.rows; ++row) {
+    std::copy_n(c.data + row * c.stride, valid, wide.data() + row * width);
   }
   HWY_DYNAMIC_DISPATCH(panel_product)
-  (x, weight.panel(panel), weight.in(), bias == nullptr ? nullptr : shift.data(), wide.data(), width);
-  for (int64_t row = 0; row < x.count; ++row) {
-    std::copy_n(wide.data() + row * width, valid, y + row * weight.out() + begin);
+  (a, panel, {wide.data(), c.rows, width, width}, bias == nullptr ? nullptr : shift.data(), accumulate);
+  for (int64_t row = 0; row < c.rows; ++row) {
+    std::copy_n(wide.data() + row * width, valid, c.data + row * c.stride);
+  }
+}
+
+// One panel, [rows][width]: columns first ... first + width of B, of which `valid` are there.
+void pack_panel(const Matrix<const float>& b, int64_t rows, int64_t first, int64_t valid, float* to) {
+  if (!b.transposed) {
+    for (int64_t k = 0; k < rows; ++k) {
+      std::copy_n(b.data + k * b.stride + first, valid, to + k * width);
+      std::fill_n(to + k * width + valid, width - valid, 0.0F);
+    }
+    return;
+  }
+  constexpr int64_t block = 16;  // of k: a cache line of each row is read, and 4 KB are written
+  for (int64_t k0 = 0; k0 < rows; k0 += block) {
+    const int64_t k1 = std::min(rows, k0 + block);
+    for (int64_t column = 0; column < width; ++column) {
+      const float* from = column < valid ? b.data + (first + column) * b.stride : nullptr;
+      for (int64_t k = k0; k < k1; ++k) {
+        to[k * width + column] = from != nullptr ? from[k] : 0.0F;
+      }
+    }
   }
 }
 
 }  // namespace
 
-void PackedWeight::Free::operator()(float* data) const {
-  std::free(data);
+int64_t PackedMatrix<float>::bytes(int64_t rows, int64_t columns) {
+  return (columns + width - 1) / width * width * rows * static_cast<int64_t>(sizeof(float));
 }
 
-PackedWeight::PackedWeight(const float* weight, int64_t out, int64_t in, int64_t stride) : out_(out), in_(in) {
+PackedMatrix<float>::PackedMatrix(const Matrix<const float>& b, std::byte* memory)
+    : rows_(used_rows(b)), columns_(used_columns(b)), data_(reinterpret_cast<float*>(memory)) {
   const ProfileScope scope("pack_weight");
-  const int64_t size = std::max<int64_t>(1, panels() * in) * panel_width;  // a multiple of the alignment
-  data_.reset(static_cast<float*>(std::aligned_alloc(64, static_cast<size_t>(size) * sizeof(float))));
-  if (!data_) {
-    throw std::bad_alloc();
-  }
-  parallel_for(panels(), 4, [&](int64_t begin, int64_t end) {
+  ProfileScope::count(0, static_cast<double>(rows_ * columns_ * int64_t{sizeof(float)} + bytes(rows_, columns_)));
+  auto* to = reinterpret_cast<float*>(memory);
+  parallel_for(panels(), std::max<int64_t>(1, 512 / (rows_ + 1)), [&](int64_t begin, int64_t end) {
     for (int64_t index = begin; index < end; ++index) {
-      float* to = data_.get() + index * in * panel_width;
-      for (int64_t column = 0; column < panel_width; ++column) {
-        const int64_t row = index * panel_width + column;
-        for (int64_t k = 0; k < in; ++k) {
-          to[k * panel_width + column] = row < out ? weight[row * stride + k] : 0.0F;
-        }
-      }
+      const int64_t first = index * width;
+      pack_panel(b, rows_, first, std::min(width, columns_ - first), to + first * rows_);
     }
   });
 }
 
-void product(const Rows& x, const PackedWeight& weight, const float* bias, float* y) {
+void product(const Matrix<const float>& a, const PackedMatrix<float>& b, const Matrix<float>& c, const float* bias,
+             const ProductOptions& options) {
+  check_product(a, {b.rows(), b.columns()}, c, bias, options);
   const ProfileScope scope("product");
-  const auto m = static_cast<double>(x.count), n = static_cast<double>(weight.out()),
-             k = static_cast<double>(weight.in());
-  ProfileScope::count(2 * m * n * k, sizeof(float) * (m * k + k * n + m * n));
+  count_product(a, c, options);
+  // Rows whose parts of A stay in the second-level cache while panel after panel passes by.
+  constexpr int64_t tall = 96;
   constexpr int64_t worth_a_thread = 32'768;  // multiply-adds: some microseconds
-  const int64_t per_panel = std::max<int64_t>(1, x.count * weight.in() * PackedWeight::panel_width);
-  parallel_for(weight.panels(), (worth_a_thread + per_panel - 1) / per_panel, [&](int64_t begin, int64_t end) {
-    for (int64_t index = begin; index < end; ++index) {
-      const int64_t column = index * PackedWeight::panel_width;
-      if (column + PackedWeight::panel_width > weight.out()) {
-        partial_panel(x, weight, bias, y, index);
+  const int64_t blocks = (c.rows + tall - 1) / tall, panels = b.panels();
+  const int64_t work = std::max<int64_t>(1, std::min(c.rows, tall) * b.rows() * width);
+  parallel_for(blocks * panels, (worth_a_thread + work - 1) / work, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t row = item / panels * tall, index = item % panels, column = index * width;
+      const Matrix<const float> rows{a.data + row * a.stride, std::min(tall, c.rows - row), b.rows(), a.stride};
+      const Matrix<float> part{c.data + row * c.stride + column, rows.rows, std::min(width, c.columns - column),
+                               c.stride};
+      const float* shift = bias == nullptr ? nullptr : bias + column;
+      if (part.columns < width) {
+        partial_panel(rows, b.panel(index), part, shift, options.accumulate);
       } else {
-        HWY_DYNAMIC_DISPATCH(panel_product)
-        (x, weight.panel(index), weight.in(), bias == nullptr ? nullptr : bias + column, y + column, weight.out());
+        HWY_DYNAMIC_DISPATCH(panel_product)(rows, b.panel(index), part, shift, options.accumulate);
       }
     }
   });

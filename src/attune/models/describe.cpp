@@ -102,9 +102,10 @@ int64_t step_bytes(const ModelConfig& config, const DescribeOptions& options, co
   const Tokens batch{options.source_batch_tokens > 0 ? options.source_batch_tokens : options.batch_tokens,
                      options.batch_tokens};
   const int64_t vocabulary = config.target_vocabulary, width = config.width, gradients = 4 * parameters.flat_elements();
-  const int64_t kept = kept_activations(config, bytes, batch) +
-                       (rounds ? bytes.operand * product_weights(config, parameters) : 0) +
-                       (options.update_freq > 1 ? gradients : 0);
+  // Packed weights: of the forward and of the loss; by then few of the backward, but all when batches went before.
+  const bool again = options.update_freq > 1;
+  const int64_t packed = (again ? 2 : 1) * product_weights(config, parameters) + (again ? 0 : vocabulary * width);
+  const int64_t kept = kept_activations(config, bytes, batch) + bytes.operand * packed + (again ? gradients : 0);
   const int64_t of_loss = 4 * (batch.target * width + vocabulary * width + vocabulary);
   const int64_t chunk = std::min<int64_t>(512, batch.target) * vocabulary * (bytes.full + bytes.copy()) +
                         batch.target * width * bytes.copy();

@@ -7,7 +7,7 @@
 #include "attune/base/profile.h"
 #include "attune/kernels/elementwise.h"
 #include "attune/ops/cross_entropy_cpu.h"
-#include "attune/ops/row_layout.h"
+#include "attune/ops/weight_product.h"
 
 namespace attune {
 
@@ -99,7 +99,7 @@ CrossEntropy summed(std::span<const RowLoss> rows, DType dtype) {
 
 // ---- fused with the output product ----------------------------------------------------------------------------------
 
-// Operands as the products read them (rounded when computing in bfloat16), and what is wanted.
+// hidden: as the products read it (rounded when computing in bfloat16); and what is wanted.
 struct Output {
   Tensor hidden, weight, bias;
   bool wants_hidden = false, wants_weight = false, wants_bias = false;
@@ -125,12 +125,10 @@ Output prepared(const Tensor& hidden, const Tensor& weight, const Tensor& bias, 
     check(hidden.dtype() == DType::float32,
           "linear_cross_entropy: compute type bfloat16 needs float32 tensors, hidden is ", name_of(hidden.dtype()));
     output.hidden = rounded_to_bfloat16(hidden);
-    output.weight = rounded_weight(weight);
   } else {
     check(hidden.dtype() == weight.dtype(), "linear_cross_entropy: hidden is ", name_of(hidden.dtype()), ", weight ",
           name_of(weight.dtype()), ", expected the same type");
     output.hidden = with_even_rows(hidden);
-    output.weight = with_even_rows(weight);
   }
   return output;
 }
@@ -144,7 +142,7 @@ void chunk_gradients(const Output& output, int64_t first, const Tensor& dlogits,
   }
   if (into.hidden) {
     Tensor part = into.hidden.rows_view(first, count);
-    kernels::product(as_operand<Operand>(rounded), as_operand<Operand>(output.weight), as_result<T>(part), nullptr, {});
+    weight_product<Operand, false, T>(as_operand<Operand>(rounded), output.weight, as_result<T>(part), nullptr, {});
   }
   if (into.weight) {
     const Tensor part = output.hidden.rows_view(first, count);
@@ -171,9 +169,8 @@ std::vector<RowLoss> loss_chunks(const Output& output, const Goal& goal, int64_t
   for (int64_t first = 0; first < rows; first += chunk_rows) {
     const int64_t count = std::min(chunk_rows, rows - first);
     Tensor logits = buffer.rows_view(0, count);
-    kernels::product(as_operand<Operand>(output.hidden.rows_view(first, count)),
-                     as_operand<Operand>(output.weight, true), as_result<T>(logits),
-                     output.bias ? output.bias.pointer<T>() : nullptr, {});
+    weight_product<Operand, true, T>(as_operand<Operand>(output.hidden.rows_view(first, count)), output.weight,
+                                     as_result<T>(logits), output.bias ? output.bias.pointer<T>() : nullptr, {});
     T* x = logits.pointer<T>();
     loss_rows<T>(goal, first, count, x, classes, output.wants_any() ? x : nullptr, 1.0, losses);
     if (output.wants_any()) {

@@ -3,10 +3,8 @@
 
 #include "attune/autograd/tape.h"
 #include "attune/base/profile.h"
-#include "attune/kernels/packed_product.h"
 #include "attune/ops/epilogue_cpu.h"
-#include "attune/ops/row_layout.h"
-#include "attune/tensor/derived.h"
+#include "attune/ops/weight_product.h"
 
 namespace attune {
 
@@ -28,7 +26,7 @@ Shape with_columns(const Shape& shape, int64_t columns) {
 
 constexpr int64_t row_block = 512;  // rows that are finished while they are in the cache
 
-// What the backward needs. x and weight: as the products read them.
+// What the backward needs. x: as the products read it.
 struct LinearSaved {
   Tensor x, weight;
   Tensor finished;  // y or x W^T + b, as the epilogue says
@@ -41,10 +39,9 @@ Tensor linear_forward(LinearSaved& saved, const Tensor& bias, const Shape& shape
   Tensor y = Tensor::empty(shape, type);
   const Tensor shift = bias ? bias.compact() : Tensor();
   const T* first_bias = shift ? shift.pointer<T>() : nullptr;
-  const auto weight = as_operand<Operand>(saved.weight, true);
-  auto x = as_operand<Operand>(saved.x);
+  const auto x = as_operand<Operand>(saved.x);
   if (saved.after.nothing() && type == dtype_of<T>()) {
-    kernels::product(x, weight, as_result<T>(y), first_bias, {});
+    weight_product<Operand, true>(x, saved.weight, as_result<T>(y), first_bias, {});
     return y;
   }
   const int64_t rows = y.rows(), columns = y.columns();
@@ -56,8 +53,8 @@ Tensor linear_forward(LinearSaved& saved, const Tensor& bias, const Shape& shape
   for (int64_t first = 0; first < rows; first += row_block) {
     const int64_t count = std::min(row_block, rows - first);
     Tensor part = sums.rows_view(sums.rows() == rows ? first : 0, count), to = flat.rows_view(first, count);
-    kernels::product({x.data + first * x.stride, count, x.columns, x.stride}, weight, as_result<T>(part), first_bias,
-                     {});
+    weight_product<Operand, true>({x.data + first * x.stride, count, x.columns, x.stride}, saved.weight,
+                                  as_result<T>(part), first_bias, {});
     const ProfileScope scope("epilogue");
     apply_epilogue(saved.after, first, part, to);
   }
@@ -76,8 +73,8 @@ void linear_backward(const LinearSaved& saved, const Tensor& dy, Adjoints& into)
                                       bias ? &*bias : nullptr);
   if (into.wants(0)) {
     auto [dx, accumulate] = into.destination(0);
-    kernels::product(as_operand<Operand>(dz), as_operand<Operand>(saved.weight), as_result<T>(dx), nullptr,
-                     {.accumulate = accumulate});
+    weight_product<Operand, false, T>(as_operand<Operand>(dz), saved.weight, as_result<T>(dx), nullptr,
+                                      {.accumulate = accumulate});
   }
   if (into.wants(1)) {
     auto [dw, accumulate] = into.destination(1);
@@ -95,23 +92,6 @@ Tensor finished_linear(LinearSaved saved, const Tensor& x, const Tensor& weight,
   });
 }
 
-// Without a tape the weight is used again as it is, step after step: packed once, it is read faster.
-Tensor linear_packed(const Tensor& x, const Tensor& weight, const Tensor& bias, const Epilogue& after) {
-  const Tensor rows = with_even_rows(x), shift = bias ? bias.compact() : Tensor();
-  const auto packed = derived<kernels::PackedWeight>(weight, [&] {
-    const Tensor even = with_even_rows(weight);
-    return std::make_shared<const kernels::PackedWeight>(even.pointer<float>(), weight.size(0), weight.size(1),
-                                                         row_stride(even));
-  });
-  Tensor y = Tensor::empty(with_columns(x.shape(), weight.size(0)), DType::float32);
-  kernels::product({rows.pointer<float>(), rows.rows(), row_stride(rows)}, *packed,
-                   shift ? shift.pointer<float>() : nullptr, y.pointer<float>());
-  if (!after.nothing()) {
-    apply_epilogue(after, 0, y, y);
-  }
-  return y;
-}
-
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options) {
@@ -124,19 +104,15 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const L
   if (options.compute == DType::bfloat16 || weight.dtype() == DType::bfloat16) {
     check((x.dtype() == DType::float32 || x.dtype() == DType::bfloat16) && (!bias || bias.dtype() == DType::float32),
           "linear: compute type bfloat16 needs float32 tensors, x is ", name_of(x.dtype()));
-    return finished_linear<float, BFloat16>({detach(rounded_to_bfloat16(x)), detach(rounded_weight(weight)), {}, after},
-                                            x, weight, bias, options.result);
+    return finished_linear<float, BFloat16>({detach(rounded_to_bfloat16(x)), detach(weight), {}, after}, x, weight,
+                                            bias, options.result);
   }
   check(x.dtype() == weight.dtype() && (!bias || bias.dtype() == x.dtype()), "linear: x is ", name_of(x.dtype()),
         ", weight ", name_of(weight.dtype()), ", expected the same type");
   check(options.result != DType::bfloat16, "linear: a bfloat16 result needs the compute type bfloat16");
-  if (x.dtype() == DType::float32 && !recording({&x, &weight, &bias})) {
-    return linear_packed(x, weight, bias, after);
-  }
   return dispatch_floating(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    return finished_linear<T, T>({detach(with_even_rows(x)), detach(with_even_rows(weight)), {}, after}, x, weight,
-                                 bias, x.dtype());
+    return finished_linear<T, T>({detach(with_even_rows(x)), detach(weight), {}, after}, x, weight, bias, x.dtype());
   });
 }
 

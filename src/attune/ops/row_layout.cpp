@@ -5,7 +5,6 @@
 #include "attune/base/parallel.h"
 #include "attune/base/profile.h"
 #include "attune/kernels/elementwise.h"
-#include "attune/tensor/derived.h"
 
 namespace attune {
 
@@ -46,13 +45,6 @@ Tensor rounded_to_bfloat16(const Tensor& x) {
     }
   });
   return result;
-}
-
-Tensor rounded_weight(const Tensor& weight) {
-  if (weight.dtype() == DType::bfloat16) {
-    return weight.compact();
-  }
-  return *derived<Tensor>(weight, [&] { return std::make_shared<const Tensor>(detach(rounded_to_bfloat16(weight))); });
 }
 
 void copy_rows(const Tensor& from, std::byte* to, int64_t to_stride) {

@@ -16,10 +16,6 @@ int64_t row_stride(const Tensor& x);
 // float32 rows rounded to a contiguous bfloat16 tensor of the same shape (itself when it is bfloat16 already).
 Tensor rounded_to_bfloat16(const Tensor& x);
 
-// The same of a weight: kept with its storage, so that it is rounded once an update (when decoding once), however often
-// it is used.
-Tensor rounded_weight(const Tensor& weight);
-
 // [rows, columns] of a tensor that with_even_rows() gave, as an operand of a product.
 template <class T>
 kernels::Matrix<const T> as_operand(const Tensor& x, bool transposed = false) {
