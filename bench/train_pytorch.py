@@ -2,42 +2,44 @@
 """PyTorch's side of the training comparison: the Transformer of a config on a parallel corpus, padded batches of the same
 size in target tokens, eager mode; prints real (unpadded) source plus target tokens a second, and the share of padding.
 
-    python3 bench/train_pytorch.py SOURCE.gz TARGET.gz PIECES.spm [--updates 40] [--autocast] [--batch-tokens 4096]
+    python3 bench/train_pytorch.py SOURCE.gz TARGET.gz PIECES.spm CONFIG.toml [--updates 40] [--autocast]
 
 Runs on a virtual environment with torch 2.13 and sentencepiece; bench/train_speed.sh alternates it with attune.
 """
 import argparse
 import gzip
 import time
+import tomllib
 
 import sentencepiece
 import torch
 import torch.nn.functional as F
 
-WIDTH, HEADS, INNER, LAYERS, VOCABULARY, DROPOUT = 256, 4, 1024, 3, 8000, 0.1
 BOS, EOS = 1, 2
-PAD = VOCABULARY  # an id of its own: a real piece as padding would drop that piece from the loss
 
 
 class Model(torch.nn.Module):
-    def __init__(self):
+    def __init__(self, config):
         super().__init__()
-        self.embedding = torch.nn.Embedding(VOCABULARY + 1, WIDTH)
-        self.transformer = torch.nn.Transformer(WIDTH, HEADS, LAYERS, LAYERS, INNER, DROPOUT, batch_first=True,
+        self.pad = config["vocab-size"]  # an id of its own: a real piece as padding would drop that piece from the loss
+        self.width, self.dropout, layers = config["width"], config["dropout"], config["encoder-layers"]
+        self.embedding = torch.nn.Embedding(self.pad + 1, self.width)
+        self.transformer = torch.nn.Transformer(self.width, config["heads"], layers, config["decoder-layers"],
+                                                config["feed-forward"], self.dropout, batch_first=True,
                                                 norm_first=True)
-        self.bias = torch.nn.Parameter(torch.zeros(VOCABULARY + 1))
+        self.bias = torch.nn.Parameter(torch.zeros(self.pad + 1))
         position = torch.arange(512)[:, None]
-        angle = position * 10000.0 ** (-torch.arange(0, WIDTH, 2) / WIDTH)
+        angle = position * 10000.0 ** (-torch.arange(0, self.width, 2) / self.width)
         self.register_buffer("positions", torch.stack([angle.sin(), angle.cos()], -1).flatten(1))
 
     def embed(self, ids):
-        return F.dropout(self.embedding(ids) * WIDTH**0.5 + self.positions[: ids.shape[1]], DROPOUT)
+        return F.dropout(self.embedding(ids) * self.width**0.5 + self.positions[: ids.shape[1]], self.dropout)
 
     def forward(self, source, target):
         length = target.shape[1]
         causal = torch.triu(torch.ones(length, length, dtype=torch.bool), 1)
         hidden = self.transformer(self.embed(source), self.embed(target), tgt_mask=causal, tgt_is_causal=True,
-                                  src_key_padding_mask=source == PAD, memory_key_padding_mask=source == PAD)
+                                  src_key_padding_mask=source == self.pad, memory_key_padding_mask=source == self.pad)
         return F.linear(hidden, self.embedding.weight, self.bias)
 
 
@@ -56,9 +58,9 @@ def batches(pairs, batch_tokens):
     return [result[i] for i in torch.randperm(len(result), generator=generator).tolist()]
 
 
-def pad(rows):
+def padded_rows(rows, padding):
     longest = max(map(len, rows))
-    return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows])
+    return torch.tensor([row + [padding] * (longest - len(row)) for row in rows])
 
 
 def main():
@@ -66,11 +68,12 @@ def main():
     parser.add_argument("source")
     parser.add_argument("target")
     parser.add_argument("pieces")
+    parser.add_argument("config", type=argparse.FileType("rb"))
     parser.add_argument("--updates", type=int, default=40)
     parser.add_argument("--autocast", action="store_true")
-    parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
+    config = tomllib.load(arguments.config)
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(1)
     # attune puts a checksum in front of the model, as a protobuf field that SentencePiece ignores
@@ -78,24 +81,25 @@ def main():
     sides = [[pieces.encode(line.rstrip("\n")) for line in gzip.open(path, "rt", encoding="utf-8")]
              for path in (arguments.source, arguments.target)]
     pairs = list(zip(*sides))
-    model = Model()
+    model = Model(config)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9)
     real = padded = 0
-    for update, batch in enumerate(batches(pairs, arguments.batch_tokens)[: arguments.updates + 5]):
+    for update, batch in enumerate(batches(pairs, config["batch-tokens"])[: arguments.updates + 5]):
         if update == 5:  # warmed up
             real = padded = 0
             start = time.perf_counter()
-        source = pad([pairs[i][0] + [EOS] for i in batch])
-        inputs = pad([[BOS] + pairs[i][1] for i in batch])
-        outputs = pad([pairs[i][1] + [EOS] for i in batch])
+        source = padded_rows([pairs[i][0] + [EOS] for i in batch], model.pad)
+        inputs = padded_rows([[BOS] + pairs[i][1] for i in batch], model.pad)
+        outputs = padded_rows([pairs[i][1] + [EOS] for i in batch], model.pad)
         with torch.autocast("cpu", torch.bfloat16, enabled=arguments.autocast):
             logits = model(source, inputs)
-        loss = F.cross_entropy(logits.float().flatten(0, 1), outputs.flatten(), label_smoothing=0.1, ignore_index=PAD)
+        loss = F.cross_entropy(logits.float().flatten(0, 1), outputs.flatten(), label_smoothing=0.1,
+                               ignore_index=model.pad)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        real += int((source != PAD).sum() + (outputs != PAD).sum())
+        real += int((source != model.pad).sum() + (outputs != model.pad).sum())
         padded += source.numel() + outputs.numel()
     seconds = time.perf_counter() - start
     print(f"{real / seconds:.0f} tokens/s, padding {100 * (1 - real / padded):.1f} %")

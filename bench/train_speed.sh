@@ -1,15 +1,18 @@
 #!/bin/bash
-# Training speed: attune and eager PyTorch in turn on the same work (bench/train_speed.toml on a parallel corpus, two
-# threads), in real source plus target tokens a second; beside it the share of PyTorch's batches that is padding, and
-# what share of the processor's product rate (attune bench products, same run) attune's useful operations are.
-#   bench/train_speed.sh SOURCE.gz TARGET.gz [PYTHON [ROUNDS]]     PYTHON: an interpreter with torch and sentencepiece
-# Each side warms up first: attune's figure is of updates 41 ... 60, PyTorch's of 6 ... 25.
+# Training speed: attune and eager PyTorch in turn on the same work (a config on a parallel corpus, two threads), in real
+# source plus target tokens a second; beside it the share of PyTorch's batches that is padding, and what share of the
+# processor's product rate (attune bench products, same run) attune's useful operations are.
+#   bench/train_speed.sh SOURCE.gz TARGET.gz [PYTHON [ROUNDS [CONFIG]]]
+# PYTHON: an interpreter with torch and sentencepiece. CONFIG: bench/train_speed.toml, or bench/train_speed_large.toml.
+# Each side warms up first: attune's figure is of the last third of its updates, PyTorch's of those behind the first 5.
 set -euo pipefail
 source=${1:?usage: bench/train_speed.sh SOURCE.gz TARGET.gz [PYTHON [ROUNDS]]}
 target=${2:?usage: bench/train_speed.sh SOURCE.gz TARGET.gz [PYTHON [ROUNDS]]}
 python=${3:-python3} rounds=${4:-3}
 here=$(dirname "$0")
+config=${5:-$here/train_speed.toml}
 attune=$here/../build/attune
+updates=$(sed -n 's/^log-freq *= *//p' "$config")  # a third of attune's
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -19,7 +22,7 @@ calculate() { awk "BEGIN { printf \"$1\", $2 }"; }
 
 train_attune() {
   rm -rf "$work/model"
-  "$attune" train --config "$here/train_speed.toml" --train "$source" "$target" --model "$work/model" --threads 2 \
+  "$attune" train --config "$config" --train "$source" "$target" --model "$work/model" --threads 2 \
     --compute-type "$1" 2>"$work/log" || { cat "$work/log" >&2; return 1; }
   number tokens_per_second <"$work/model/training.jsonl"
 }
@@ -40,7 +43,7 @@ for round in $(seq "$rounds"); do
     [ $type = float32 ] || key=bfloat16_gflops flag=--autocast
     ours=$(train_attune $type)
     read -r theirs _ _ padding _ < <("$python" "$here/train_pytorch.py" "$source" "$target" "$work/model/joint.spm" \
-      --updates 20 $flag 2>"$work/log" || { cat "$work/log" >&2; echo failed; })
+      "$config" --updates "$updates" $flag 2>"$work/log" || { cat "$work/log" >&2; echo failed; })
     products=$("$attune" bench products --threads 2 --format json | number $key)
     useful=$(calculate %.1f "$ours * $(operations_per_token) / 1e9")
     printf '%-12s %13.0f %14.0f %8.2f %8s%% %16.0f %14.0f%%\n' "$type $round" "$ours" "$theirs" \
