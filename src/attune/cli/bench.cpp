@@ -5,7 +5,6 @@
 
 #include "attune/base/check.h"
 #include "attune/cli/console.h"
-#include "attune/cli/suggest.h"
 
 namespace attune::cli {
 
@@ -37,17 +36,8 @@ int bench(const Arguments& arguments) {
     print(overview());
     return success;
   }
-  std::vector<std::string> names;
-  for (const Command& candidate : benches()) {
-    if (!arguments.empty() && arguments.front() == candidate.name) {
-      return candidate.run({arguments.begin() + 1, arguments.end()});
-    }
-    names.emplace_back(candidate.name);
-  }
   check_usage(!arguments.empty(), "bench: expected the name of a measurement; attune bench --help lists them");
-  check_usage(false, "bench: unknown measurement ", arguments.front(),
-              suggestion(arguments.front(), names, "attune bench ", "; attune bench --help lists them"));
-  return usage_failure;
+  return run_named(benches(), arguments, {"bench: unknown measurement", "attune bench "});
 }
 
 }  // namespace attune::cli

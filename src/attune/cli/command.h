@@ -23,6 +23,12 @@ struct Command {
 
 std::span<const Command> commands();
 
+// Runs the command that the first argument names; what it is and how it is called, as in "unknown command", "attune ".
+struct Called {
+  std::string unknown, prefix;
+};
+int run_named(std::span<const Command> list, const Arguments& arguments, const Called& called);
+
 int bench(const Arguments& arguments);
 int compare(const Arguments& arguments);
 int demo(const Arguments& arguments);

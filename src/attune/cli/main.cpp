@@ -16,7 +16,6 @@
 #include "attune/cli/completion.h"
 #include "attune/cli/console.h"
 #include "attune/cli/profile_report.h"
-#include "attune/cli/suggest.h"
 #include "attune/cli/version.h"
 #include "attune/tensor/atomic_file.h"
 
@@ -69,16 +68,7 @@ int dispatch(const Arguments& arguments) {
     print(bash_completion());
     return success;
   }
-  std::vector<std::string> names;
-  for (const Command& command : commands()) {
-    if (word == command.name) {
-      return command.run({arguments.begin() + 1, arguments.end()});
-    }
-    names.emplace_back(command.name);
-  }
-  check_usage(false, word.starts_with('-') ? "unknown flag " : "unknown command ", word,
-              suggestion(word, names, "attune ", "; attune --help lists the commands"));
-  return usage_failure;
+  return run_named(commands(), arguments, {word.starts_with('-') ? "unknown flag" : "unknown command", "attune "});
 }
 
 // Runs `work` and turns what it throws into a message and an exit code.
