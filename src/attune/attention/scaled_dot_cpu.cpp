@@ -25,6 +25,14 @@ void forward_item(const Fused& in, const Weighing& weighing, const Item& item, F
   }
 }
 
+void merge_item(const Fused& in, const Weighing& weighing, const Item& item, ForwardOut& to) {
+  if (in.q.dtype() == DType::bfloat16) {
+    merge_parts<BFloat16>(in, weighing, item, to);
+  } else {
+    merge_parts<float>(in, weighing, item, to);
+  }
+}
+
 void backward_item(const Fused& in, const Weighing& weighing, const Item& item, const BackwardOut& to) {
   thread_local Scratch scratch;
   if (in.q.dtype() == DType::bfloat16) {
@@ -40,6 +48,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace attune::attention::cpu {
 HWY_EXPORT(forward_item);
+HWY_EXPORT(merge_item);
 HWY_EXPORT(backward_item);
 
 Weighing weighing_of(const Fused& in, const RelativeTable& relative) {
@@ -83,7 +92,7 @@ FusedForward fused_forward(const Fused& in) {
   FusedForward result{packed ? Tensor::empty(shape, dtype) : Tensor::zeros(shape, dtype),
                       {},
                       Tensor::empty({sizes.query_rows, sizes.heads, 2})};
-  ForwardOut to{result.out, nullptr, result.statistics.pointer<float>()};
+  ForwardOut to{result.out, nullptr, result.statistics.pointer<float>(), nullptr};
   if (in.options.normaliser == Normaliser::softmax) {
     result.log_sum_exp = packed ? Tensor::empty({sizes.query_rows, sizes.heads})
                                 : Tensor::full({sizes.query_rows, sizes.heads}, -INFINITY);
@@ -91,7 +100,14 @@ FusedForward fused_forward(const Fused& in) {
   }
   const RelativeTable relative = relative_table(in.options, in.queries, in.keys);
   const Weighing weighing = weighing_of(in, relative);
-  run_plan(forward_plan(in), [&](const Item& item) { HWY_DYNAMIC_DISPATCH(forward_item)(in, weighing, item, to); });
+  const ForwardPlan plan = forward_plan(in);
+  Tensor parts;
+  if (plan.parts > 0) {
+    parts = Tensor::empty({plan.parts, Gathered::floats(sizes.value_depth)});
+    to.parts = parts.pointer<float>();
+  }
+  run_plan(plan.gather, [&](const Item& item) { HWY_DYNAMIC_DISPATCH(forward_item)(in, weighing, item, to); });
+  run_plan(plan.merge, [&](const Item& item) { HWY_DYNAMIC_DISPATCH(merge_item)(in, weighing, item, to); });
   return result;
 }
 

@@ -15,8 +15,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "attune/attention/scaled_dot_gather-inl.h"
 #include "attune/attention/scaled_dot_pack-inl.h"
-#include "attune/attention/scaled_dot_weigh-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::attention::cpu::HWY_NAMESPACE {
@@ -31,38 +31,43 @@ class ForwardItem {
         to_(to),
         queries_(item.query_end - item.query_begin),
         rows_((item.head_end - item.head_begin) * queries_),
+        sharing_(in.sizes.group() * queries_),
         depth_(in.sizes.depth),
         values_(in.sizes.value_depth),
         padded_depth_(round_up(depth_, lanes)),
         padded_values_(round_up(values_, lanes)),
         k_(strided<T>(in.k)),
-        v_(strided<T>(in.v)) {
-    // Few queries read the values where they are; many are worth a copy that stays in the first cache.
-    packs_values_ = !std::is_same_v<T, float> || values_ != padded_values_ || rows_ > most_rows_of_direct_values;
-    const int64_t rows = rows_;
-    scratch.begin(rows * (padded_depth_ + padded_values_ + lanes + 4) + block_keys * (depth_ + padded_values_) +
+        v_(strided<T>(in.v)),
+        ahead_({k_.at(0, item.kv_head), k_.row, k_.head}, (item.head_end - item.head_begin) / in.sizes.group(),
+               depth_) {
+    // Few queries read keys and values where they are; many are worth a copy that stays in the first cache.
+    packs_values_ = !std::is_same_v<T, float> || values_ != padded_values_ || sharing_ > most_rows_of_direct_values;
+    const int64_t rows = rows_, gathered = Gathered::floats(values_);
+    const bool merges = spans_of(item) > 1;
+    scratch.begin(rows * (padded_depth_ + (merges ? 2 : 1) * gathered) + block_keys * (depth_ + padded_values_) +
                   rows_together * block_keys + 256);
     q_ = scratch.take(rows * padded_depth_);
-    sums_ = scratch.take(rows * lanes);
-    out_ = scratch.take(rows * padded_values_);
+    gathered_ = {item.part < 0 ? scratch.take(rows * gathered) : to.parts + item.part * gathered, gathered};
+    span_ = {merges ? scratch.take(rows * gathered) : nullptr, gathered};
     keys_across_ = scratch.take(int64_t{block_keys} * depth_);
     packed_values_ = scratch.take(int64_t{block_keys} * padded_values_);
     scores_ = scratch.take(rows_together * block_keys);
-    shift_ = scratch.take(rows);
     dropout_.resize(w_.drop_below != 0 ? static_cast<size_t>(rows_) : 0);
-    visible_.assign(static_cast<size_t>(rows_), 0);
-    fresh_.assign(static_cast<size_t>(rows_ / tile_rows + 1), 1);
+    fresh_.resize(static_cast<size_t>(rows_));
   }
 
   void run() {
     prepare_rows();
-    for (int block = item_.key_begin; block < item_.key_end; block += block_keys) {
-      packed_ = false;
-      for (int first = 0; first < rows_; first += rows_together) {
-        rows_of_block(block, first, std::min(rows_together, rows_ - first));
-      }
+    gather(gathered_, item_.key_begin);
+    for (int key = end_of_span(item_, item_.key_begin); key < item_.key_end; key = end_of_span(item_, key)) {
+      gather(span_, key);
+      for (int row = 0; row < rows_; ++row) merge_row(gathered_, row, span_, row, padded_values_);
     }
-    for (int row = 0; row < rows_; ++row) finish(row);
+    if (item_.part >= 0) return;
+    const int64_t query = in_.queries.begin(item_.sequence);
+    for (int row = 0; row < rows_; ++row) {
+      finish_row<T>(w_, gathered_, row, query + query_of(row), head_of(row), in_.sizes, to_);
+    }
   }
 
  private:
@@ -79,39 +84,61 @@ class ForwardItem {
       pack_rows(q.at(begin, head), q.row, queries_, depth_,
                 q_ + int64_t{head - item_.head_begin} * queries_ * padded_depth_, padded_depth_);
     }
-    std::fill_n(sums_, int64_t{rows_} * lanes, 0.0f);
-    std::fill_n(shift_, rows_, w_.normaliser == Normaliser::softmax ? std::numeric_limits<float>::lowest() : 0.0f);
     for (int row = 0; row < rows_ && w_.drop_below != 0; ++row) {
       dropout_[static_cast<size_t>(row)] =
           dropout_key(*in_.options.dropout.rng, item_.sequence, head_of(row), query_of(row));
     }
   }
 
-  void pack(int block) {
-    packed_ = true;
-    const int keys = std::min(block_keys, in_.keys.length(item_.sequence) - block);
-    const int64_t begin = in_.keys.begin(item_.sequence) + block;
-    pack_across(k_.at(begin, item_.kv_head), k_.row, keys, depth_, keys_across_);
-    if (packs_values_) {
-      pack_rows(v_.at(begin, item_.kv_head), v_.row, keys, values_, packed_values_, padded_values_);
-      right_ = {packed_values_, padded_values_};
-    } else if constexpr (std::is_same_v<T, float>) {
-      right_ = {v_.at(begin, item_.kv_head), v_.row};
-    }
-    finite_known_ = false;
-    block_rows_ = keys;
-    if (block + block_keys < item_.key_end) {
-      prefetch(k_, begin + block_keys, item_.key_end - block - block_keys, depth_);
-      prefetch(v_, begin + block_keys, item_.key_end - block - block_keys, values_);
+  // What the rows have of the keys from `begin` on to the end of their span.
+  void gather(const Gathered& into, int begin) {
+    into_ = into;
+    start_rows(w_, into, rows_);
+    std::fill(fresh_.begin(), fresh_.end(), uint8_t{1});
+    const int end = end_of_span(item_, begin);
+    for (int block = begin; block < end; block += block_keys) {
+      kv_head_ = item_.kv_head;
+      const int64_t keys = in_.keys.begin(item_.sequence), next = block + block_keys;
+      ahead_.set(keys + next, keys + std::min<int64_t>(next + block_keys, in_.keys.length(item_.sequence)));
+      for (int first = 0; first < rows_; first += sharing_, ++kv_head_) {
+        begin_block(block);
+        for (int r = 0; r < sharing_; r += rows_together) {
+          rows_of_block(block, first + r, std::min(rows_together, sharing_ - r));
+        }
+      }
     }
   }
 
+  void begin_block(int block) {
+    keys_packed_ = values_packed_ = finite_known_ = false;
+    block_rows_ = std::min(block_keys, in_.keys.length(item_.sequence) - block);
+    block_begin_ = in_.keys.begin(item_.sequence) + block;
+    if constexpr (std::is_same_v<T, float>) right_ = {v_.at(block_begin_, kv_head_), v_.row};
+  }
+
+  void pack_keys(int block) {
+    if (keys_packed_) return;
+    keys_packed_ = true;
+    pack_across(k_.at(block_begin_, kv_head_), k_.row, block_rows_, depth_, keys_across_);
+    const int next = std::clamp(item_.key_end - block - block_keys, 0, block_keys);
+    prefetch(k_, next, depth_);
+    prefetch(v_, next, values_);
+  }
+
   // The next block comes while this one is worked on: rows lie apart, where no hardware foresees them.
-  void prefetch(const Strided<T>& x, int64_t begin, int rows, int depth) const {
-    for (int r = 0; r < std::min(rows, block_keys); ++r) {
-      const T* const row = x.at(begin + r, item_.kv_head);
+  void prefetch(const Strided<T>& x, int rows, int depth) const {
+    for (int r = 0; r < rows; ++r) {
+      const T* const row = x.at(block_begin_ + block_keys + r, kv_head_);
       for (int c = 0; c < depth; c += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(row + c, 0, 2);
     }
+  }
+
+  void pack_values() {
+    if (packs_values_ && !values_packed_) {
+      pack_rows(v_.at(block_begin_, kv_head_), v_.row, block_rows_, values_, packed_values_, padded_values_);
+      right_ = {packed_values_, padded_values_};
+    }
+    values_packed_ = true;
   }
 
   bool values_finite() {
@@ -133,20 +160,35 @@ class ForwardItem {
     }
     if (group.any == 0) return;
     for (int r = 0; r < count && w_.drop_below != 0; ++r) rows[r].dropout = dropout_[static_cast<size_t>(first + r)];
-    if (!packed_) pack(block);
-    for (int r = 0; r < count; r += tile_rows) {
-      const int tile = std::min(tile_rows, count - r);
-      const Seen seen = seen_by(rows + r, tile);
-      if (seen.any == 0) continue;
-      const Extent extent = extent_of(seen.any);
-      float* const scores = scores_ + r * block_keys;
-      multiply<Finish::scaled>(tile, {q_ + int64_t{first + r} * padded_depth_, padded_depth_, 1},
-                               {keys_across_ + extent.first * lanes, block_keys}, depth_, scores + extent.first * lanes,
-                               block_keys, extent.last - extent.first, &w_.scale);
+    if (reads_in_place()) {
+      score(first, count, extent_of(group.any));
+    } else {
+      pack_keys(block);
+      for (int r = 0; r < count; r += tile_rows) score_tile(rows + r, first + r, std::min(tile_rows, count - r), r);
     }
+    pack_values();
     for (int r = 0; r < count; r += tile_rows) {
       weigh_tile(rows + r, first + r, std::min(tile_rows, count - r), scores_ + r * block_keys);
     }
+  }
+
+  bool reads_in_place() const { return sharing_ <= most_rows_in_place && depth_ % 4 == 0 && block_rows_ == block_keys; }
+
+  void score(int first, int count, const Extent& extent) {
+    for (int n = extent.first; n < extent.last; ++n) {
+      score_in_place(count, {q_ + int64_t{first} * padded_depth_, padded_depth_, 1},
+                     k_.at(block_begin_ + n * lanes, kv_head_), k_.row, depth_, w_.scale, scores_ + n * lanes, ahead_);
+    }
+  }
+
+  void score_tile(const Row* rows, int first, int count, int r) {
+    const Seen seen = seen_by(rows, count);
+    if (seen.any == 0) return;
+    const Extent extent = extent_of(seen.any);
+    multiply<Finish::scaled>(count, {q_ + int64_t{first} * padded_depth_, padded_depth_, 1},
+                             {keys_across_ + extent.first * lanes, block_keys}, depth_,
+                             scores_ + r * block_keys + extent.first * lanes, block_keys, extent.last - extent.first,
+                             &w_.scale);
   }
 
   // From the scores of a register tile's rows to their share of the output.
@@ -158,80 +200,57 @@ class ForwardItem {
     bool rescales = false;
     for (int r = 0; r < count; ++r) {
       const int row = first + r;
-      factors[r] = weigh(w_, rows[r], scores + r * block_keys, extent, shift_[row], sums_ + int64_t{row} * lanes);
+      factors[r] = weigh(w_, rows[r], scores + r * block_keys, extent, into_.shift(row), into_.sums(row));
       rescales = rescales || factors[r] != 1;
-      visible_[static_cast<size_t>(row)] += std::popcount(rows[r].seen);
+      into_.visible(row) += static_cast<float>(std::popcount(rows[r].seen));
     }
-    uint8_t& fresh = fresh_[static_cast<size_t>(first / tile_rows)];
-    float* const out = out_ + int64_t{first} * padded_values_;
+    uint8_t& fresh = fresh_[static_cast<size_t>(first)];
+    float* const out = into_.out(first);
     const Left left{scores + extent.begin, block_keys, 1};
     const Right right{right_.data + extent.begin * right_.row, right_.row};
     const int depth = extent.end - extent.begin, vectors = padded_values_ / lanes;
     if (seen.hides() && !values_finite()) {
       careful_tile(rows, count, scores, factors, out, fresh != 0);
     } else if (fresh != 0) {
-      multiply<Finish::store>(count, left, right, depth, out, padded_values_, vectors);
+      multiply<Finish::store>(count, left, right, depth, out, into_.row, vectors);
     } else if (rescales) {
-      multiply<Finish::rescale>(count, left, right, depth, out, padded_values_, vectors, factors);
+      multiply<Finish::rescale>(count, left, right, depth, out, into_.row, vectors, factors);
+    } else if (reads_in_place() && !packs_values_) {
+      multiply<Finish::add_ahead>(count, left, right, depth, out, into_.row, vectors);
     } else {
-      multiply<Finish::add>(count, left, right, depth, out, padded_values_, vectors);
+      multiply<Finish::add>(count, left, right, depth, out, into_.row, vectors);
     }
     fresh = 0;
   }
 
   void careful_tile(const Row* rows, int count, const float* scores, const float* factors, float* out, bool fresh) {
     for (int r = 0; r < count; ++r) {
-      float* const o = out + r * padded_values_;
+      float* const o = out + r * into_.row;
       for (int c = 0; c < padded_values_; ++c) o[c] = fresh ? 0.0f : o[c] * factors[r];
       multiply_seen({scores + r * block_keys, 0, 1}, right_, rows[r].seen, o, padded_values_ / lanes);
     }
-  }
-
-  void finish(int row) {
-    const Floats d;
-    const float sum = hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, sums_ + int64_t{row} * lanes)));
-    const int visible = visible_[static_cast<size_t>(row)];
-    float factor = 1, log_sum_exp = -std::numeric_limits<float>::infinity();
-    if (w_.normaliser == Normaliser::softmax) {
-      factor = 1 / sum;
-      log_sum_exp = shift_[row] + std::log(sum);
-    } else if (w_.normaliser == Normaliser::relu_mean) {
-      factor = 1 / static_cast<float>(visible);
-    } else if (w_.normaliser == Normaliser::relu_sum) {
-      factor = 1 / (sum + 1e-6f);
-    }
-    if (visible == 0) {
-      factor = 0;
-      log_sum_exp = -std::numeric_limits<float>::infinity();
-    }
-    const int64_t at = (in_.queries.begin(item_.sequence) + query_of(row)) * in_.sizes.heads + head_of(row);
-    if (to_.log_sum_exp != nullptr) to_.log_sum_exp[at] = log_sum_exp;
-    to_.statistics[2 * at] = shift_[row];
-    to_.statistics[2 * at + 1] = factor;
-    T* const out = to_.out.template pointer<T>() + at * values_;
-    const bool empty = visible == 0;
-    const float* const from = out_ + int64_t{row} * padded_values_;
-    const float scale = factor * w_.keep_inverse;
-    for (int c = 0; c < values_; ++c) out[c] = T(empty ? 0.0f : from[c] * scale);
   }
 
   const Fused& in_;
   const Weighing& w_;
   const Item& item_;
   ForwardOut& to_;
-  int queries_, rows_, depth_, values_, padded_depth_, padded_values_;
+  int queries_, rows_, sharing_;  // sharing_: rows of the same keys, those of one kv head
+  int depth_, values_, padded_depth_, padded_values_;
   Strided<T> k_, v_;
+  Ahead<T> ahead_;
   bool packs_values_;
-  bool packed_ = false, finite_known_ = false, finite_ = false;
-  int block_rows_ = 0;
+  // The block and kv head at work.
+  int kv_head_ = 0, block_rows_ = 0;
+  int64_t block_begin_ = 0;
+  bool keys_packed_ = false, values_packed_ = false, finite_known_ = false, finite_ = false;
   Right right_{nullptr, 0};
-  float *q_, *out_;                 // [rows, padded depth], [rows, padded values]
-  float *sums_, *shift_;            // [rows, lanes], [rows]
-  float* keys_across_;              // K^T of a block [D, 64]
-  float *packed_values_, *scores_;  // [64, padded values], [rows_together, 64]
+  float* q_;                           // [rows, padded depth]
+  Gathered gathered_, span_, into_{};  // all rows; their share of a later span; the one of both at work
+  float* keys_across_;                 // K^T of a block [D, 64]
+  float *packed_values_, *scores_;     // [64, padded values], [rows_together, 64]
   std::vector<uint64_t> dropout_;
-  std::vector<int> visible_;
-  std::vector<uint8_t> fresh_;  // by register tile: nothing in out_ yet
+  std::vector<uint8_t> fresh_;  // by a register tile's first row: nothing gathered yet
 };
 
 }  // namespace attune::attention::cpu::HWY_NAMESPACE

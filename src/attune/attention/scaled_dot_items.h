@@ -17,14 +17,28 @@ namespace attune::attention::cpu {
 inline constexpr int block_keys = 64;
 using Word = uint64_t;
 
-// Queries `query_begin ... query_end-1` of heads head_begin ... head_end-1, which share kv_head, against the blocks
-// that cover keys key_begin ... key_end-1 (key_begin is a multiple of block_keys).
+// A row's keys are weighed in spans of 1,024, counted from the sequence's first, which are merged in order: threads can
+// share a long cache, and a row's bits do not tell whether they did.
+inline constexpr int span_keys = 16 * block_keys;
+
+// Queries `query_begin ... query_end-1` of heads head_begin ... head_end-1 against the blocks that cover keys
+// key_begin ... key_end-1 (key_begin is a multiple of block_keys). kv_head is the first of those heads'; in the
+// backward they share it.
 struct Item {
   int sequence, kv_head;
   int head_begin, head_end;
   int query_begin, query_end;
   int key_begin, key_end;
+  int64_t part = -1;  // of what others gather too: where the rows go, to be merged
 };
+
+// Where the span of `key`, or the item, ends.
+inline int end_of_span(const Item& item, int key) {
+  return std::min(item.key_end, key / span_keys * span_keys + span_keys);
+}
+inline int spans_of(const Item& item) {
+  return item.key_begin < item.key_end ? (item.key_end - 1) / span_keys - item.key_begin / span_keys + 1 : 0;
+}
 
 // How the scores of a call become weights.
 struct Weighing {
@@ -88,9 +102,24 @@ inline Word word_of(KeyRange seen, int block) {
   return (~Word{0} >> (block_keys - end)) & (~Word{0} << begin);
 }
 
+// What rows have of some keys, each in a row of numbers: the sum of weighted values, the sums of weights by lane, both
+// over e^shift; the shift; and how many keys they see (exact to 2^24).
+struct Gathered {
+  static constexpr int most_lanes = 16;  // of any instruction set
+  float* data;
+  int64_t row;
+
+  static int64_t floats(int value_depth) { return round_up(value_depth, most_lanes) + 2 * most_lanes; }
+  float* out(int64_t r) const { return data + r * row; }
+  float* sums(int64_t r) const { return data + (r + 1) * row - 2 * most_lanes; }
+  float& shift(int64_t r) const { return sums(r)[most_lanes]; }
+  float& visible(int64_t r) const { return sums(r)[most_lanes + 1]; }
+};
+
 struct ForwardOut {
   Tensor out;
   float *log_sum_exp, *statistics;  // log_sum_exp may be null
+  float* parts;                     // rows that several items gather, as Gathered
 };
 struct BackwardOut {
   Tensor out, dout;

@@ -1,5 +1,5 @@
 // Packing of blocks for the products of the fused attention: rows padded to whole vectors, and rows turned into
-// columns. bfloat16 widens to float32 on the way.
+// columns; or, for few queries, scores straight from the keys' rows. bfloat16 widens to float32 on the way.
 
 #if defined(ATTUNE_ATTENTION_SCALED_DOT_PACK_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTUNE_ATTENTION_SCALED_DOT_PACK_INL_H
@@ -39,56 +39,150 @@ void pack_rows(const T* from, int64_t from_row, int rows, int columns, float* to
   }
 }
 
-#if HWY_TARGET != HWY_SCALAR
-// Blocks of 4 columns, to rows of `to` 4 block_keys apart.
-template <class D>
-HWY_INLINE void store_blocks(D d, hn::Vec<D> v, float* to) {
+#if HWY_TARGET == HWY_SCALAR
+template <class T>
+void four_columns(const T* from, int64_t, int, Vector& c0, Vector& c1, Vector& c2, Vector& c3) {
+  const Floats d;
+  c0 = load_floats(d, from);
+  c1 = load_floats(d, from + 1);
+  c2 = load_floats(d, from + 2);
+  c3 = load_floats(d, from + 3);
+}
+#else
+// Columns 0 ... 3 of every fourth row from `first` on: block b of the vector is row first + 4 b, or `last` if that is
+// less.
+template <class D, class T>
+HWY_INLINE hn::Vec<D> every_fourth_row(D d, const T* from, int64_t from_row, int first, int last) {
   if constexpr (hn::MaxLanes(d) == 4) {
-    hn::StoreU(v, d, to);
+    return load_floats(d, from + std::min(first, last) * from_row);
   } else {
     const hn::Half<D> half;
-    store_blocks(half, hn::LowerHalf(half, v), to);
-    store_blocks(half, hn::UpperHalf(half, v), to + hn::MaxLanes(d) / 2 * block_keys);
+    constexpr int rows = static_cast<int>(hn::MaxLanes(half));
+    return hn::Combine(d, every_fourth_row(half, from, from_row, first + rows, last),
+                       every_fourth_row(half, from, from_row, first, last));
   }
 }
 
-// One vector of columns, 4 rows at a time: 4 x 4 within each 128-bit block.
-template <class D, class T>
-HWY_INLINE void pack_columns_across(D d, const T* from, int64_t from_row, int rows, float* to) {
-  const hn::Repartition<double, D> pairs;
-  const auto zero = hn::Zero(d);
-  for (int r = 0; r < rows; r += 4, from += 4 * from_row, to += 4) {
-    const auto a = load_floats(d, from);
-    const auto b = r + 1 < rows ? load_floats(d, from + from_row) : zero;
-    const auto e = r + 2 < rows ? load_floats(d, from + 2 * from_row) : zero;
-    const auto f = r + 3 < rows ? load_floats(d, from + 3 * from_row) : zero;
-    const auto ab_low = hn::BitCast(pairs, hn::InterleaveLower(d, a, b));
-    const auto ab_high = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b));
-    const auto ef_low = hn::BitCast(pairs, hn::InterleaveLower(d, e, f));
-    const auto ef_high = hn::BitCast(pairs, hn::InterleaveUpper(d, e, f));
-    store_blocks(d, hn::BitCast(d, hn::InterleaveLower(pairs, ab_low, ef_low)), to);
-    store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(pairs, ab_low, ef_low)), to + block_keys);
-    store_blocks(d, hn::BitCast(d, hn::InterleaveLower(pairs, ab_high, ef_high)), to + 2 * block_keys);
-    store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(pairs, ab_high, ef_high)), to + 3 * block_keys);
-  }
+// Columns 0 ... 3 of a vector of rows, those beyond `last` like that one.
+template <class T>
+HWY_INLINE void four_columns(const T* from, int64_t from_row, int last, Vector& c0, Vector& c1, Vector& c2,
+                             Vector& c3) {
+  const Floats d;
+  const hn::Repartition<double, Floats> pairs;
+  const Vector r0 = every_fourth_row(d, from, from_row, 0, last), r1 = every_fourth_row(d, from, from_row, 1, last);
+  const Vector r2 = every_fourth_row(d, from, from_row, 2, last), r3 = every_fourth_row(d, from, from_row, 3, last);
+  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1));
+  const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1));
+  const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3));
+  const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
+  c0 = hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23));
+  c1 = hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23));
+  c2 = hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23));
+  c3 = hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23));
 }
 #endif
 
-// to[c, r] = from[r, c] for the rows of one block of keys, missing ones 0 up to a multiple of 4. Columns that
-// the products read beyond that are left as they are: what they give is hidden.
+// One vector of rows; `last` is a constant where all are there.
+template <class T>
+HWY_INLINE void pack_vector_across(const T* from, int64_t from_row, int last, int columns, float* to) {
+  const Floats d;
+  Vector c0, c1, c2, c3;
+  for (int c = 0; c + 4 <= columns; c += 4, from += 4, to += 4 * block_keys) {
+    four_columns(from, from_row, last, c0, c1, c2, c3);
+    hn::StoreU(c0, d, to);
+    hn::StoreU(c1, d, to + block_keys);
+    hn::StoreU(c2, d, to + 2 * block_keys);
+    hn::StoreU(c3, d, to + 3 * block_keys);
+  }
+}
+
+// Asks for keys of all heads in the order in which they lie, while others are worked on: a few lines at a time, as a
+// processor drops prefetches when too many wait.
+template <class T>
+class Ahead {
+ public:
+  Ahead(const Strided<T>& keys, int heads, int depth) : keys_(keys), heads_(heads), depth_(depth) {}
+  void set(int64_t begin, int64_t end) {
+    row_ = begin;
+    end_ = end;
+    head_ = 0;
+  }
+  void step() {  // one key of one head
+    if (row_ >= end_) return;
+    const T* const key = keys_.at(row_, head_);
+    for (int c = 0; c < depth_; c += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(key + c);
+    if (++head_ == heads_) {
+      head_ = 0;
+      ++row_;
+    }
+  }
+
+ private:
+  Strided<T> keys_;
+  int heads_, depth_, head_ = 0;
+  int64_t row_ = 0, end_ = 0;
+};
+
+// c[r, :] = scale sum over k < depth of a[r, k] keys[:, k] for kRows queries and one vector of keys, which are read
+// once and where they are. The chain of tile(); depth is a multiple of 4. Steps `ahead` once a key.
+template <class T, int... R>
+HWY_INLINE void score_vector_of(std::integer_sequence<int, R...>, Left a, const T* keys, int64_t keys_row, int depth,
+                                float scale, float* c, Ahead<T>& ahead) {
+  const Floats d;
+  int due = 0;
+  Vector sum[] = {(static_cast<void>(R), hn::Zero(d))...};
+  Vector c0, c1, c2, c3;
+  const float* left = a.data;
+  for (int k = 0; k < depth; k += 4, keys += 4, left += 4) {
+    for (due += 4 * lanes; due >= depth; due -= depth) ahead.step();
+    four_columns(keys, keys_row, lanes - 1, c0, c1, c2, c3);
+    ((sum[R] = hn::MulAdd(hn::Set(d, left[R * a.row]), c0, sum[R])), ...);
+    ((sum[R] = hn::MulAdd(hn::Set(d, left[R * a.row + 1]), c1, sum[R])), ...);
+    ((sum[R] = hn::MulAdd(hn::Set(d, left[R * a.row + 2]), c2, sum[R])), ...);
+    ((sum[R] = hn::MulAdd(hn::Set(d, left[R * a.row + 3]), c3, sum[R])), ...);
+  }
+  (hn::StoreU(hn::Mul(sum[R], hn::Set(d, scale)), d, c + R * block_keys), ...);
+}
+template <int kRows, class T>
+HWY_NOINLINE void score_vector(Left a, const T* keys, int64_t keys_row, int depth, float scale, float* c,
+                               Ahead<T>& ahead) {
+  score_vector_of(std::make_integer_sequence<int, kRows>(), a, keys, keys_row, depth, scale, c, ahead);
+}
+
+inline constexpr int most_rows_in_place = 8;  // accumulators, beside columns and what they are made from
+
+template <class T>
+void score_in_place(int rows, Left a, const T* keys, int64_t keys_row, int depth, float scale, float* c,
+                    Ahead<T>& ahead) {
+  switch (rows) {
+    case 1:
+      return score_vector<1>(a, keys, keys_row, depth, scale, c, ahead);
+    case 2:
+      return score_vector<2>(a, keys, keys_row, depth, scale, c, ahead);
+    case 3:
+      return score_vector<3>(a, keys, keys_row, depth, scale, c, ahead);
+    case 4:
+      return score_vector<4>(a, keys, keys_row, depth, scale, c, ahead);
+    case 5:
+      return score_vector<5>(a, keys, keys_row, depth, scale, c, ahead);
+    case 6:
+      return score_vector<6>(a, keys, keys_row, depth, scale, c, ahead);
+    case 7:
+      return score_vector<7>(a, keys, keys_row, depth, scale, c, ahead);
+    default:
+      return score_vector<8>(a, keys, keys_row, depth, scale, c, ahead);
+  }
+}
+
+// to[c, r] = from[r, c] for the rows of one block of keys. Columns that the products read beyond those hold anything:
+// what they give is hidden.
 template <class T>
 void pack_across(const T* from, int64_t from_row, int rows, int columns, float* to) {
-  int done = 0;
-#if HWY_TARGET != HWY_SCALAR
-  for (; done + lanes <= columns; done += lanes) {
-    pack_columns_across(Floats(), from + done, from_row, rows, to + done * block_keys);
-  }
-  for (; done + 4 <= columns; done += 4) {
-    pack_columns_across(hn::FixedTag<float, 4>(), from + done, from_row, rows, to + done * block_keys);
-  }
-#endif
-  for (int c = done; c < columns; ++c) {
-    for (int r = 0; r < rows; ++r) to[c * block_keys + r] = static_cast<float>(from[r * from_row + c]);
+  int r = 0;
+  for (; r + lanes <= rows; r += lanes) pack_vector_across(from + r * from_row, from_row, lanes - 1, columns, to + r);
+  if (r < rows) pack_vector_across(from + r * from_row, from_row, rows - r - 1, columns, to + r);
+  for (int c = columns / 4 * 4; c < columns; ++c) {
+    for (int n = 0; n < rows; ++n) to[c * block_keys + n] = static_cast<float>(from[n * from_row + c]);
   }
 }
 

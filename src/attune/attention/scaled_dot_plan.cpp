@@ -56,19 +56,69 @@ class Planner {
 
 }  // namespace
 
-Plan forward_plan(const Fused& in) {
-  constexpr int most_rows = 252;  // of all heads: packing the keys is 1 % of the work then
+namespace {
+
+// Few queries of a sequence, as in decoding: an item a span, of all heads or of one kv head.
+void add_spans(const Fused& in, int sequence, bool heads_together, Planner& gather, ForwardPlan& plan) {
+  const int queries = in.queries.length(sequence), heads = in.sizes.heads, group = in.sizes.group();
+  const Item all = item_of(in, sequence, 0, 0, queries);
+  const bool merges = spans_of(all) > 1;
+  for (int head = 0; merges && head < heads; ++head) {
+    Item merged = all;
+    merged.head_begin = head;
+    merged.head_end = head + 1;
+    merged.part = plan.parts + int64_t{head} * queries;
+    plan.merge.items.push_back(merged);
+    plan.merge.end_share();
+  }
+  Item item = all;
+  for (bool first = true; first || item.key_begin < all.key_end; first = false) {
+    item.key_end = end_of_span(all, item.key_begin);
+    for (int head = 0; head < heads; head = item.head_end) {
+      item.kv_head = head / group;
+      item.head_begin = head;
+      item.head_end = heads_together ? heads : head + group;
+      item.part = merges ? plan.parts + int64_t{head} * queries : -1;
+      gather.add(item);
+    }
+    plan.parts += merges ? int64_t{heads} * queries : 0;
+    item.key_begin = item.key_end;
+  }
+}
+
+// Whether there are enough items for all threads without one for each kv head: then one thread reads memory in the
+// order in which it lies.
+bool enough_spans(const Fused& in) {
+  int64_t spans = 0;
+  for (int s = 0; s < in.keys.count(); ++s) spans += 1 + in.keys.length(s) / span_keys;
+  return spans >= 4 * threads();
+}
+
+}  // namespace
+
+ForwardPlan forward_plan(const Fused& in) {
+  constexpr int most_rows = 252;  // of a kv head: packing the keys is 1 % of the work then
+  constexpr int few_rows = 24;    // of a kv head
+  ForwardPlan plan;
   Planner planner(in);
+  const int group = in.sizes.group();
+  const bool heads_together = enough_spans(in);
   for (int s = 0; s < in.queries.count(); ++s) {
     const int queries = in.queries.length(s);
-    const int stretch = stretch_of(queries, std::max(1, most_rows / in.sizes.group()));
+    if (queries == 0) continue;
+    if (queries * group <= few_rows) {
+      add_spans(in, s, heads_together, planner, plan);
+      continue;
+    }
+    const int stretch = stretch_of(queries, std::max(1, most_rows / group));
     for (int head = 0; head < in.sizes.kv_heads; ++head) {
       for (int first = 0; first < queries; first += stretch) {
         planner.add(item_of(in, s, head, first, std::min(queries, first + stretch)));
       }
     }
   }
-  return planner.plan();
+  plan.gather = planner.plan();
+  return plan;
 }
 
 Plan plan_by_sequences(const Fused& in) {

@@ -18,7 +18,12 @@ struct Plan {
   }
 };
 
-Plan forward_plan(const Fused& in);
+struct ForwardPlan {
+  Plan gather;
+  Plan merge;         // after that: by heads, of sequences whose spans are items of their own
+  int64_t parts = 0;  // rows that these gather
+};
+ForwardPlan forward_plan(const Fused& in);
 // The backward of everything at once: an item is a sequence and a kv head.
 Plan plan_by_sequences(const Fused& in);
 // The backward in two halves, for more independent items or where heads or sequences add to one dense bias: dQ and the

@@ -41,8 +41,9 @@ struct Right {  // rows of whole vectors
   int64_t row;
 };
 
-// c = sum; c = scale[0] sum; c += sum (the chain goes on); the same from scale[r] c[r, :] on
-enum class Finish { store, scaled, add, rescale };
+// c = sum; c = scale[0] sum; c += sum (the chain goes on); the same, asking for the rows of the next block on the way;
+// the same as add from scale[r] c[r, :] on
+enum class Finish { store, scaled, add, add_ahead, rescale };
 
 // c[r, :] = sum over k < depth of a[r, k] b[k, :], finished as asked. Accumulator I is row I / kVectors, vector
 // I % kVectors; packs instead of loops, as gcc keeps an array in registers only where every index is a constant.
@@ -50,12 +51,14 @@ template <int kVectors, Finish kFinish, int... I, int... N>
 HWY_INLINE void tile_of(std::integer_sequence<int, I...>, std::integer_sequence<int, N...>, Left a, Right b, int depth,
                         float* HWY_RESTRICT c, int64_t c_row, const float* HWY_RESTRICT scale) {
   const Floats d;
-  constexpr bool goes_on = kFinish == Finish::add || kFinish == Finish::rescale;
+  constexpr bool ahead = kFinish == Finish::add_ahead;
+  constexpr bool goes_on = ahead || kFinish == Finish::add || kFinish == Finish::rescale;
   Vector sum[] = {(goes_on ? hn::LoadU(d, c + (I / kVectors) * c_row + (I % kVectors) * lanes) : hn::Zero(d))...};
   if constexpr (kFinish == Finish::rescale) ((sum[I] = hn::Mul(sum[I], hn::Set(d, scale[I / kVectors]))), ...);
   const float* HWY_RESTRICT left = a.data;
   const float* HWY_RESTRICT right = b.data;
   for (int k = 0; k < depth; ++k, left += a.depth, right += b.row) {
+    if constexpr (ahead) (__builtin_prefetch(right + block_keys * b.row + N * lanes), ...);
     const Vector values[] = {hn::LoadU(d, right + N * lanes)...};
     ((sum[I] = hn::MulAdd(hn::Set(d, left[(I / kVectors) * a.row]), values[I % kVectors], sum[I])), ...);
   }
