@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 #include <variant>
 
@@ -67,8 +68,9 @@ Attended scaled_dot(const Tensor& q, const Tensor& k, const Tensor& v, const Seg
 Attended scaled_dot_definition(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& queries,
                                const Segments& keys, const Options& options = {});
 
-// The definition's weights of one sequence, before dropout: [Hq, its queries, its keys]. What inspection shows.
+// The definition's weights of one sequence, before dropout: [heads, its queries, its keys] of the chosen `heads`, all
+// if none is named. What inspection shows; scaled_dot knows nothing of it, so that no output's bit depends on it.
 Tensor scaled_dot_weights(const Tensor& q, const Tensor& k, const Segments& queries, const Segments& keys, int sequence,
-                          const Options& options = {});
+                          const Options& options = {}, std::span<const int> heads = {});
 
 }  // namespace attune::attention

@@ -332,17 +332,22 @@ Attended scaled_dot_definition(const Tensor& q, const Tensor& k, const Tensor& v
 }
 
 Tensor scaled_dot_weights(const Tensor& q, const Tensor& k, const Segments& queries, const Segments& keys, int sequence,
-                          const Options& options) {
+                          const Options& options, std::span<const int> heads) {
   const Sizes sizes = checked_sizes(q, k, k, queries, keys, options);
+  std::vector<int> chosen(heads.begin(), heads.end());
+  for (int head = 0; heads.empty() && head < sizes.heads; ++head) chosen.push_back(head);
+  for (const int head : chosen) {
+    check(head >= 0 && head < sizes.heads, "scaled_dot_weights: head ", head, ", expected 0 to ", sizes.heads - 1);
+  }
   check(sequence >= 0 && sequence < queries.count(), "scaled_dot_weights: sequence ", sequence, " of ",
         queries.count());
   return dispatch_floating(q.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Definition<T> definition(q, k, k, queries, keys, options, sizes);
     const int rows = queries.length(sequence), columns = keys.length(sequence);
-    Tensor weights = Tensor::zeros({sizes.heads, rows, columns}, q.dtype());
+    Tensor weights = Tensor::zeros({static_cast<int64_t>(chosen.size()), rows, columns}, q.dtype());
     T* p = weights.pointer<T>();
-    for (int head = 0; head < sizes.heads; ++head) {
+    for (const int head : chosen) {
       for (int i = 0; i < rows; ++i, p += columns) {
         const Row<T> row = definition.row(sequence, head, i);
         for (size_t n = 0; n < row.visible.size(); ++n) {

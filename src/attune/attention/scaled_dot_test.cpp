@@ -215,6 +215,35 @@ TEST(ScaledDotDefinition, keeps_the_share_of_weights_that_dropout_leaves) {
   EXPECT_NEAR(mean, 1.0, 0.02);  // 40,000 draws: standard deviation 0.003
 }
 
+TEST(ScaledDot, records_the_weights_of_chosen_heads_and_changes_no_bit_of_the_output) {
+  const auto queries = Segments::of_lengths(std::vector{5, 40}), keys = Segments::of_lengths(std::vector{9, 70});
+  const auto draw = [](int64_t rows, int heads, uint64_t seed) {
+    return random_tensor({rows, heads, 16}, Rng(seed), DType::float32);
+  };
+  const Tensor q = draw(45, 4, 1), k = draw(79, 2, 2), v = draw(79, 2, 3);
+  const Options options{.mask = {.causal = true}, .softcap = 5};
+  const Tensor before = scaled_dot(q, k, v, queries, keys, options).out;
+  const std::vector<int> chosen{3, 1};
+  for (int s = 0; s < 2; ++s) {
+    const Tensor weights = scaled_dot_weights(q, k, queries, keys, s, options, chosen);
+    ASSERT_EQ(weights.shape(), (Shape{2, queries.length(s), keys.length(s)}));
+    for (int64_t n = 0; n < weights.elements() / keys.length(s); ++n) {  // a row: a chosen head and a query
+      const int64_t head = chosen[static_cast<size_t>(n / queries.length(s))], i = n % queries.length(s);
+      for (int c = 0; c < 16; ++c) {
+        double sum = 0;
+        for (int64_t j = 0; j < keys.length(s); ++j) {
+          sum += weights.at(n * keys.length(s) + j) * v.at(((keys.begin(s) + j) * 2 + head / 2) * 16 + c);
+        }
+        EXPECT_NEAR(before.at(((queries.begin(s) + i) * 4 + head) * 16 + c), sum, 1e-6);
+      }
+    }
+  }
+  const Tensor after = scaled_dot(q, k, v, queries, keys, options).out;
+  for (int64_t i = 0; i < before.elements(); ++i) ASSERT_EQ(before.at(i), after.at(i));
+  EXPECT_NE(error_of([&] { scaled_dot_weights(q, k, queries, keys, 0, options, std::vector{4}); }).find("0 to 3"),
+            std::string::npos);
+}
+
 TEST(ScaledDot, counts_the_operations_of_the_visible_pairs) {
   constexpr int heads = 2, depth = 4, value_depth = 3;
   const Tensor q = Tensor::full({9, heads, depth}, 0.5), k = q.clone(), v = Tensor::full({9, heads, value_depth}, 0.5);

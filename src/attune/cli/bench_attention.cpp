@@ -3,6 +3,8 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "attune/attention/scaled_dot.h"
@@ -11,6 +13,7 @@
 #include "attune/base/option_checks.h"
 #include "attune/base/parallel.h"
 #include "attune/cli/bench.h"
+#include "attune/cli/bench_attention.h"
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
 #include "attune/tensor/storage.h"
@@ -22,8 +25,9 @@ namespace {
 const About about{
     "bench attention", "[flags]",
     "Measures softmax attention in GFLOP/s: 4 operations a visible pair, head and element of depth forward, 2.5 times "
-    "that backward; what a causal mask hides does not count. Without a shape: a table of usual ones. Extra bytes are "
-    "what the first call needs besides its inputs and results.",
+    "that backward; what a causal mask hides does not count. Extra bytes are what the first call needs besides its "
+    "inputs and results. Without a shape: a table of usual ones; how time grows with the length under three masks; and "
+    "one query a sequence against long caches, beside the rate at which the same bytes are only read.",
     "  attune bench attention --threads 2\n"
     "  attune bench attention --batch 8 --heads 8 --length 512 --head-dim 64 --causal --threads 2 --format json\n"};
 
@@ -32,6 +36,9 @@ struct Setting {
   bool causal = false;
   std::string dtype = "float32";
   std::vector<int> lengths = {};  // of packed sequences, instead of batch times length
+  std::optional<int> left = {};   // reach of a causal band
+
+  attention::Mask mask() const { return {.causal = causal, .left = left}; }
 };
 
 struct Figures {
@@ -40,33 +47,10 @@ struct Figures {
   double pairs = 0;  // visible ones, of one head
 };
 
-Tensor random(const Shape& shape, uint64_t seed, DType dtype) {
-  Tensor x = Tensor::empty(shape);
-  const Rng rng(seed);
-  auto values = x.data<float>();
-  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(2 * rng.uniform(i) - 1);
-  return x.to(dtype);
-}
-
 int64_t bytes_of(std::initializer_list<const Tensor*> tensors) {
   int64_t bytes = 0;
   for (const Tensor* x : tensors) bytes += x->elements() * attune::bytes_of(x->dtype());
   return bytes;
-}
-
-// Best of several calls in about `seconds` seconds; `prepare` is not timed.
-template <class Prepare, class Run>
-double best_time(double seconds, const Prepare& prepare, const Run& run) {
-  const Stopwatch all;
-  double best = 0;
-  for (int round = 0; round < 3 || all.seconds() < seconds; ++round) {
-    auto prepared = prepare();
-    const Stopwatch watch;
-    run(prepared);
-    const double time = watch.seconds();
-    best = round == 0 ? time : std::min(best, time);
-  }
-  return best;
 }
 
 // What is recorded of one forward, whose backward is timed.
@@ -80,15 +64,15 @@ Figures measure(const Setting& setting, double seconds) {
       setting.lengths.empty() ? Segments::equal(setting.batch, setting.length) : Segments::of_lengths(setting.lengths);
   const DType dtype = dtype_of_name(setting.dtype);
   const int64_t rows = segments.rows();
-  const Tensor q = random({rows, setting.heads, setting.head_dim}, 1, dtype);
-  const Tensor k = random({rows, setting.kv_heads, setting.head_dim}, 2, dtype);
-  const Tensor v = random({rows, setting.kv_heads, setting.head_dim}, 3, dtype);
-  const Tensor dout = random({rows, setting.heads, setting.head_dim}, 4, DType::float32);  // as every gradient
-  const attention::Options options{.mask = {.causal = setting.causal}};
+  const Tensor q = random_values({rows, setting.heads, setting.head_dim}, 1, dtype);
+  const Tensor k = random_values({rows, setting.kv_heads, setting.head_dim}, 2, dtype);
+  const Tensor v = random_values({rows, setting.kv_heads, setting.head_dim}, 3, dtype);
+  const Tensor dout = random_values({rows, setting.heads, setting.head_dim}, 4, DType::float32);  // as every gradient
+  const attention::Options options{.mask = setting.mask()};
   Figures figures;
   for (int s = 0; s < segments.count(); ++s) {
-    const double n = segments.length(s);
-    figures.pairs += setting.causal ? n * (n + 1) / 2 : n * n;
+    const double n = segments.length(s), reach = setting.left ? std::min<double>(*setting.left + 1, n) : n;
+    figures.pairs += setting.causal ? reach * n - reach * (reach - 1) / 2 : n * n;
   }
   const auto forward = [&] { return attention::scaled_dot(q, k, v, segments, segments, options); };
   const auto record = [&] {
@@ -193,6 +177,25 @@ std::vector<Setting> usual_settings() {
           {1, 8, 8, 2048, 64}, {1, 8, 8, 2048, 64, true}, {1, 8, 8, 2048, 128}, {1, 8, 8, 2048, 64, false, "bfloat16"}};
 }
 
+// Blocks that a mask rules out cost nothing: the time of a visible pair stays.
+void print_growth(double seconds) {
+  constexpr int reach = 256;
+  print("\n1 sequence, 8 heads of 64, nanoseconds per visible pair of all heads; memory besides inputs and results\n");
+  print("{:>7} {:<9} {:>12} {:>9} {:>9} {:>10} {:>10}\n", "length", "mask", "pairs", "forward", "backward", "fwd MB",
+        "bwd MB");
+  for (const int length : {256, 1024, 4096, 16'384}) {
+    for (const char* mask : {"full", "causal", "band 256"}) {
+      const bool full = mask == std::string_view("full"), band = mask == std::string_view("band 256");
+      Setting setting{1, 8, 8, length, 64, !full};
+      if (band) setting.left = reach - 1;
+      const Figures figures = measure(setting, seconds / 2);
+      print("{:>7} {:<9} {:>12.0f} {:>9.3f} {:>9.3f} {:>10.2f} {:>10.2f}\n", length, mask, figures.pairs,
+            1e9 * figures.forward / figures.pairs, 1e9 * figures.backward / figures.pairs,
+            static_cast<double>(figures.extra_forward) / 1e6, static_cast<double>(figures.extra_backward) / 1e6);
+    }
+  }
+}
+
 }  // namespace
 
 int bench_attention(const Arguments& arguments) {
@@ -227,6 +230,10 @@ int bench_attention(const Arguments& arguments) {
   for (const Setting& each : given ? std::vector{setting} : usual_settings()) {
     const Figures figures = measure(each, seconds);
     json ? print_json(each, figures, sgemm) : print_text(each, figures, sgemm);
+  }
+  if (!given && !json) {
+    print_growth(seconds);
+    print_attention_decoding(seconds);
   }
   return success;
 }

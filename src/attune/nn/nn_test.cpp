@@ -121,6 +121,21 @@ TEST(Modules, every_normaliser_works_in_self_attention) {
   }
 }
 
+TEST(Modules, a_probe_receives_the_weights_and_changes_no_bit_of_the_output) {
+  const auto mixer = make_mixer("scaled_dot", {.width = 16, .heads = 2, .causal = true});
+  Parameters list;
+  mixer->collect(list, "mixer");
+  initialise(list, Rng(3));
+  const auto segments = Segments::of_lengths(std::vector{70, 5});
+  const Tensor x = random_tensor({75, 16}, Rng(4), DType::float32);
+  const Tensor plain = (*mixer)(x, segments, x, segments, {});
+  std::vector<Shape> shapes;
+  const Probe probe([&](const std::string&, const Tensor& weights) { shapes.push_back(weights.shape()); });
+  const Tensor probed = (*mixer)(x, segments, x, segments, {.probe = &probe});
+  EXPECT_EQ(shapes, (std::vector<Shape>{{2, 70, 70}, {2, 5, 5}}));
+  for (int64_t i = 0; i < plain.elements(); ++i) ASSERT_EQ(plain.at(i), probed.at(i));
+}
+
 TEST(Modules, unknown_words_and_bad_sizes_name_what_was_expected) {
   EXPECT_THROW(make_mixer("scaled_dots", {.width = 4}), UsageError);
   EXPECT_THROW(make_mixer("scaled_dot", {.width = 4, .heads = 3}), UsageError);
