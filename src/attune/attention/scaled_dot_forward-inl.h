@@ -40,7 +40,7 @@ class ForwardItem {
         v_(strided<T>(in.v)),
         ahead_({k_.at(0, item.kv_head), k_.row, k_.head}, (item.head_end - item.head_begin) / in.sizes.group(),
                depth_) {
-    // Few queries read keys and values where they are; many are worth a copy that stays in the first cache.
+    // Few queries read the values where they are; many are worth a copy that stays in the first cache.
     packs_values_ = !std::is_same_v<T, float> || values_ != padded_values_ || sharing_ > most_rows_of_direct_values;
     const int64_t rows = rows_, gathered = Gathered::floats(values_);
     const bool merges = spans_of(item) > 1;
@@ -172,6 +172,7 @@ class ForwardItem {
     }
   }
 
+  // A whole block of keys, for so few rows that packing it would not pay.
   bool reads_in_place() const { return sharing_ <= most_rows_in_place && depth_ % 4 == 0 && block_rows_ == block_keys; }
 
   void score(int first, int count, const Extent& extent) {

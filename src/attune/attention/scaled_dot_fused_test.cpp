@@ -114,6 +114,8 @@ TEST(ScaledDotFused, is_as_exact_with_every_instruction_set_and_the_same_at_ever
     }
     expect_as_exact_as_the_definition(p, {.mask = {.causal = true}},
                                       std::string("causal with ") + hwy::TargetName(set));
+    expect_as_exact_as_the_definition(problem_of({1}, {1100}, {4, 2, 40, 24}), {},
+                                      std::string("decoding with ") + hwy::TargetName(set));
     outs.push_back(run(scaled_dot, p, {}).all[0]);
   }
   for (size_t i = 1; i < outs.size(); ++i) {  // proof that another kernel ran: other sums, other last bits

@@ -125,6 +125,7 @@ TEST(Modules, a_probe_receives_the_weights_and_changes_no_bit_of_the_output) {
   const auto mixer = make_mixer("scaled_dot", {.width = 16, .heads = 2, .causal = true});
   Parameters list;
   mixer->collect(list, "mixer");
+  list.allocate();
   initialise(list, Rng(3));
   const auto segments = Segments::of_lengths(std::vector{70, 5});
   const Tensor x = random_tensor({75, 16}, Rng(4), DType::float32);
