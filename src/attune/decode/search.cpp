@@ -19,12 +19,14 @@ namespace {
 struct Live {
   std::vector<int> ids;
   double log_probability = 0;
-  int row = 0;  // of the step that made it
+  int row = 0;     // of the next step
+  int parent = 0;  // row of the step that made it
 };
 
 struct Sentence {
-  size_t index = 0;  // among the sources
-  int limit = 0;     // longest output
+  size_t index = 0;   // among the sources
+  int limit = 0;      // longest output
+  int first_row = 0;  // its live ones fill the rows from here on
   std::vector<Live> live;
   std::vector<Hypothesis> finished;
 };
@@ -38,6 +40,30 @@ struct Extension {
     return std::tie(other.log_probability, parent, id) < std::tie(log_probability, other.parent, other.id);
   }
 };
+
+// Gives the live hypotheses their rows of the next step, behind those in `from`. One child of a hypothesis stays where
+// that one was, so that little of what the state remembers has to move; the others take the rows that are left.
+void place(Sentence& sentence, std::vector<int>& from) {
+  const int first = static_cast<int>(from.size()), before = std::exchange(sentence.first_row, first);
+  std::vector<int> parents(sentence.live.size(), -1);  // by row
+  const auto take = [&](Live& live, size_t row) {
+    parents[row] = live.parent;
+    live.row = first + static_cast<int>(row);
+  };
+  std::vector<Live*> others;
+  for (Live& live : sentence.live) {
+    const auto row = static_cast<size_t>(live.parent - before);
+    if (row < parents.size() && parents[row] < 0) {
+      take(live, row);
+    } else {
+      others.push_back(&live);
+    }
+  }
+  for (Live* live : others) {
+    take(*live, static_cast<size_t>(std::find(parents.begin(), parents.end(), -1) - parents.begin()));
+  }
+  from.insert(from.end(), parents.begin(), parents.end());
+}
 
 class Search {
  public:
@@ -59,9 +85,9 @@ class Search {
   std::unique_ptr<DecodingState> start(std::span<const std::vector<int>> sources);
   int limit_of(int source_pieces) const;
   NextPieces next(DecodingState& state) const;
-  std::vector<Extension> extensions(const Sentence& sentence, int first_row, const NextPieces& pieces) const;
+  std::vector<Extension> extensions(const Sentence& sentence, const NextPieces& pieces) const;
   void advance_all(const NextPieces& pieces);
-  void advance(Sentence& sentence, int first_row, const NextPieces& pieces) const;
+  void advance(Sentence& sentence, const NextPieces& pieces) const;
   void finish(Sentence& sentence, const Live& live, double log_probability, bool cut_short) const;
   bool done(const Sentence& sentence) const;
   void keep_unfinished(DecodingState& state, std::vector<std::vector<Hypothesis>>& results);
@@ -98,7 +124,8 @@ std::unique_ptr<DecodingState> Search::start(std::span<const std::vector<int>> s
     source.push_back(eos_id);
     const auto pieces = static_cast<int>(sources[i].size());
     lengths.push_back(pieces + 1);
-    sentences_.push_back({i, limit_of(pieces), {Live{}}, {}});
+    const auto row = static_cast<int>(i);
+    sentences_.push_back({i, limit_of(pieces), row, {Live{.ids = {}, .row = row}}, {}});
   }
   std::vector<int> source_of(sources.size());
   std::iota(source_of.begin(), source_of.end(), 0);
@@ -113,10 +140,10 @@ int Search::limit_of(int source_pieces) const {
 }
 
 NextPieces Search::next(DecodingState& state) const {
-  std::vector<int32_t> tokens;
+  std::vector<int32_t> tokens(static_cast<size_t>(state.rows()));
   for (const Sentence& sentence : sentences_) {
     for (const Live& live : sentence.live) {
-      tokens.push_back(live.ids.empty() ? bos_id : live.ids.back());
+      tokens[static_cast<size_t>(live.row)] = live.ids.empty() ? bos_id : live.ids.back();
     }
   }
   const Tensor hidden = model_.step(state, tokens, pass_);
@@ -129,13 +156,13 @@ NextPieces Search::next(DecodingState& state) const {
 }
 
 // What a sentence's hypotheses can become, the best first; nothing at the longest output.
-std::vector<Extension> Search::extensions(const Sentence& sentence, int first_row, const NextPieces& pieces) const {
+std::vector<Extension> Search::extensions(const Sentence& sentence, const NextPieces& pieces) const {
   std::vector<Extension> extended;
   if (static_cast<int>(sentence.live.front().ids.size()) >= sentence.limit) {
     return extended;
   }
   for (size_t i = 0; i < sentence.live.size(); ++i) {
-    for (const NextPiece& piece : pieces.row(first_row + static_cast<int>(i))) {
+    for (const NextPiece& piece : pieces.row(sentence.live[i].row)) {
       if (piece.id >= 0) {
         extended.push_back({sentence.live[i].log_probability + piece.log_probability, static_cast<int>(i), piece.id});
       }
@@ -147,22 +174,18 @@ std::vector<Extension> Search::extensions(const Sentence& sentence, int first_ro
 
 void Search::advance_all(const NextPieces& pieces) {
   const ProfileScope scope("advance");
-  int row = 0;
   for (Sentence& sentence : sentences_) {
-    const auto rows = static_cast<int>(sentence.live.size());
-    advance(sentence, row, pieces);
-    row += rows;
+    advance(sentence, pieces);
   }
 }
 
-void Search::advance(Sentence& sentence, int first_row, const NextPieces& pieces) const {
-  const std::vector<Extension> extended = extensions(sentence, first_row, pieces);
+void Search::advance(Sentence& sentence, const NextPieces& pieces) const {
+  const std::vector<Extension> extended = extensions(sentence, pieces);
   const std::vector<Live> before = std::exchange(sentence.live, {});
   if (extended.empty()) {  // </s> it is
-    for (size_t i = 0; i < before.size(); ++i) {
-      const int row = first_row + static_cast<int>(i);
-      finish(sentence, before[i], before[i].log_probability + pieces.end[static_cast<size_t>(row)],
-             pieces.row(row).front().id != eos_id);
+    for (const Live& live : before) {
+      finish(sentence, live, live.log_probability + pieces.end[static_cast<size_t>(live.row)],
+             pieces.row(live.row).front().id != eos_id);
     }
     return;
   }
@@ -175,7 +198,7 @@ void Search::advance(Sentence& sentence, int first_row, const NextPieces& pieces
         finish(sentence, parent, best.log_probability, false);
       }
     } else if (sentence.live.size() < beam) {
-      Live next{parent.ids, best.log_probability, first_row + best.parent};
+      Live next{.ids = parent.ids, .log_probability = best.log_probability, .parent = parent.row};
       next.ids.push_back(best.id);
       sentence.live.push_back(std::move(next));
     }
@@ -216,9 +239,7 @@ void Search::keep_unfinished(DecodingState& state, std::vector<std::vector<Hypot
   std::vector<int> from;
   for (Sentence& sentence : sentences_) {
     if (!done(sentence)) {
-      for (const Live& live : sentence.live) {
-        from.push_back(live.row);
-      }
+      place(sentence, from);
       kept.push_back(std::move(sentence));
       continue;
     }

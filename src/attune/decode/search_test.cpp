@@ -232,6 +232,28 @@ TEST(Search, lets_finished_sentences_leave_the_batch) {
   EXPECT_TRUE(std::is_sorted(model.step_rows.rbegin(), model.step_rows.rend()));
 }
 
+TEST(Search, leaves_a_hypothesis_that_lives_on_in_its_row) {
+  const ToyModel model(30);
+  const int sentences = 5, beam = 4;
+  search(model, some_sources(sentences, 30),
+         {.beam_size = beam, .min_decoding_length = 12, .max_decoding_length = 12, .stopping_rule = "none"});
+  ASSERT_FALSE(model.orders.empty());
+  int moved = 0;
+  for (const std::vector<int>& from : model.orders) {
+    if (std::set<int>(from.begin(), from.end()).size() <= sentences) {
+      continue;  // the first step, before which there is one row a sentence
+    }
+    ASSERT_EQ(from.size(), static_cast<size_t>(sentences * beam));
+    for (size_t row = 0; row < from.size(); ++row) {
+      const auto parent = static_cast<size_t>(from[row]);
+      EXPECT_EQ(from[parent], from[row]) << "row " << row;  // itself or a brother of the one that stayed
+      EXPECT_EQ(parent / beam, row / beam);
+      moved += parent != row ? 1 : 0;
+    }
+  }
+  EXPECT_GT(moved, 0);
+}
+
 TEST(Search, gives_n_best_sorted_and_distinct_without_special_pieces) {
   const ToyModel model(12, 1.0);
   for (const auto& found : search(model, some_sources(20, 12), {.beam_size = 6, .n_best = 6})) {

@@ -24,10 +24,10 @@ struct ToyState : DecodingState {
     }
     sources = std::move(moved_sources);
     written = std::move(moved);
-    ++reorders;
+    orders->emplace_back(from.begin(), from.end());
   }
   std::vector<std::vector<int>> sources, written;
-  int reorders = 0;
+  std::vector<std::vector<int>>* orders = nullptr;  // the model's
 };
 
 class ToyModel : public Model {
@@ -40,7 +40,8 @@ class ToyModel : public Model {
 
   // [heads, queries, keys] of a decoder layer; without it the model offers no attention.
   std::function<Tensor(int layer, int queries, int keys)> attention;
-  mutable std::vector<int> step_rows;  // of each step() since the start
+  mutable std::vector<int> step_rows;            // of each step() since the start
+  mutable std::vector<std::vector<int>> orders;  // as each reorder() since the start was told
 
   const ModelConfig& config() const override { return config_; }
   ModelConfig& config() { return config_; }
@@ -87,7 +88,9 @@ class ToyModel : public Model {
   std::unique_ptr<DecodingState> start(std::span<const int32_t> source, const Segments& sources,
                                        std::span<const int> source_of, const Pass&) const override {
     step_rows.clear();
+    orders.clear();
     auto state = std::make_unique<ToyState>();
+    state->orders = &orders;
     for (const int s : source_of) {
       state->sources.push_back(part(source, sources, s));
       state->written.emplace_back();
