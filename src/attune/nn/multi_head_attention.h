@@ -29,6 +29,8 @@ class MultiHeadAttention : public Mixer {
 
  private:
   Tensor in_heads(const Tensor& x) const;  // [rows, width] -> [rows, heads, width / heads]
+  // Part 0, 1, ... of [rows, several widths], without a copy.
+  Tensor part_in_heads(const Tensor& joined, int part) const;
   attention::Options attention_options(const Pass& pass) const;
 
   MixerOptions options_;

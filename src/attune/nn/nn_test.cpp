@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <vector>
 
 #include "attune/base/parallel.h"
 #include "attune/nn/feed_forward.h"
 #include "attune/nn/initialise.h"
+#include "attune/nn/joined_linear.h"
 #include "attune/nn/mean_mixer.h"
 #include "attune/nn/mixer.h"
 #include "attune/nn/module_gradients.h"
@@ -218,6 +221,116 @@ TEST(MultiHeadAttention, a_reordered_state_continues_what_its_rows_were) {
     const Tensor expected = mixer->step(second.rows_view(row, 1).clone(), *alone, {});
     for (int c = 0; c < 8; ++c) {
       EXPECT_EQ(y.at(row * 8 + c), expected.at(c));
+    }
+  }
+}
+
+// What row r reads at step t, by a hash of the path that its hypothesis took.
+Tensor token_of(uint64_t path) {
+  return random_tensor({1, 8}, Rng(3).stream(path), DType::float32);
+}
+
+TEST(MultiHeadAttention, rows_dropped_repeated_and_exchanged_in_any_way_continue_what_they_were) {
+  auto mixer = make_mixer("scaled_dot", {.width = 8, .heads = 2, .causal = true});
+  Parameters list;
+  mixer->collect(list, "mixer");
+  list.allocate();
+  initialise(list, Rng(1));
+  const auto read = [&](MixerState& state, std::span<const uint64_t> paths) {
+    Tensor now = Tensor::empty({static_cast<int64_t>(paths.size()), 8});
+    for (size_t r = 0; r < paths.size(); ++r) {
+      now.rows_view(static_cast<int64_t>(r), 1).copy_from(token_of(paths[r]));
+    }
+    return mixer->step(now, state, {});
+  };
+  constexpr uint64_t rows = 4;
+  for (const int before : {1, 16}) {  // tokens read; 16: the cache is full, the next one makes it grow
+    for (uint64_t most = 1; most <= rows + 1; ++most) {
+      for (uint64_t code = 0; code<static_cast<uint64_t>(std::pow(rows, most)); code += most> rows ? 7 : 1) {
+        auto state = mixer->begin(static_cast<int>(rows));
+        for (int t = 0; t < before; ++t) {
+          std::vector<uint64_t> paths;
+          for (uint64_t r = 0; r < rows; ++r) paths.push_back(100 * r + static_cast<uint64_t>(t));
+          read(*state, paths);
+        }
+        std::vector<int> from;
+        std::vector<uint64_t> next;
+        for (uint64_t r = 0, rest = code; r < most; ++r, rest /= rows) {
+          from.push_back(static_cast<int>(rest % rows));
+          next.push_back(1000 + r);
+        }
+        state->reorder(from);
+        const Tensor y = read(*state, next);
+        for (size_t r = 0; r < from.size(); ++r) {
+          auto alone = mixer->begin(1);
+          for (int t = 0; t < before; ++t) {
+            read(*alone, std::vector{static_cast<uint64_t>(100 * from[r] + t)});
+          }
+          const Tensor expected = read(*alone, std::span(next).subspan(r, 1));
+          for (int c = 0; c < 8; ++c) {
+            ASSERT_EQ(y.at(static_cast<int64_t>(r) * 8 + c), expected.at(c)) << "row " << r << " of code " << code;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(MultiHeadAttention, rows_that_read_one_source_get_what_each_gets_alone) {
+  auto mixer = make_mixer("scaled_dot", {.width = 64, .heads = 4});
+  Parameters list;
+  mixer->collect(list, "mixer");
+  list.allocate();
+  initialise(list, Rng(1));
+  const Tensor memory = random_tensor({40, 64}, Rng(2), DType::float32);
+  const Segments sources = Segments::of_lengths(std::vector<int>{9, 1, 30});
+  std::vector<int> source_of = {2, 2, 2, 0, 1, 1, 2, 0, 0};
+  auto state = mixer->begin(memory, sources, source_of, {});
+  for (const std::vector<int>& from : {std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8}, {1, 1, 3, 3, 3, 8, 4, 0}}) {
+    state->reorder(from);
+    std::vector<int> moved;
+    for (const int row : from) moved.push_back(source_of[static_cast<size_t>(row)]);
+    source_of = moved;
+    const auto rows = static_cast<int64_t>(from.size());
+    const Tensor x = random_tensor({rows, 64}, Rng(4), DType::float32), y = mixer->step(x, *state, {});
+    for (int64_t row = 0; row < rows; ++row) {
+      auto alone = mixer->begin(memory, sources, std::span(source_of).subspan(static_cast<size_t>(row), 1), {});
+      const Tensor expected = mixer->step(x.rows_view(row, 1), *alone, {});
+      for (int c = 0; c < 64; ++c) {
+        ASSERT_NEAR(y.at(row * 64 + c), expected.at(c), 1e-6) << "row " << row;
+      }
+    }
+  }
+}
+
+struct TwoLinear {
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    each("a", self.a);
+    each("b", self.b);
+  }
+  Linear a{{5, 3, true}, {Initialiser::Kind::normal, 1}}, b{{5, 64, true}, {Initialiser::Kind::normal, 1}};
+};
+
+TEST(JoinedLinear, has_the_bits_of_its_parts_and_follows_their_changes) {
+  TwoLinear parts;
+  Parameters list = parameters_of(parts);
+  list.allocate();
+  const Tensor x = random_tensor({7, 5}, Rng(2), DType::float32);
+  for (const DType compute : {DType::float32, DType::bfloat16}) {
+    for (const uint64_t seed : {1U, 2U}) {
+      initialise(list, Rng(seed));
+      parts.a.bias.fill(static_cast<double>(seed));
+      const Pass pass{.compute = compute};
+      const Tensor a = parts.a(x, pass), b = parts.b(x, pass);
+      const std::array<const Linear*, 2> both{&parts.a, &parts.b};
+      const Tensor joined = joined_linear(x, both, pass);
+      ASSERT_EQ(joined.shape(), Shape({7, 67}));
+      for (int64_t row = 0; row < 7; ++row) {
+        for (int64_t column = 0; column < 67; ++column) {
+          ASSERT_EQ(joined.at(row * 67 + column), column < 3 ? a.at(row * 3 + column) : b.at(row * 64 + column - 3));
+        }
+      }
     }
   }
 }

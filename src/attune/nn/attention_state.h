@@ -1,0 +1,55 @@
+// What multi-head attention remembers of the rows (hypotheses) being decoded: keys and values side by side,
+// [tokens, 2 * width], so that a token is one copy.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "attune/nn/mixer.h"
+
+namespace attune {
+
+// Of what each row has read so far: row i's tokens from i * capacity on. The capacity doubles when it is used up.
+class GrowingState : public MixerState {
+ public:
+  explicit GrowingState(int rows) : rows_(rows) {}
+
+  // Rows that stay where they are are not copied; nothing is allocated where no row is overwritten before it is read.
+  void reorder(std::span<const int> from) override;
+  // tokens [rows, 2 * width], float32: what each row has read next.
+  void append(const Tensor& tokens);
+
+  const Tensor& cache() const { return cache_; }
+  Segments keys() const;  // of the cache, one sequence a row
+
+ private:
+  void reserve(int64_t token);
+  void move_to(std::span<const int> from, int new_capacity);
+  bool can_copy_in_place(std::span<const int> from) const;
+  void copy_in_place(std::span<const int> from);
+
+  int rows_, length_ = 0, capacity_ = 0;
+  Tensor cache_;  // [at least rows * capacity, 2 * width]
+};
+
+// Of a fixed memory: row i reads sequence source_of[i]. Neighbouring rows of one source (its beams) are queries of one
+// sequence, which reads its keys once for all of them.
+class FixedState : public MixerState {
+ public:
+  FixedState(const Tensor& cache, const Segments& memory, std::span<const int> source_of);
+
+  void reorder(std::span<const int> from) override;
+
+  const Tensor& cache() const { return cache_; }
+  const Segments& queries() const { return queries_; }
+  const Segments& keys() const { return keys_; }
+
+ private:
+  void lay_out();
+
+  Tensor cache_;
+  Segments memory_, queries_, keys_;
+  std::vector<int> source_of_;
+};
+
+}  // namespace attune
