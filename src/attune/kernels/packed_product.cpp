@@ -180,10 +180,12 @@ void product(const Matrix<const float>& a, const PackedMatrix<float>& b, const M
   check_product(a, {b.rows(), b.columns()}, c, bias, options);
   const ProfileScope scope("product");
   count_product(a, c, options);
-  // Rows whose parts of A stay in the second-level cache while panel after panel passes by.
-  constexpr int64_t tall = 96;
-  constexpr int64_t worth_a_thread = 32'768;  // multiply-adds: some microseconds
-  const int64_t blocks = (c.rows + tall - 1) / tall, panels = b.panels();
+  // Rows whose parts of A stay in the second-level cache while panel after panel passes by: blocks of equal height (but
+  // for whole tiles), so that threads get equal parts.
+  constexpr int64_t tallest = 96, tile_rows = 6, worth_a_thread = 32'768;  // multiply-adds: some microseconds
+  const int64_t least = std::max<int64_t>(1, (c.rows + tallest - 1) / tallest), panels = b.panels();
+  const int64_t tall = ((c.rows + least - 1) / least + tile_rows - 1) / tile_rows * tile_rows;
+  const int64_t blocks = tall == 0 ? 0 : (c.rows + tall - 1) / tall;
   const int64_t work = std::max<int64_t>(1, std::min(c.rows, tall) * b.rows() * width);
   parallel_for(blocks * panels, (worth_a_thread + work - 1) / work, [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
