@@ -167,8 +167,22 @@ class ForwardItem {
       for (int r = 0; r < count; r += tile_rows) score_tile(rows + r, first + r, std::min(tile_rows, count - r), r);
     }
     pack_values();
+    const bool last = block + block_keys >= item_.key_end && item_.part < 0;
     for (int r = 0; r < count; r += tile_rows) {
+      if (last) ask_for_results(first + r, std::min(tile_rows, count - r));
       weigh_tile(rows + r, first + r, std::min(tile_rows, count - r), scores_ + r * block_keys);
+    }
+  }
+
+  // Where the results of some rows go: what is written there must come to the cache first, and does while the last
+  // block is weighed.
+  void ask_for_results(int first, int count) const {
+    for (int row = first; row < first + count; ++row) {
+      const int64_t at = (in_.queries.begin(item_.sequence) + query_of(row)) * in_.sizes.heads + head_of(row);
+      const T* const out = to_.out.template pointer<T>() + at * values_;
+      for (int c = 0; c < values_; c += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(out + c, 1);
+      __builtin_prefetch(to_.statistics + 2 * at, 1);
+      if (to_.log_sum_exp != nullptr) __builtin_prefetch(to_.log_sum_exp + at, 1);
     }
   }
 
