@@ -54,10 +54,6 @@ class Planner {
   double gathered_ = 0;
 };
 
-}  // namespace
-
-namespace {
-
 // Few queries of a sequence, as in decoding: an item a span, of all heads or of one kv head.
 void add_spans(const Fused& in, int sequence, bool heads_together, Planner& gather, ForwardPlan& plan) {
   const int queries = in.queries.length(sequence), heads = in.sizes.heads, group = in.sizes.group();

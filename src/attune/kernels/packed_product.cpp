@@ -20,7 +20,7 @@ constexpr int64_t width = PackedMatrix<float>::panel_width;
 
 // A tile is `row_count` rows by `vectors` vectors, all of its sums in registers: 6 x 4 of 32, or 6 x 2 of 16.
 using D = hn::CappedTag<float, 16>;
-constexpr int tallest = 6;
+constexpr int tallest = PackedMatrix<float>::tile_rows;
 HWY_INLINE constexpr size_t vectors() {
   return hn::MaxLanes(D()) >= 16 ? 4 : 2;
 }
@@ -182,7 +182,8 @@ void product(const Matrix<const float>& a, const PackedMatrix<float>& b, const M
   count_product(a, c, options);
   // Rows whose parts of A stay in the second-level cache while panel after panel passes by: blocks of equal height (but
   // for whole tiles), so that threads get equal parts.
-  constexpr int64_t tallest = 96, tile_rows = 6, worth_a_thread = 32'768;  // multiply-adds: some microseconds
+  constexpr int64_t tile_rows = PackedMatrix<float>::tile_rows, tallest = 96;
+  constexpr int64_t worth_a_thread = 32'768;  // multiply-adds: some microseconds
   const int64_t least = std::max<int64_t>(1, (c.rows + tallest - 1) / tallest), panels = b.panels();
   const int64_t tall = ((c.rows + least - 1) / least + tile_rows - 1) / tile_rows * tile_rows;
   const int64_t blocks = tall == 0 ? 0 : (c.rows + tall - 1) / tall;

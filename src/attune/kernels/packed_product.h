@@ -32,6 +32,8 @@ class PackedMatrix<float> {
   // B's columns are kept in panels of 64: [rows][64], zeros behind the last column.
   static constexpr int64_t panel_width = 64;
   int64_t panels() const { return (columns_ + panel_width - 1) / panel_width; }
+  // Rows of A that a product takes together, their sums in registers.
+  static constexpr int64_t tile_rows = 6;
   const float* panel(int64_t index) const { return data_ + index * rows_ * panel_width; }
 
  private:

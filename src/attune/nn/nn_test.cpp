@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "attune/base/parallel.h"
@@ -17,6 +18,16 @@
 
 namespace attune {
 namespace {
+
+// Attention that can run: its parameters keep the storage they share alive.
+std::unique_ptr<Mixer> initialised_mixer(const MixerOptions& options, uint64_t seed = 1) {
+  auto mixer = make_mixer("scaled_dot", options);
+  Parameters list;
+  mixer->collect(list, "mixer");
+  list.allocate();
+  initialise(list, Rng(seed));
+  return mixer;
+}
 
 TEST(Modules, parameters_are_listed_once_by_path_in_visit_order) {
   FeedForward layer({.width = 4, .inner = 6});
@@ -125,11 +136,7 @@ TEST(Modules, every_normaliser_works_in_self_attention) {
 }
 
 TEST(Modules, a_probe_receives_the_weights_and_changes_no_bit_of_the_output) {
-  const auto mixer = make_mixer("scaled_dot", {.width = 16, .heads = 2, .causal = true});
-  Parameters list;
-  mixer->collect(list, "mixer");
-  list.allocate();
-  initialise(list, Rng(3));
+  const auto mixer = initialised_mixer({.width = 16, .heads = 2, .causal = true}, 3);
   const auto segments = Segments::of_lengths(std::vector{70, 5});
   const Tensor x = random_tensor({75, 16}, Rng(4), DType::float32);
   const Tensor plain = (*mixer)(x, segments, x, segments, {});
@@ -180,11 +187,7 @@ TEST(Positions, restart_in_every_sequence) {
 
 TEST(MultiHeadAttention, step_by_step_equals_the_whole_sequence) {
   const int length = 37, rows = 3;
-  auto mixer = make_mixer("scaled_dot", {.width = 64, .heads = 4, .causal = true});
-  Parameters list;
-  mixer->collect(list, "mixer");
-  list.allocate();
-  initialise(list, Rng(1));
+  const auto mixer = initialised_mixer({.width = 64, .heads = 4, .causal = true});
   const Tensor x = random_tensor({rows * length, 64}, Rng(2), DType::float32);
   const Segments segments = Segments::equal(rows, length);
   const Tensor whole = (*mixer)(x, segments, x, segments, {});
@@ -204,11 +207,7 @@ TEST(MultiHeadAttention, step_by_step_equals_the_whole_sequence) {
 }
 
 TEST(MultiHeadAttention, a_reordered_state_continues_what_its_rows_were) {
-  auto mixer = make_mixer("scaled_dot", {.width = 8, .heads = 2, .causal = true});
-  Parameters list;
-  mixer->collect(list, "mixer");
-  list.allocate();
-  initialise(list, Rng(1));
+  const auto mixer = initialised_mixer({.width = 8, .heads = 2, .causal = true});
   const Tensor first = random_tensor({3, 8}, Rng(2), DType::float32),
                second = random_tensor({2, 8}, Rng(3), DType::float32);
   auto state = mixer->begin(3);
@@ -231,11 +230,7 @@ Tensor token_of(uint64_t path) {
 }
 
 TEST(MultiHeadAttention, rows_dropped_repeated_and_exchanged_in_any_way_continue_what_they_were) {
-  auto mixer = make_mixer("scaled_dot", {.width = 8, .heads = 2, .causal = true});
-  Parameters list;
-  mixer->collect(list, "mixer");
-  list.allocate();
-  initialise(list, Rng(1));
+  const auto mixer = initialised_mixer({.width = 8, .heads = 2, .causal = true});
   const auto read = [&](MixerState& state, std::span<const uint64_t> paths) {
     Tensor now = Tensor::empty({static_cast<int64_t>(paths.size()), 8});
     for (size_t r = 0; r < paths.size(); ++r) {
@@ -277,11 +272,7 @@ TEST(MultiHeadAttention, rows_dropped_repeated_and_exchanged_in_any_way_continue
 }
 
 TEST(MultiHeadAttention, rows_that_read_one_source_get_what_each_gets_alone) {
-  auto mixer = make_mixer("scaled_dot", {.width = 64, .heads = 4});
-  Parameters list;
-  mixer->collect(list, "mixer");
-  list.allocate();
-  initialise(list, Rng(1));
+  const auto mixer = initialised_mixer({.width = 64, .heads = 4});
   const Tensor memory = random_tensor({40, 64}, Rng(2), DType::float32);
   const Segments sources = Segments::of_lengths(std::vector<int>{9, 1, 30});
   std::vector<int> source_of = {2, 2, 2, 0, 1, 1, 2, 0, 0};

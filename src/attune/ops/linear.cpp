@@ -33,10 +33,17 @@ struct LinearSaved {
   Epilogue after;
 };
 
+struct LinearResult {
+  Shape shape;
+  DType type;
+  bool recorded;  // a backward will want what `saved` keeps
+};
+
 // T: the type the products sum in; Operand: the one they read. Returns y.
 template <class T, class Operand>
-Tensor linear_forward(LinearSaved& saved, const Tensor& bias, const Shape& shape, DType type) {
-  Tensor y = Tensor::empty(shape, type);
+Tensor linear_forward(LinearSaved& saved, const Tensor& bias, const LinearResult& result) {
+  const DType type = result.type;
+  Tensor y = Tensor::empty(result.shape, type);
   const Tensor shift = bias ? bias.compact() : Tensor();
   const T* first_bias = shift ? shift.pointer<T>() : nullptr;
   const auto x = as_operand<Operand>(saved.x);
@@ -46,7 +53,7 @@ Tensor linear_forward(LinearSaved& saved, const Tensor& bias, const Shape& shape
   }
   const int64_t rows = y.rows(), columns = y.columns();
   Tensor flat = y.viewed({rows, columns}), sums = flat;  // the products' results
-  const bool kept = saved.after.saves_input();
+  const bool kept = result.recorded && saved.after.saves_input();
   if (kept || type != dtype_of<T>()) {
     sums = Tensor::empty({kept ? rows : std::min(rows, row_block), columns}, dtype_of<T>());
   }
@@ -86,7 +93,8 @@ void linear_backward(const LinearSaved& saved, const Tensor& dy, Adjoints& into)
 // The operands, as Operand holds them, are in `saved`.
 template <class T, class Operand>
 Tensor finished_linear(LinearSaved saved, const Tensor& x, const Tensor& weight, const Tensor& bias, DType type) {
-  const Tensor y = linear_forward<T, Operand>(saved, bias, with_columns(x.shape(), weight.size(0)), type);
+  const bool recorded = recording({&x, &weight, &bias});
+  const Tensor y = linear_forward<T, Operand>(saved, bias, {with_columns(x.shape(), weight.size(0)), type, recorded});
   return differentiable("linear", y, {x, weight, bias}, [saved = std::move(saved)](const Tensor& dy, Adjoints& into) {
     linear_backward<T, Operand>(saved, dy, into);
   });
