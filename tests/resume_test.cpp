@@ -2,6 +2,7 @@
 // that nobody disturbed.
 #include <gtest/gtest.h>
 
+#include "attune/models/architecture.h"
 #include "process.h"
 #include "training_place.h"
 
@@ -67,6 +68,15 @@ class Interrupted : public ::testing::TestWithParam<Form> {
   TrainingPlace place;
   int runs_ = 0;
 };
+
+TEST(Forms, every_architecture_has_one) {
+  for (const Architecture& architecture : architectures()) {
+    const auto all = testing::forms();
+    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](const Form& form) {
+      return TrainingPlace::architecture_of(form.flags) == architecture.word;
+    })) << architecture.word;
+  }
+}
 
 TEST_P(Interrupted, runs_end_with_the_bits_of_undisturbed_ones) {
   stop_with(SIGINT, 130, "interrupted and saved", [&] { return newest() >= 4; });

@@ -70,8 +70,7 @@ OptionTable::Outcome read_settings(Settings& settings, const Arguments& argument
   });
   table.section("The training");
   table.add_all(row.run.options);
-  table.section("The model");
-  table.add_all(row.run.config);
+  table.add_model(row.run.config);
   return table.parse(arguments, config);
 }
 

@@ -172,8 +172,7 @@ int describe_model(const Arguments& arguments) {
   table.add("compute-type", &compute_type, "of the training step's products: float32 or bfloat16");
   table.add("update-freq", &options.update_freq, "from 2 on the gradients of a batch and their sum are held");
   table.add("ema-decay", &options.ema_decay, "an average of the weights costs their size once more");
-  table.section("The model");
-  table.add_all(config);
+  table.add_model(config);
   if (table.parse(arguments) == OptionTable::Outcome::help) {
     return success;
   }

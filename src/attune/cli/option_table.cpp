@@ -13,7 +13,7 @@
 #include "attune/cli/option_value.h"
 #include "attune/cli/suggest.h"
 #include "attune/decode/translator.h"
-#include "attune/models/config.h"
+#include "attune/models/architecture.h"
 #include "attune/train/options.h"
 
 namespace attune::cli {
@@ -85,6 +85,12 @@ void OptionTable::add(const std::string& key, Field field, const std::string& he
 
 void OptionTable::add_config_file() {
   add("config", &config_path_, "settings, as lines of key = value; flags take precedence", {1, 1, "FILE"});
+}
+
+void OptionTable::add_model(ModelConfig& config) {
+  section("The model");
+  add_all(config);
+  model_ = &config;
 }
 
 const OptionTable::Option* OptionTable::find(const std::string& key) const {
@@ -198,7 +204,16 @@ void OptionTable::apply_environment() {
       set(option, {value}, name + " (environment)");
     }
   }
-  warn_of_misspelt_environment();
+}
+
+void OptionTable::apply(const std::string& config_path, const std::map<std::string, std::vector<std::string>>& flags) {
+  if (!config_path.empty()) {
+    apply_config(config_path);
+  }
+  apply_environment();
+  for (const auto& [key, values] : flags) {
+    set(*find(key), values, "--" + key);
+  }
 }
 
 // Not refused: others may use the prefix too.
@@ -231,16 +246,20 @@ OptionTable::Outcome OptionTable::parse(const Arguments& arguments, const std::o
   }
   const auto flags = read_flags(arguments);
   const auto flag = flags.find("config");
-  if (flag != flags.end()) {
-    apply_config(flag->second.back());
-  } else if (const char* path = find("config") != nullptr ? std::getenv("ATTUNE_CONFIG") : nullptr) {
-    apply_config(path);
-  } else if (config) {
-    apply_config(*config);
+  const char* named = find("config") != nullptr ? std::getenv("ATTUNE_CONFIG") : nullptr;
+  const std::string config_path = flag != flags.end() ? flag->second.back()
+                                  : named != nullptr  ? named
+                                                      : config.value_or("");
+  apply(config_path, flags);
+  warn_of_misspelt_environment();
+  if (model_ != nullptr && given("architecture")) {
+    *model_ = defaults_of(model_->architecture);
+    apply(config_path, flags);  // again, over its defaults
   }
-  apply_environment();
-  for (const auto& [key, values] : flags) {
-    set(*find(key), values, "--" + key);
+  if (model_ != nullptr) {
+    for (const auto& [key, origin] : origins_) {
+      check_key(*model_, key, origin);
+    }
   }
   return Outcome::run;
 }

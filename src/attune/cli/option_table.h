@@ -12,6 +12,7 @@
 
 #include "attune/cli/command.h"
 #include "attune/cli/config_file.h"
+#include "attune/models/config.h"
 
 namespace attune::cli {
 
@@ -43,6 +44,9 @@ class OptionTable {
     Options::visit(options, [this](const char* key, auto& field, const char* help) { this->add(key, &field, help); });
   }
   void add_config_file();  // --config
+  // The keys of a model, in a section of their own. The architecture that is given, wherever it stands, brings its
+  // defaults before all other values; a key that means nothing to it is refused.
+  void add_model(ModelConfig& config);
 
   enum class Outcome : uint8_t { run, help };
   // help: it was asked for and has been printed. Throws a UsageError naming the option and where its value came from.
@@ -69,6 +73,7 @@ class OptionTable {
   void refuse_extras(const std::vector<std::string>& extras) const;
   void apply_config(const std::string& path);
   void apply_environment();
+  void apply(const std::string& config_path, const std::map<std::string, std::vector<std::string>>& flags);
   void warn_of_misspelt_environment() const;
   void set(const Option& option, const std::vector<std::string>& values, const std::string& origin);
 
@@ -77,6 +82,7 @@ class OptionTable {
   std::vector<Option> options_;
   std::map<std::string, std::string> origins_;  // key -> where its value came from
   std::string config_path_;
+  ModelConfig* model_ = nullptr;  // of add_model
 };
 
 // --format text|json, or another flag of this kind

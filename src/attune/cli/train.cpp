@@ -51,8 +51,7 @@ int train(const Arguments& arguments) {
   table.add_config_file();
   table.section("The training");
   table.add_all(run.options);
-  table.section("The model");
-  table.add_all(run.config);
+  table.add_model(run.config);
   if (table.parse(arguments) == OptionTable::Outcome::help) {
     return success;
   }

@@ -6,8 +6,8 @@
 #include "attune/attention/scaled_dot.h"
 #include "attune/base/json.h"
 #include "attune/base/option_checks.h"
+#include "attune/models/architecture.h"
 #include "attune/nn/initialise.h"
-#include "attune/nn/mixer.h"
 #include "attune/nn/norm.h"
 #include "attune/nn/positions.h"
 #include "attune/ops/activation.h"
@@ -35,7 +35,7 @@ void check_rate(const char* key, double value, double least) {
 }  // namespace
 
 void check_config(const ModelConfig& config) {
-  check_word("architecture", config.architecture, {"transformer"});
+  const Architecture& architecture = architecture_of_name(config.architecture);
   check_whole("encoder-layers", config.encoder_layers, {1, deepest_model});
   check_whole("decoder-layers", config.decoder_layers, {1, deepest_model});
   check_size("width", config.width, 1);
@@ -43,14 +43,6 @@ void check_config(const ModelConfig& config) {
   check_size("feed-forward", config.feed_forward, 1);
   check_size("max-positions", config.max_positions, 1);
   check_size("vocab-size", config.vocab_size, 4);
-  check_usage(config.width % config.heads == 0, "heads: expected a number that divides width (", config.width,
-              "), got ", config.heads);
-  mixer_kind(config.encoder_mixer, "encoder-mixer");
-  mixer_kind(config.decoder_mixer, "decoder-mixer");
-  mixer_kind(config.cross_mixer, "cross-mixer");
-  check_usage(mixer_kind(config.decoder_mixer).causal,
-              "decoder-mixer: expected a mixer with a causal form, which can read a decoder's own past, got \"",
-              config.decoder_mixer, "\"");
   check_word("norm-position", config.norm_position, {"pre", "post"});
   check_word("tied-embeddings", config.tied_embeddings, {"none", "decoder", "all"});
   check_usage(config.tied_embeddings != "all" || config.joint_vocabulary,
@@ -69,6 +61,7 @@ void check_config(const ModelConfig& config) {
   if (!config.embedding_initialiser.empty()) {
     initialiser_of_name(config.embedding_initialiser, "embedding-initialiser");
   }
+  architecture.check(config);
 }
 
 std::string to_json(const ModelConfig& config) {

@@ -2,146 +2,20 @@
 
 #include <cstring>
 
-#include "attune/autograd/gradient_check.h"
-#include "attune/autograd/tape.h"
+#include "attune/base/error_of_test.h"
 #include "attune/models/describe.h"
-#include "attune/models/model.h"
-#include "attune/nn/initialise.h"
-#include "attune/ops/cross_entropy.h"
+#include "attune/models/forms_test.h"
 #include "attune/tensor/storage.h"
 
 namespace attune {
 namespace {
 
+using testing::error_of;
+using testing::examples;
+using testing::ready;
+
 ModelConfig tiny() {
-  ModelConfig config;
-  config.encoder_layers = config.decoder_layers = 2;
-  config.width = 16, config.heads = 2, config.feed_forward = 24;
-  config.source_vocabulary = config.target_vocabulary = 20;
-  return config;
-}
-
-std::vector<Example> examples() {
-  return {{{5, 6, 7}, {8, 9}}, {{4}, {3, 5, 6, 7, 11}}, {{}, {4}}, {{9, 8, 7, 6, 5, 4, 3}, {}}};
-}
-
-std::unique_ptr<Model> ready(const ModelConfig& config) {
-  auto model = make_model(config);
-  model->parameters().allocate();
-  initialise(model->parameters(), Rng(1));
-  return model;
-}
-
-// The forms that the config offers, one word changed at a time.
-std::vector<ModelConfig> forms() {
-  std::vector<ModelConfig> list(24, tiny());
-  list[1].norm_position = "post";
-  list[2].norm = "rms_norm";
-  list[3].activation = "gelu";
-  list[4].gated_feed_forward = true;
-  list[5].biases = false;
-  list[6].positions = "learned";
-  list[7].tied_embeddings = "none";
-  list[8].tied_embeddings = "all";
-  list[9].cross_mixer = "mean";
-  list[10].encoder_mixer = "mean";
-  list[11].normaliser = "relu_mean";
-  list[12].normaliser = "relu_sum";
-  list[13].normaliser = "sigmoid";
-  list[14].embedding_scale = false;
-  list[15].embedding_initialiser = "normal(0.5)";
-  list[16].positions = "sinusoidal_concatenated";
-  list[17].positions = "sinusoidal_tensor2tensor";
-  list[18].positions = "none";
-  list[19].activation = "gelu_tanh";
-  list[20].activation = "tanh";
-  list[21].norm_position = "post", list[21].norm = "rms_norm";
-  list[22].attention_dropout = 0.4, list[22].activation_dropout = 0.3, list[22].embedding_dropout = 0;
-  list[23].initialiser = "orthogonal";
-  return list;
-}
-
-TEST(Transformer, a_sentence_does_not_depend_on_its_batch) {
-  for (const ModelConfig& config : forms()) {
-    const auto model = ready(config);
-    const auto all = examples();
-    const std::vector<int> everyone{0, 1, 2, 3};
-    const Batch together = make_batch(all, everyone);
-    const Tensor hidden = model->hidden(together, {});
-    for (int i : everyone) {
-      const Batch alone = make_batch(all, std::vector<int>{i});
-      const Tensor single = model->hidden(alone, {});
-      const auto whole = hidden.data<float>().subspan(static_cast<size_t>(together.targets.begin(i) * config.width));
-      EXPECT_EQ(std::memcmp(single.data<float>().data(), whole.data(), single.data<float>().size_bytes()), 0);
-    }
-  }
-}
-
-TEST(Transformer, decoding_step_by_step_equals_the_whole_pass) {
-  for (const ModelConfig& config : forms()) {
-    const auto model = ready(config);
-    const auto all = examples();
-    const Batch batch = make_batch(all, std::vector<int>{1, 0});
-    const Tensor hidden = model->hidden(batch, {});
-    const std::vector<int> source_of{0, 1};
-    const auto state = model->start(batch.source, batch.sources, source_of, {});
-    for (int t = 0; t < 3; ++t) {
-      std::vector<int32_t> tokens;
-      for (int row : {0, 1}) {
-        tokens.push_back(batch.target_input[static_cast<size_t>(batch.targets.begin(row) + t)]);
-      }
-      const Tensor y = model->step(*state, tokens, {});
-      for (int row : {0, 1}) {
-        for (int c = 0; c < config.width; ++c) {
-          ASSERT_NEAR(y.at(row * config.width + c), hidden.at((batch.targets.begin(row) + t) * config.width + c), 1e-5);
-        }
-      }
-    }
-  }
-}
-
-TEST(Transformer, every_form_has_right_parameter_gradients_in_float64) {
-  for (const ModelConfig& shape : forms()) {
-    ModelConfig config = shape;
-    config.encoder_layers = config.decoder_layers = 1;
-    config.width = 4, config.feed_forward = 5;
-    config.source_vocabulary = config.target_vocabulary = 12;
-    config.activation = config.activation == "relu" ? "silu" : config.activation;  // no kinks
-    auto model = make_model(config);
-    model->parameters().allocate(DType::float64);
-    initialise(model->parameters(), Rng(3));
-    const std::vector<Example> all{{{5, 6}, {8, 9}}, {{4}, {3, 5}}};
-    const Batch batch = make_batch(all, std::vector<int>{0, 1});
-    const Pass pass{.dropout = Rng(4)};
-    const auto loss = [&] {
-      const OutputLayer output = model->output();
-      return linear_cross_entropy(model->hidden(batch, pass), output.weight, output.bias, batch.target_output,
-                                  {.label_smoothing = 0.1})
-          .loss;
-    };
-    Tape tape(model->parameters());
-    const Gradients gradients = tape.backward(loss());
-    const NoTape pause;
-    auto flat = const_cast<Tensor&>(model->parameters().flat()).data<double>();
-    int checked = 0;
-    for (const auto& entry : model->parameters().entries()) {
-      const Tensor gradient = gradients[entry.name];
-      for (int64_t i = 0; i < entry.parameter->elements(); i += 3) {
-        double& value = flat[static_cast<size_t>(entry.offset + i)];
-        const double kept = value, step = 1e-5;
-        const auto at = [&](double offset) {
-          value = kept + offset;
-          const double result = loss().item();
-          value = kept;
-          return result;
-        };
-        const double numeric = (8 * (at(step) - at(-step)) - (at(2 * step) - at(-2 * step))) / (12 * step);
-        ASSERT_NEAR(gradient.at(i), numeric, 2e-7) << entry.name << '[' << i << ']';
-        ++checked;
-      }
-    }
-    EXPECT_GT(checked, 100);
-  }
+  return testing::tiny("transformer");
 }
 
 TEST(Config, json_round_trip_keeps_every_key_and_refuses_unknown_ones) {
@@ -200,6 +74,35 @@ TEST(Config, refuses_json_that_nests_deeply_or_holds_numbers_of_64_bits) {
   json.replace(json.find("\"width\": 16"), 11, "\"width\": 18446744073709551615");
   const std::string huge = message(json);
   EXPECT_NE(huge.find("width is 18446744073709551615, expected a whole number of 32 bits"), std::string::npos) << huge;
+}
+
+TEST(Config, a_key_that_says_nothing_to_the_architecture_is_refused) {
+  for (const Architecture& architecture : architectures()) {
+    const ModelConfig config = defaults_of(architecture.word);
+    for (const std::string_view key : architecture.keys) {
+      EXPECT_NO_THROW(check_key(config, key, key));
+    }
+    for (const Architecture& other : architectures()) {
+      for (const std::string_view key : other.keys) {
+        const bool read = std::count(architecture.keys.begin(), architecture.keys.end(), key) > 0;
+        EXPECT_TRUE(read ||
+                    error_of([&] { check_key(config, key, "--key"); }).find("leave it out") != std::string::npos)
+            << architecture.word << ' ' << key;
+      }
+    }
+    EXPECT_NO_THROW(check_key(config, "train", "--train"));
+  }
+}
+
+TEST(Config, every_key_of_an_architecture_is_a_key_of_the_config) {
+  std::vector<std::string> known;
+  const ModelConfig config;
+  ModelConfig::visit(config, [&](const char* key, const auto&, const char*) { known.emplace_back(key); });
+  for (const Architecture& architecture : architectures()) {
+    for (const std::string_view key : architecture.keys) {
+      EXPECT_EQ(std::count(known.begin(), known.end(), key), 1) << key;
+    }
+  }
 }
 
 TEST(Describe, counts_a_large_model_without_memory) {

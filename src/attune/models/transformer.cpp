@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "attune/base/check.h"
 #include "attune/base/profile.h"
 #include "attune/nn/initialise.h"
 #include "attune/ops/arithmetic.h"
@@ -67,6 +68,17 @@ struct TransformerState : DecodingState {
 
 }  // namespace
 
+void check_transformer(const ModelConfig& config) {
+  check_usage(config.width % config.heads == 0, "heads: expected a number that divides width (", config.width,
+              "), got ", config.heads);
+  mixer_kind(config.encoder_mixer, "encoder-mixer");
+  mixer_kind(config.decoder_mixer, "decoder-mixer");
+  mixer_kind(config.cross_mixer, "cross-mixer");
+  check_usage(mixer_kind(config.decoder_mixer).causal,
+              "decoder-mixer: expected a mixer with a causal form, which can read a decoder's own past, got \"",
+              config.decoder_mixer, "\"");
+}
+
 Residual::Residual(const ModelConfig& config)
     : norm(make_norm(config)), pre(config.norm_position == "pre"), dropout(config.dropout) {}
 
@@ -130,7 +142,6 @@ Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState& memory,
 }
 
 Transformer::Transformer(const ModelConfig& config) : config_(config) {
-  check_config(config);
   check(config.source_vocabulary > 0 && config.target_vocabulary > 0, "Transformer: vocabularies of ",
         config.source_vocabulary, " and ", config.target_vocabulary, " pieces");
   const bool all_tied = config.tied_embeddings == "all";
@@ -221,11 +232,6 @@ Tensor Transformer::step(DecodingState& any_state, std::span<const int32_t> toke
   }
   ++state.position;
   return decoder_.norm.weight ? decoder_.norm(x) : x;
-}
-
-std::unique_ptr<Model> make_model(const ModelConfig& config) {
-  check_config(config);
-  return std::make_unique<Transformer>(config);
 }
 
 }  // namespace attune

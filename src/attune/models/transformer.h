@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "attune/models/cost.h"
 #include "attune/models/model.h"
 #include "attune/nn/embedding.h"
 #include "attune/nn/feed_forward.h"
@@ -126,5 +127,9 @@ class Transformer : public Model {
   Parameter output_weight_, output_bias_;  // weight not given when tied to the target's embedding
   Parameters parameters_;
 };
+
+// Its row of the table of architectures.
+void check_transformer(const ModelConfig& config);
+ModelCost transformer_cost(const ModelConfig& config, const CostOptions& options);
 
 }  // namespace attune

@@ -1,0 +1,84 @@
+#include "attune/models/architecture.h"
+
+#include <algorithm>
+#include <array>
+
+#include "attune/base/check.h"
+#include "attune/base/option_checks.h"
+#include "attune/models/transformer.h"
+
+namespace attune {
+
+namespace {
+
+template <class Kind>
+std::unique_ptr<Model> make(const ModelConfig& config) {
+  return std::make_unique<Kind>(config);
+}
+
+void as_they_are(ModelConfig&) {}
+
+constexpr std::array<std::string_view, 18> transformer_keys{"encoder-layers",
+                                                            "decoder-layers",
+                                                            "heads",
+                                                            "feed-forward",
+                                                            "encoder-mixer",
+                                                            "decoder-mixer",
+                                                            "cross-mixer",
+                                                            "normaliser",
+                                                            "norm-position",
+                                                            "norm",
+                                                            "norm-epsilon",
+                                                            "activation",
+                                                            "gated-feed-forward",
+                                                            "positions",
+                                                            "max-positions",
+                                                            "embedding-scale",
+                                                            "attention-dropout",
+                                                            "activation-dropout"};
+
+bool reads(const Architecture& architecture, std::string_view key) {
+  return std::find(architecture.keys.begin(), architecture.keys.end(), key) != architecture.keys.end();
+}
+
+}  // namespace
+
+std::span<const Architecture> architectures() {
+  static constexpr std::array table{
+      Architecture{"transformer", transformer_keys, as_they_are, check_transformer, make<Transformer>,
+                   transformer_cost},
+  };
+  return table;
+}
+
+const Architecture& architecture_of_name(std::string_view word) {
+  std::vector<std::string_view> known;
+  for (const Architecture& architecture : architectures()) {
+    if (architecture.word == word) {
+      return architecture;
+    }
+    known.push_back(architecture.word);
+  }
+  refuse_word("architecture", word, known);
+}
+
+ModelConfig defaults_of(std::string_view architecture) {
+  ModelConfig config;
+  config.architecture = architecture;
+  architecture_of_name(architecture).set_defaults(config);
+  return config;
+}
+
+void check_key(const ModelConfig& config, std::string_view key, std::string_view origin) {
+  const auto all = architectures();
+  const bool special = std::any_of(all.begin(), all.end(), [&](const Architecture& a) { return reads(a, key); });
+  check_usage(!special || reads(architecture_of_name(config.architecture), key), origin,
+              ": means nothing to the architecture ", config.architecture, "; leave it out");
+}
+
+std::unique_ptr<Model> make_model(const ModelConfig& config) {
+  check_config(config);
+  return architecture_of_name(config.architecture).make(config);
+}
+
+}  // namespace attune

@@ -1,0 +1,35 @@
+// The table of architectures: whatever goes over all of them (config words, defaults, tests, describe) goes over this
+// table. A new architecture is a row here, its forms in forms_test.h and a config in examples/.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "attune/models/config.h"
+#include "attune/models/cost.h"
+#include "attune/models/model.h"
+
+namespace attune {
+
+struct Architecture {
+  std::string_view word;
+  // Config keys that mean nothing to some other architecture; all other keys every architecture reads.
+  std::span<const std::string_view> keys;
+  // What differs from ModelConfig's own defaults.
+  void (*set_defaults)(ModelConfig& config);
+  // Throws a UsageError for what this architecture cannot be; check_config has looked at single values.
+  void (*check)(const ModelConfig& config);
+  std::unique_ptr<Model> (*make)(const ModelConfig& config);
+  ModelCost (*cost)(const ModelConfig& config, const CostOptions& options);
+};
+std::span<const Architecture> architectures();
+// Throws a UsageError that lists the known words.
+const Architecture& architecture_of_name(std::string_view word);
+
+// A config of this architecture before anything else is said of it.
+ModelConfig defaults_of(std::string_view architecture);
+// Throws a UsageError when a key that was given says nothing to the config's architecture. `origin`: "--heads".
+void check_key(const ModelConfig& config, std::string_view key, std::string_view origin);
+
+}  // namespace attune

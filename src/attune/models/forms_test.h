@@ -1,0 +1,90 @@
+// The forms of every architecture that tests go over: small, and one word of the config changed at a time. A new
+// architecture joins by a row in forms_of(); without one the tests fail.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attune/models/architecture.h"
+#include "attune/nn/initialise.h"
+
+namespace attune::testing {
+
+inline ModelConfig tiny(std::string_view architecture) {
+  ModelConfig config = defaults_of(architecture);
+  config.encoder_layers = config.decoder_layers = 2;
+  config.width = 16, config.heads = 2, config.feed_forward = 24;
+  config.source_vocabulary = config.target_vocabulary = 20;
+  return config;
+}
+
+struct Change {
+  const char* name;
+  void (*apply)(ModelConfig&);
+};
+
+inline const std::vector<Change>& changes_of(std::string_view architecture) {
+  static const std::map<std::string_view, std::vector<Change>> all{
+      {"transformer",
+       {{"post_norm", [](ModelConfig& c) { c.norm_position = "post"; }},
+        {"rms_norm", [](ModelConfig& c) { c.norm = "rms_norm"; }},
+        {"gelu", [](ModelConfig& c) { c.activation = "gelu"; }},
+        {"gated", [](ModelConfig& c) { c.gated_feed_forward = true; }},
+        {"no_biases", [](ModelConfig& c) { c.biases = false; }},
+        {"learned_positions", [](ModelConfig& c) { c.positions = "learned"; }},
+        {"untied", [](ModelConfig& c) { c.tied_embeddings = "none"; }},
+        {"all_tied", [](ModelConfig& c) { c.tied_embeddings = "all"; }},
+        {"mean_cross_mixer", [](ModelConfig& c) { c.cross_mixer = "mean"; }},
+        {"mean_encoder_mixer", [](ModelConfig& c) { c.encoder_mixer = "mean"; }},
+        {"relu_mean", [](ModelConfig& c) { c.normaliser = "relu_mean"; }},
+        {"relu_sum", [](ModelConfig& c) { c.normaliser = "relu_sum"; }},
+        {"sigmoid", [](ModelConfig& c) { c.normaliser = "sigmoid"; }},
+        {"no_embedding_scale", [](ModelConfig& c) { c.embedding_scale = false; }},
+        {"embedding_initialiser", [](ModelConfig& c) { c.embedding_initialiser = "normal(0.5)"; }},
+        {"sinusoidal_concatenated", [](ModelConfig& c) { c.positions = "sinusoidal_concatenated"; }},
+        {"sinusoidal_tensor2tensor", [](ModelConfig& c) { c.positions = "sinusoidal_tensor2tensor"; }},
+        {"no_positions", [](ModelConfig& c) { c.positions = "none"; }},
+        {"gelu_tanh", [](ModelConfig& c) { c.activation = "gelu_tanh"; }},
+        {"tanh", [](ModelConfig& c) { c.activation = "tanh"; }},
+        {"post_rms_norm", [](ModelConfig& c) { c.norm_position = "post", c.norm = "rms_norm"; }},
+        {"dropout_rates",
+         [](ModelConfig& c) { c.attention_dropout = 0.4, c.activation_dropout = 0.3, c.embedding_dropout = 0; }},
+        {"orthogonal", [](ModelConfig& c) { c.initialiser = "orthogonal"; }}}},
+  };
+  return all.at(architecture);
+}
+
+struct Form {
+  std::string name;  // "transformer.post_norm"
+  ModelConfig config;
+};
+
+// Of every architecture.
+inline std::vector<Form> forms() {
+  std::vector<Form> list;
+  for (const Architecture& architecture : architectures()) {
+    const std::string word(architecture.word);
+    list.push_back({word, tiny(word)});
+    for (const Change& change : changes_of(word)) {
+      list.push_back({word + "." + change.name, tiny(word)});
+      change.apply(list.back().config);
+    }
+  }
+  return list;
+}
+
+inline std::unique_ptr<Model> ready(const ModelConfig& config, DType dtype = DType::float32) {
+  auto model = make_model(config);
+  model->parameters().allocate(dtype);
+  initialise(model->parameters(), Rng(1));
+  return model;
+}
+
+// Pairs with an empty source, an empty target, and both long and short.
+inline std::vector<Example> examples() {
+  return {{{5, 6, 7}, {8, 9}}, {{4}, {3, 5, 6, 7, 11}}, {{}, {4}}, {{9, 8, 7, 6, 5, 4, 3}, {}}};
+}
+
+}  // namespace attune::testing

@@ -1,0 +1,91 @@
+#include <algorithm>
+
+#include "attune/models/transformer.h"
+#include "attune/nn/mixer.h"
+
+namespace attune {
+
+namespace {
+
+// Multiply-adds per token of the products of one feed-forward layer.
+int64_t feed_forward_cost(const ModelConfig& config) {
+  return int64_t{config.width} * config.feed_forward * (config.gated_feed_forward ? 3 : 2);
+}
+
+MixerCost cost_of(const std::string& mixer, const ModelConfig& config, int length) {
+  MixerOptions options;
+  options.width = config.width;
+  options.heads = config.heads;
+  return mixer_kind(mixer).cost(options, length);
+}
+
+// ---- The memory of a training step, in bytes ------------------------------------------------------------------------
+
+// A sublayer's input and normalised input, and three statistics. Of a float32 result (post-norm) each product that
+// reads it keeps a rounded copy, when they round.
+int64_t kept_by_norm(const ModelConfig& config, const RowBytes& bytes, int readers) {
+  const bool shared = config.norm_position == "pre" || !bytes.rounds();
+  return config.width * (bytes.full + (shared ? 1 : readers) * bytes.operand) + 3 * bytes.full;
+}
+
+// Queries, result (rounded for the output's product as well) and the logarithm of each head's sum.
+int64_t kept_by_queries(const ModelConfig& config, const RowBytes& bytes) {
+  return config.width * (2 * bytes.full + bytes.copy()) + config.heads * bytes.full;
+}
+
+int64_t kept_by_keys(const ModelConfig& config, const RowBytes& bytes) {
+  return 2 * config.width * bytes.full;
+}
+
+// The inner activations, and before them what their slopes are functions of.
+int64_t kept_by_feed_forward(const ModelConfig& config, const RowBytes& bytes) {
+  const int64_t before = config.gated_feed_forward ? 2 : config.activation == "relu" ? 0 : 1;
+  return config.feed_forward * (before * bytes.full + bytes.operand);
+}
+
+int64_t kept_activations(const ModelConfig& config, const CostOptions& batch) {
+  const RowBytes& bytes = batch.bytes;
+  const int64_t feed_forward = kept_by_norm(config, bytes, 1) + kept_by_feed_forward(config, bytes);
+  const int64_t self = kept_by_norm(config, bytes, 3) + kept_by_queries(config, bytes) + kept_by_keys(config, bytes);
+  const int64_t cross = kept_by_norm(config, bytes, 1) + kept_by_queries(config, bytes);
+  // Behind the last layer: the norm's input, the memory or the hidden state, and their statistics.
+  const int64_t memory = config.norm_position == "pre"
+                             ? config.width * (bytes.full + bytes.operand) + 3 * bytes.full
+                             : config.width * (bytes.rounds() ? 2 * config.decoder_layers * bytes.operand : bytes.full);
+  const int64_t hidden = config.width * (config.norm_position == "pre" ? 2 : 1) * bytes.full;
+  return batch.source * (config.encoder_layers * (self + feed_forward) + memory +
+                         config.decoder_layers * kept_by_keys(config, bytes)) +
+         batch.target * (config.decoder_layers * (self + cross + feed_forward) + hidden);
+}
+
+// What the backward of a layer needs beside what is kept, at most: the gradients of the inner activations on both sides
+// of the activation, or of queries, keys and values, and of the residual.
+int64_t passing_in_backward(const ModelConfig& config, const CostOptions& batch) {
+  const RowBytes& bytes = batch.bytes;
+  const int64_t inner = config.gated_feed_forward ? 3 * bytes.full : bytes.full + bytes.operand;
+  const int64_t row =
+      std::max(config.feed_forward * inner + 2 * config.width * bytes.full, 7 * config.width * bytes.full);
+  const int64_t memory = config.decoder_layers > 1 ? batch.source * config.width * bytes.full : 0;
+  return std::max(batch.target * row + memory, batch.source * row);
+}
+
+}  // namespace
+
+ModelCost transformer_cost(const ModelConfig& config, const CostOptions& options) {
+  const MixerCost encoder = cost_of(config.encoder_mixer, config, options.length);
+  const MixerCost decoder = cost_of(config.decoder_mixer, config, options.length);
+  const MixerCost cross = cost_of(config.cross_mixer, config, options.length);
+  const int64_t feed_forward = feed_forward_cost(config);
+  ModelCost cost;
+  cost.source_multiply_adds =
+      config.encoder_layers * (encoder.per_query + encoder.per_key + encoder.scores + feed_forward) +
+      config.decoder_layers * cross.per_key;
+  cost.target_multiply_adds =  // a causal mixer sees half of the keys on average
+      config.decoder_layers *
+      (decoder.per_query + decoder.per_key + decoder.scores / 2 + cross.per_query + cross.scores + feed_forward);
+  cost.kept = kept_activations(config, options);
+  cost.passing = passing_in_backward(config, options);
+  return cost;
+}
+
+}  // namespace attune
