@@ -40,6 +40,7 @@ class ForwardItem {
         v_(strided<T>(in.v)),
         ahead_({k_.at(0, item.kv_head), k_.row, k_.head}, (item.head_end - item.head_begin) / in.sizes.group(),
                depth_) {
+    plain_ = w_.normaliser == Normaliser::softmax && !w_.modifies() && w_.allowed == nullptr && w_.drop_below == 0;
     // Few queries read the values where they are; many are worth a copy that stays in the first cache.
     packs_values_ = !std::is_same_v<T, float> || values_ != padded_values_ || sharing_ > most_rows_of_direct_values;
     const int64_t rows = rows_, gathered = Gathered::floats(values_);
@@ -150,6 +151,7 @@ class ForwardItem {
   }
 
   void rows_of_block(int block, int first, int count) {
+    if (plain_ && see_whole(block, first, count)) return whole_rows(block, first, count);
     Row rows[rows_together];
     alignas(64) float copies[rows_together][block_keys];
     Seen group;
@@ -172,6 +174,67 @@ class ForwardItem {
       if (last) ask_for_results(first + r, std::min(tile_rows, count - r));
       weigh_tile(rows + r, first + r, std::min(tile_rows, count - r), scores_ + r * block_keys);
     }
+  }
+
+  // Whether rows first ... first + count - 1 see all keys of a block, of which there are 64.
+  bool see_whole(int block, int first, int count) const {
+    const int queries = in_.queries.length(item_.sequence), keys = in_.keys.length(item_.sequence);
+    const auto sees = [&](int query) {
+      const KeyRange seen = visible_keys(in_.options.mask, item_.query_begin + query, queries, keys);
+      return seen.begin <= block && seen.end >= block + block_keys;
+    };
+    // Both ends of what a query sees grow with the query.
+    const int query = first % queries_;
+    return query + count <= queries_ ? sees(query) && sees(query + count - 1) : sees(0) && sees(queries_ - 1);
+  }
+
+  // rows_of_block() where nothing is hidden and nothing stands between product and exp.
+  void whole_rows(int block, int first, int count) {
+    if (reads_in_place()) {
+      score(first, count, {0, block_vectors, 0, block_keys});
+    } else {
+      pack_keys(block);
+      for (int r = 0; r < count; r += tile_rows) {
+        multiply<Finish::scaled>(std::min(tile_rows, count - r),
+                                 {q_ + int64_t{first + r} * padded_depth_, padded_depth_, 1},
+                                 {keys_across_, block_keys}, depth_, scores_ + r * block_keys, block_keys,
+                                 block_vectors, &w_.scale);
+      }
+    }
+    pack_values();
+    const bool last = block + block_keys >= item_.key_end && item_.part < 0;
+    for (int r = 0; r < count; r += tile_rows) {
+      const int together = std::min(tile_rows, count - r);
+      if (last) ask_for_results(first + r, together);
+      float factors[tile_rows];
+      bool rescales = false;
+      for (int n = 0; n < together; ++n) {
+        const int row = first + r + n;
+        factors[n] = weigh_whole(std::make_integer_sequence<int, block_vectors>(), scores_ + (r + n) * block_keys,
+                                 into_.shift(row), into_.sums(row));
+        rescales = rescales || factors[n] != 1;
+        into_.visible(row) += block_keys;
+      }
+      gather_values(first + r, together, {scores_ + r * block_keys, block_keys, 1}, right_, block_keys,
+                    rescales ? factors : nullptr);
+    }
+  }
+
+  // Adds weights x values to the output so far of a register tile's rows, times `factors` if there are some.
+  void gather_values(int first, int count, const Left& weights, const Right& values, int depth, const float* factors) {
+    uint8_t& fresh = fresh_[static_cast<size_t>(first)];
+    float* const out = into_.out(first);
+    const int vectors = padded_values_ / lanes;
+    if (fresh != 0) {
+      multiply<Finish::store>(count, weights, values, depth, out, into_.row, vectors);
+    } else if (factors != nullptr) {
+      multiply<Finish::rescale>(count, weights, values, depth, out, into_.row, vectors, factors);
+    } else if (reads_in_place() && !packs_values_) {
+      multiply<Finish::add_ahead>(count, weights, values, depth, out, into_.row, vectors);
+    } else {
+      multiply<Finish::add>(count, weights, values, depth, out, into_.row, vectors);
+    }
+    fresh = 0;
   }
 
   // Where the results of some rows go: what is written there must come to the cache first, and does while the last
@@ -219,23 +282,15 @@ class ForwardItem {
       rescales = rescales || factors[r] != 1;
       into_.visible(row) += static_cast<float>(std::popcount(rows[r].seen));
     }
-    uint8_t& fresh = fresh_[static_cast<size_t>(first)];
-    float* const out = into_.out(first);
-    const Left left{scores + extent.begin, block_keys, 1};
-    const Right right{right_.data + extent.begin * right_.row, right_.row};
-    const int depth = extent.end - extent.begin, vectors = padded_values_ / lanes;
     if (seen.hides() && !values_finite()) {
-      careful_tile(rows, count, scores, factors, out, fresh != 0);
-    } else if (fresh != 0) {
-      multiply<Finish::store>(count, left, right, depth, out, into_.row, vectors);
-    } else if (rescales) {
-      multiply<Finish::rescale>(count, left, right, depth, out, into_.row, vectors, factors);
-    } else if (reads_in_place() && !packs_values_) {
-      multiply<Finish::add_ahead>(count, left, right, depth, out, into_.row, vectors);
-    } else {
-      multiply<Finish::add>(count, left, right, depth, out, into_.row, vectors);
+      uint8_t& fresh = fresh_[static_cast<size_t>(first)];
+      careful_tile(rows, count, scores, factors, into_.out(first), fresh != 0);
+      fresh = 0;
+      return;
     }
-    fresh = 0;
+    gather_values(first, count, {scores + extent.begin, block_keys, 1},
+                  {right_.data + extent.begin * right_.row, right_.row}, extent.end - extent.begin,
+                  rescales ? factors : nullptr);
   }
 
   void careful_tile(const Row* rows, int count, const float* scores, const float* factors, float* out, bool fresh) {
@@ -255,6 +310,7 @@ class ForwardItem {
   Strided<T> k_, v_;
   Ahead<T> ahead_;
   bool packs_values_;
+  bool plain_;  // nothing but causality and a band between scores and a softmax
   // The block and kv head at work.
   int kv_head_ = 0, block_rows_ = 0;
   int64_t block_begin_ = 0;

@@ -12,30 +12,31 @@
 
 #include <cstring>
 #include <limits>
+#include <numbers>
 
 #include "attune/attention/scaled_dot_product-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::attention::cpu::HWY_NAMESPACE {
 
-// e^x for x < 88: 2^floor(y) p(y - floor(y)) with y = x log2(e), p of degree 6 with the least relative error that has
-// p(0) = 1: 2e-9, with rounding 1e-7; 0 below 2^-126. NaN stays. (AVX-512 takes fractions and scales in one
-// instruction.)
-HWY_INLINE Vector exp(Floats d, Vector x) {
-  const Vector log2e = hn::Set(d, 1.44269504f);
-  const Vector y = hn::Mul(x, log2e), lost = hn::MulSub(x, log2e, y);  // by rounding
+// 2^y for y < 127, given what rounding took from y: 2^floor(y) p(y - floor(y)), p of degree 6 with the least relative
+// error that has p(0) = 1: 2e-9, with rounding 1e-7; 0 below 2^-126. NaN stays. (AVX-512 takes fractions and scales in
+// one instruction.)
+template <class... Lost>
+HWY_INLINE Vector exp2(Floats d, Vector y, Lost... lost) {
 #if HWY_TARGET == HWY_AVX3
   const Vector r{_mm512_reduce_ps(y.raw, 0x09)};  // y - floor(y), of infinities 0
 #else
   const Vector n = hn::Floor(y), r = hn::Sub(y, n);
 #endif
-  Vector p = hn::Set(d, 0.00021612915f);
+  Vector p = hn::Set(d, 0.00021612915f), whole = r;
   p = hn::MulAdd(p, r, hn::Set(d, 0.0012467846f));
   p = hn::MulAdd(p, r, hn::Set(d, 0.0096754516f));
   p = hn::MulAdd(p, r, hn::Set(d, 0.055485282f));
   p = hn::MulAdd(p, r, hn::Set(d, 0.24022931f));
   p = hn::MulAdd(p, r, hn::Set(d, 0.69314706f));
-  p = hn::MulAdd(p, hn::Add(r, lost), hn::Set(d, 1.0f));
+  ((whole = hn::Add(whole, lost)), ...);
+  p = hn::MulAdd(p, whole, hn::Set(d, 1.0f));
 #if HWY_TARGET == HWY_AVX3
   p = Vector{_mm512_scalef_ps(p.raw, y.raw)};
 #else
@@ -43,6 +44,18 @@ HWY_INLINE Vector exp(Floats d, Vector x) {
   p = hn::Mul(p, hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)))));
 #endif
   return hn::IfThenZeroElse(hn::Lt(y, hn::Set(d, -126.0f)), p);
+}
+
+// e^x for x < 88
+HWY_INLINE Vector exp(Floats d, Vector x) {
+  const Vector log2e = hn::Set(d, std::numbers::log2e_v<float>), y = hn::Mul(x, log2e);
+  return exp2(d, y, hn::MulSub(x, log2e, y));
+}
+
+// e^x as a weight: what rounding takes from y is |y| 2^-24 of the weight, which is most where y = -1.4: 3e-8 of the
+// largest one.
+HWY_INLINE Vector exp_weight(Floats d, Vector x) {
+  return exp2(d, hn::Mul(x, hn::Set(d, std::numbers::log2e_v<float>)));
 }
 
 // 1 / (1 + e^-x) without overflow: e^-|x| is in (0, 1].
@@ -210,7 +223,7 @@ HWY_INLINE void modify(Floats d, const Weighing& w, const Row& row, float* score
 HWY_INLINE Vector weight_of(Floats d, Normaliser normaliser, Vector s, Vector shift) {
   switch (normaliser) {
     case Normaliser::softmax:
-      return exp(d, hn::Sub(s, shift));
+      return exp_weight(d, hn::Sub(s, shift));
     case Normaliser::sigmoid:
       return sigmoid(d, s);
     default:
@@ -220,6 +233,16 @@ HWY_INLINE Vector weight_of(Floats d, Normaliser normaliser, Vector s, Vector sh
 
 // What a softmax may grow beyond its shift before it is shifted again: weights up to e^6 cost no precision.
 inline constexpr float shift_slack = 6.0f;
+
+// Raises the shift of a row whose largest scores, lane by lane, have outgrown it. Returns what everything before must be
+// multiplied by.
+HWY_INLINE float raise_shift(Floats d, Vector largest, float& shift) {
+  if (hn::AllFalse(d, hn::Gt(largest, hn::Set(d, shift + shift_slack)))) return 1;
+  const float risen = hn::GetLane(hn::MaxOfLanes(d, largest));
+  const float factor = hn::GetLane(exp(d, hn::Set(d, shift - risen)));
+  shift = risen;
+  return factor;
+}
 
 // Turns the scores of a block into weights without their common factor, 0 where hidden or dropped; adds them to `sums`.
 // Returns what everything before must be multiplied by, because `shift` rose.
@@ -232,11 +255,7 @@ HWY_INLINE float weigh(const Weighing& w, const Row& row, float* scores, const E
   if (normaliser == Normaliser::softmax) {
     Vector largest = hn::LoadU(d, scores + extent.first * lanes);
     for (int n = extent.first + 1; n < extent.last; ++n) largest = hn::Max(largest, hn::LoadU(d, scores + n * lanes));
-    const float risen = hn::GetLane(hn::MaxOfLanes(d, largest));
-    if (risen > shift + shift_slack) {
-      factor = hn::GetLane(exp(d, hn::Set(d, shift - risen)));
-      shift = risen;
-    }
+    factor = raise_shift(d, largest, shift);
   }
   Vector sum = hn::Mul(hn::LoadU(d, sums), hn::Set(d, factor));
   const Vector shifts = hn::Set(d, shift);
@@ -246,6 +265,23 @@ HWY_INLINE float weigh(const Weighing& w, const Row& row, float* scores, const E
     hn::StoreU(w.drop_below != 0 ? drop(d, p, row.dropout, w.drop_below, row.block + n * lanes) : p, d,
                scores + n * lanes);
   }
+  hn::StoreU(sum, d, sums);
+  return factor;
+}
+
+// The same, bit by bit, for a softmax with nothing between product and exp, of a row that sees the whole block.
+template <int... N>
+HWY_INLINE float weigh_whole(std::integer_sequence<int, N...>, float* HWY_RESTRICT scores, float& shift, float* sums) {
+  const Floats d;
+  const Vector s[] = {hn::LoadU(d, scores + N * lanes)...};
+  Vector largest = s[0];
+  ((largest = hn::Max(largest, s[N])), ...);
+  const float factor = raise_shift(d, largest, shift);
+  const Vector shifts = hn::Set(d, shift);
+  const Vector p[] = {exp_weight(d, hn::Sub(s[N], shifts))...};
+  Vector sum = hn::Mul(hn::LoadU(d, sums), hn::Set(d, factor));
+  ((sum = hn::Add(sum, p[N])), ...);
+  (hn::StoreU(p[N], d, scores + N * lanes), ...);
   hn::StoreU(sum, d, sums);
   return factor;
 }
