@@ -16,12 +16,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace attune::attention::cpu::HWY_NAMESPACE {
 
-void forward_item(const Fused& in, const Weighing& weighing, const Item& item, ForwardOut& to) {
+void forward_item(const Fused& in, const Weighing& weighing, const Item& item, const Item* next, ForwardOut& to) {
   thread_local Scratch scratch;
   if (in.q.dtype() == DType::bfloat16) {
-    ForwardItem<BFloat16>(in, weighing, item, to, scratch).run();
+    ForwardItem<BFloat16>(in, weighing, item, next, to, scratch).run();
   } else {
-    ForwardItem<float>(in, weighing, item, to, scratch).run();
+    ForwardItem<float>(in, weighing, item, next, to, scratch).run();
   }
 }
 
@@ -106,8 +106,12 @@ FusedForward fused_forward(const Fused& in) {
     parts = Tensor::empty({plan.parts, Gathered::floats(sizes.value_depth)});
     to.parts = parts.pointer<float>();
   }
-  run_plan(plan.gather, [&](const Item& item) { HWY_DYNAMIC_DISPATCH(forward_item)(in, weighing, item, to); });
-  run_plan(plan.merge, [&](const Item& item) { HWY_DYNAMIC_DISPATCH(merge_item)(in, weighing, item, to); });
+  run_plan(plan.gather, [&](const Item& item, const Item* next) {
+    HWY_DYNAMIC_DISPATCH(forward_item)(in, weighing, item, next, to);
+  });
+  run_plan(plan.merge, [&](const Item& item, const Item*) {
+    HWY_DYNAMIC_DISPATCH(merge_item)(in, weighing, item, to);
+  });
   return result;
 }
 
@@ -137,7 +141,7 @@ FusedGradients fused_backward(const Fused& in, const FusedForward& forward, cons
     result.bias = Tensor::zeros(bias->shape());
   }
   const auto run = [&](const BackwardOut& wanted) {
-    return [&in, &weighing, &wanted](const Item& item) {
+    return [&in, &weighing, &wanted](const Item& item, const Item*) {
       HWY_DYNAMIC_DISPATCH(backward_item)(in, weighing, item, wanted);
     };
   };

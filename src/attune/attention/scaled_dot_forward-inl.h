@@ -24,7 +24,9 @@ namespace attune::attention::cpu::HWY_NAMESPACE {
 template <class T>
 class ForwardItem {
  public:
-  ForwardItem(const Fused& in, const Weighing& weighing, const Item& item, ForwardOut& to, Scratch& scratch)
+  // next: the item that this thread works on after this one, or null.
+  ForwardItem(const Fused& in, const Weighing& weighing, const Item& item, const Item* next, ForwardOut& to,
+              Scratch& scratch)
       : in_(in),
         w_(weighing),
         item_(item),
@@ -55,6 +57,7 @@ class ForwardItem {
     scores_ = scratch.take(rows_together * block_keys);
     dropout_.resize(w_.drop_below != 0 ? static_cast<size_t>(rows_) : 0);
     fresh_.resize(static_cast<size_t>(rows_));
+    if (next != nullptr) look_ahead(*next);
   }
 
   void run() {
@@ -74,6 +77,15 @@ class ForwardItem {
  private:
   static constexpr int rows_together = 4 * tile_rows;  // whose scores wait for one another
   static constexpr int most_rows_of_direct_values = 4 * tile_rows;
+
+  void look_ahead(const Item& next) {
+    const int heads = next.head_end - next.head_begin, kv_heads = heads / in_.sizes.group();
+    const int64_t keys = in_.keys.begin(next.sequence) + next.key_begin;
+    upcoming_.add(strided<T>(in_.q), in_.queries.begin(next.sequence) + next.query_begin,
+                  next.query_end - next.query_begin, next.head_begin, heads, depth_);
+    upcoming_.add(k_, keys, next.key_end - next.key_begin, next.kv_head, kv_heads, depth_);
+    upcoming_.add(v_, keys, next.key_end - next.key_begin, next.kv_head, kv_heads, values_);
+  }
 
   int head_of(int row) const { return item_.head_begin + row / queries_; }
   int query_of(int row) const { return item_.query_begin + row % queries_; }
@@ -198,7 +210,7 @@ class ForwardItem {
         multiply<Finish::scaled>(std::min(tile_rows, count - r),
                                  {q_ + int64_t{first + r} * padded_depth_, padded_depth_, 1},
                                  {keys_across_, block_keys}, depth_, scores_ + r * block_keys, block_keys,
-                                 block_vectors, &w_.scale);
+                                 block_vectors, &w_.scale, upcoming_.take(depth_));
       }
     }
     pack_values();
@@ -226,13 +238,13 @@ class ForwardItem {
     float* const out = into_.out(first);
     const int vectors = padded_values_ / lanes;
     if (fresh != 0) {
-      multiply<Finish::store>(count, weights, values, depth, out, into_.row, vectors);
+      multiply<Finish::store>(count, weights, values, depth, out, into_.row, vectors, nullptr, upcoming_.take(depth));
     } else if (factors != nullptr) {
       multiply<Finish::rescale>(count, weights, values, depth, out, into_.row, vectors, factors);
     } else if (reads_in_place() && !packs_values_) {
       multiply<Finish::add_ahead>(count, weights, values, depth, out, into_.row, vectors);
     } else {
-      multiply<Finish::add>(count, weights, values, depth, out, into_.row, vectors);
+      multiply<Finish::add>(count, weights, values, depth, out, into_.row, vectors, nullptr, upcoming_.take(depth));
     }
     fresh = 0;
   }
@@ -266,7 +278,7 @@ class ForwardItem {
     multiply<Finish::scaled>(count, {q_ + int64_t{first} * padded_depth_, padded_depth_, 1},
                              {keys_across_ + extent.first * lanes, block_keys}, depth_,
                              scores_ + r * block_keys + extent.first * lanes, block_keys, extent.last - extent.first,
-                             &w_.scale);
+                             &w_.scale, upcoming_.take(depth_));
   }
 
   // From the scores of a register tile's rows to their share of the output.
@@ -309,6 +321,7 @@ class ForwardItem {
   int depth_, values_, padded_depth_, padded_values_;
   Strided<T> k_, v_;
   Ahead<T> ahead_;
+  Upcoming upcoming_;
   bool packs_values_;
   bool plain_;  // nothing but causality and a band between scores and a softmax
   // The block and kv head at work.

@@ -96,6 +96,38 @@ HWY_INLINE void pack_vector_across(const T* from, int64_t from_row, int last, in
   }
 }
 
+// The rows that come after those at work, stretch by stretch, a few at a time.
+class Upcoming {
+ public:
+  template <class T>
+  void add(const Strided<T>& x, int64_t begin, int rows, int head, int heads, int depth) {
+    if (rows <= 0) return;
+    const auto size = static_cast<int64_t>(sizeof(T));
+    stretches_[count_++] = {reinterpret_cast<const char*>(x.at(begin, head)), x.row * size,
+                            static_cast<int>(((heads - 1) * x.head + depth) * size), rows};
+  }
+  // Those to ask for in a product of so many steps.
+  Lines take(int steps) {
+    if (now_ == count_) return {};
+    Stretch& stretch = stretches_[now_];
+    const Lines lines{stretch.at, stretch.row, stretch.width};
+    const int rows = std::max(1, steps / Lines::steps * Lines::bytes / stretch.width);
+    stretch.at += rows * stretch.row;
+    stretch.rows -= rows;
+    if (stretch.rows <= 0) ++now_;
+    return lines;
+  }
+
+ private:
+  struct Stretch {
+    const char* at;
+    int64_t row;
+    int width, rows;
+  };
+  Stretch stretches_[3] = {};  // queries, keys, values
+  int count_ = 0, now_ = 0;
+};
+
 // Asks for keys of all heads in the order in which they lie, while others are worked on: a few lines at a time, as a
 // processor drops prefetches when too many wait.
 template <class T>

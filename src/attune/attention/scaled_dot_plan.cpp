@@ -1,5 +1,7 @@
 #include "attune/attention/scaled_dot_plan.h"
 
+#include <numeric>
+
 #include "attune/base/parallel.h"
 
 namespace attune::attention::cpu {
@@ -35,23 +37,32 @@ class Planner {
   explicit Planner(const Fused& in) : in_(in) {}
   void add(const Item& item) {
     plan_.items.push_back(item);
-    gathered_ += work_of(in_, item);
-    if (gathered_ >= worthwhile) end_share();
+    work_.push_back(work_of(in_, item));
   }
   void add_to_share(const Item& item) { plan_.items.push_back(item); }  // which the caller ends
-  void end_share() {
-    plan_.end_share();
-    gathered_ = 0;
-  }
+  void end_share() { plan_.end_share(); }
+  // What was added goes in shares of several items, so that a thread knows what it works on next, but enough of them
+  // that no thread waits long for another.
   Plan plan() {
+    const double share = std::max<double>(
+        worthwhile, std::accumulate(work_.begin(), work_.end(), 0.0) / (shares_per_thread * threads()));
+    double gathered = 0;
+    for (size_t i = 0; i < work_.size(); ++i) {
+      gathered += work_[i];
+      if (gathered >= share) {
+        plan_.shares.push_back(i + 1);
+        gathered = 0;
+      }
+    }
     plan_.end_share();
     return std::move(plan_);
   }
 
  private:
+  static constexpr int shares_per_thread = 16;
   const Fused& in_;
   Plan plan_;
-  double gathered_ = 0;
+  std::vector<double> work_;
 };
 
 // Few queries of a sequence, as in decoding: an item a span, of all heads or of one kv head.
@@ -90,14 +101,24 @@ bool enough_spans(const Fused& in) {
   return spans >= 4 * threads();
 }
 
+// Rows of a kv head that pass by its keys together. Of 516, packing a block of keys is 1 % of the work, and queries and
+// outputs of a depth of 64 stay in the second cache; half of that where there would be too few items for all threads.
+int most_rows_of_item(const Fused& in) {
+  constexpr int most = 516;
+  int64_t items = 0;
+  for (int s = 0; s < in.queries.count(); ++s) {
+    items += int64_t{in.sizes.kv_heads} * (1 + in.queries.length(s) * in.sizes.group() / most);
+  }
+  return items >= 8 * threads() ? most : most / 2;
+}
+
 }  // namespace
 
 ForwardPlan forward_plan(const Fused& in) {
-  constexpr int most_rows = 252;  // of a kv head: packing the keys is 1 % of the work then
-  constexpr int few_rows = 24;    // of a kv head
+  constexpr int few_rows = 24;  // of a kv head
   ForwardPlan plan;
   Planner planner(in);
-  const int group = in.sizes.group();
+  const int group = in.sizes.group(), most_rows = most_rows_of_item(in);
   const bool heads_together = enough_spans(in);
   for (int s = 0; s < in.queries.count(); ++s) {
     const int queries = in.queries.length(s);
@@ -167,10 +188,11 @@ Plan plan_by_keys(const Fused& in) {
   return planner.plan();
 }
 
-void run_plan(const Plan& plan, const std::function<void(const Item&)>& run) {
+void run_plan(const Plan& plan, const std::function<void(const Item& item, const Item* next)>& run) {
   parallel_items(static_cast<int64_t>(plan.shares.size()) - 1, [&](int64_t share) {
-    for (size_t i = plan.shares[static_cast<size_t>(share)]; i < plan.shares[static_cast<size_t>(share) + 1]; ++i) {
-      run(plan.items[i]);
+    const size_t end = plan.shares[static_cast<size_t>(share) + 1];
+    for (size_t i = plan.shares[static_cast<size_t>(share)]; i < end; ++i) {
+      run(plan.items[i], i + 1 < end ? &plan.items[i + 1] : nullptr);
     }
   });
 }

@@ -31,6 +31,7 @@ Plan plan_by_sequences(const Fused& in);
 Plan plan_by_rows(const Fused& in, bool heads_share_bias);
 Plan plan_by_keys(const Fused& in);
 
-void run_plan(const Plan& plan, const std::function<void(const Item&)>& run);
+// run: an item, and the one that its thread works on next (null where that is not known).
+void run_plan(const Plan& plan, const std::function<void(const Item& item, const Item* next)>& run);
 
 }  // namespace attune::attention::cpu

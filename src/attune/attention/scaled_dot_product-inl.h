@@ -41,6 +41,15 @@ struct Right {  // rows of whole vectors
   int64_t row;
 };
 
+// Rows that are needed soon: a register tile asks for a line of them every fourth step, evenly, as a processor drops
+// prefetches that come in bursts.
+struct Lines {
+  const char* at = nullptr;                    // null: nothing is asked for
+  int64_t row = 0;                             // bytes from one to the next
+  int width = 0;                               // bytes of a row
+  static constexpr int steps = 4, bytes = 64;  // of a line
+};
+
 // c = sum; c = scale[0] sum; c += sum (the chain goes on); the same, asking for the rows of the next block on the way;
 // the same as add from scale[r] c[r, :] on
 enum class Finish { store, scaled, add, add_ahead, rescale };
@@ -49,7 +58,7 @@ enum class Finish { store, scaled, add, add_ahead, rescale };
 // I % kVectors; packs instead of loops, as gcc keeps an array in registers only where every index is a constant.
 template <int kVectors, Finish kFinish, int... I, int... N>
 HWY_INLINE void tile_of(std::integer_sequence<int, I...>, std::integer_sequence<int, N...>, Left a, Right b, int depth,
-                        float* HWY_RESTRICT c, int64_t c_row, const float* HWY_RESTRICT scale) {
+                        float* HWY_RESTRICT c, int64_t c_row, const float* HWY_RESTRICT scale, Lines soon) {
   const Floats d;
   constexpr bool ahead = kFinish == Finish::add_ahead;
   constexpr bool goes_on = ahead || kFinish == Finish::add || kFinish == Finish::rescale;
@@ -57,7 +66,16 @@ HWY_INLINE void tile_of(std::integer_sequence<int, I...>, std::integer_sequence<
   if constexpr (kFinish == Finish::rescale) ((sum[I] = hn::Mul(sum[I], hn::Set(d, scale[I / kVectors]))), ...);
   const float* HWY_RESTRICT left = a.data;
   const float* HWY_RESTRICT right = b.data;
+  int column = 0;
   for (int k = 0; k < depth; ++k, left += a.depth, right += b.row) {
+    if (soon.at != nullptr && k % Lines::steps == 0) {
+      __builtin_prefetch(soon.at + column, 0, 2);
+      column += Lines::bytes;
+      if (column >= soon.width) {
+        column = 0;
+        soon.at += soon.row;
+      }
+    }
     if constexpr (ahead) (__builtin_prefetch(right + block_keys * b.row + N * lanes), ...);
     const Vector values[] = {hn::LoadU(d, right + N * lanes)...};
     ((sum[I] = hn::MulAdd(hn::Set(d, left[(I / kVectors) * a.row]), values[I % kVectors], sum[I])), ...);
@@ -67,45 +85,47 @@ HWY_INLINE void tile_of(std::integer_sequence<int, I...>, std::integer_sequence<
 }
 
 template <int kRows, int kVectors, Finish kFinish>
-HWY_NOINLINE void tile(Left a, Right b, int depth, float* c, int64_t c_row, const float* scale) {
+HWY_NOINLINE void tile(Left a, Right b, int depth, float* c, int64_t c_row, const float* scale, const Lines& soon) {
   tile_of<kVectors, kFinish>(std::make_integer_sequence<int, kRows * kVectors>(),
-                             std::make_integer_sequence<int, kVectors>(), a, b, depth, c, c_row, scale);
+                             std::make_integer_sequence<int, kVectors>(), a, b, depth, c, c_row, scale, soon);
 }
 
 template <int kRows, Finish kFinish>
-void tiles_of_rows(Left a, Right b, int depth, float* c, int64_t c_row, int vectors, const float* scale) {
+void tiles_of_rows(Left a, Right b, int depth, float* c, int64_t c_row, int vectors, const float* scale,
+                   const Lines& soon) {
   int n = 0;
   for (; n + tile_vectors <= vectors; n += tile_vectors) {
-    tile<kRows, tile_vectors, kFinish>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale);
+    tile<kRows, tile_vectors, kFinish>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale,
+                                       n == 0 ? soon : Lines{});
   }
   if constexpr (tile_vectors == 4) {
     if (n + 2 <= vectors) {
-      tile<kRows, 2, kFinish>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale);
+      tile<kRows, 2, kFinish>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale, {});
       n += 2;
     }
   }
   if (n < vectors) {
-    tile<kRows, 1, kFinish>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale);
+    tile<kRows, 1, kFinish>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale, {});
   }
 }
 
 // `rows` <= tile_rows rows of a product, `vectors` wide.
 template <Finish kFinish>
-void multiply(int rows, Left a, Right b, int depth, float* c, int64_t c_row, int vectors,
-              const float* scale = nullptr) {
+void multiply(int rows, Left a, Right b, int depth, float* c, int64_t c_row, int vectors, const float* scale = nullptr,
+              const Lines& soon = {}) {
   switch (rows) {
     case 1:
-      return tiles_of_rows<1, kFinish>(a, b, depth, c, c_row, vectors, scale);
+      return tiles_of_rows<1, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
     case 2:
-      return tiles_of_rows<2, kFinish>(a, b, depth, c, c_row, vectors, scale);
+      return tiles_of_rows<2, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
     case 3:
-      return tiles_of_rows<3, kFinish>(a, b, depth, c, c_row, vectors, scale);
+      return tiles_of_rows<3, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
     case 4:
-      return tiles_of_rows<4, kFinish>(a, b, depth, c, c_row, vectors, scale);
+      return tiles_of_rows<4, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
     case 5:
-      return tiles_of_rows<5, kFinish>(a, b, depth, c, c_row, vectors, scale);
+      return tiles_of_rows<5, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
     default:
-      return tiles_of_rows<6, kFinish>(a, b, depth, c, c_row, vectors, scale);
+      return tiles_of_rows<6, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
   }
 }
 

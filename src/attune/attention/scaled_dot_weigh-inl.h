@@ -234,8 +234,8 @@ HWY_INLINE Vector weight_of(Floats d, Normaliser normaliser, Vector s, Vector sh
 // What a softmax may grow beyond its shift before it is shifted again: weights up to e^6 cost no precision.
 inline constexpr float shift_slack = 6.0f;
 
-// Raises the shift of a row whose largest scores, lane by lane, have outgrown it. Returns what everything before must be
-// multiplied by.
+// Raises the shift of a row whose largest scores, lane by lane, have outgrown it. Returns what everything before must
+// be multiplied by.
 HWY_INLINE float raise_shift(Floats d, Vector largest, float& shift) {
   if (hn::AllFalse(d, hn::Gt(largest, hn::Set(d, shift + shift_slack)))) return 1;
   const float risen = hn::GetLane(hn::MaxOfLanes(d, largest));
