@@ -92,7 +92,9 @@ FusedForward fused_forward(const Fused& in) {
   FusedForward result{packed ? Tensor::empty(shape, dtype) : Tensor::zeros(shape, dtype),
                       {},
                       Tensor::empty({sizes.query_rows, sizes.heads, 2})};
-  ForwardOut to{result.out, nullptr, result.statistics.pointer<float>(), nullptr};
+  void* const out = result.out.dtype() == DType::bfloat16 ? static_cast<void*>(result.out.pointer<BFloat16>())
+                                                          : result.out.pointer<float>();
+  ForwardOut to{out, nullptr, result.statistics.pointer<float>(), nullptr};
   if (in.options.normaliser == Normaliser::softmax) {
     result.log_sum_exp = packed ? Tensor::empty({sizes.query_rows, sizes.heads})
                                 : Tensor::full({sizes.query_rows, sizes.heads}, -INFINITY);

@@ -69,8 +69,14 @@ class ForwardItem {
     }
     if (item_.part >= 0) return;
     const int64_t query = in_.queries.begin(item_.sequence);
-    for (int row = 0; row < rows_; ++row) {
-      finish_row<T>(w_, gathered_, row, query + query_of(row), head_of(row), in_.sizes, to_);
+    for (int first = 0; first < rows_; first += lanes) {
+      const int count = std::min(lanes, rows_ - first);
+      const Sums sums(gathered_, first, count);
+      for (int r = 0; r < count; ++r) {
+        const int row = first + r;
+        finish_row<T>(w_, gathered_, row, sums.sum[r], sums.log[r], query + query_of(row), head_of(row), in_.sizes,
+                      to_);
+      }
     }
   }
 
@@ -188,20 +194,22 @@ class ForwardItem {
     }
   }
 
-  // Whether rows first ... first + count - 1 see all keys of a block, of which there are 64.
+  // Whether rows first ... first + count - 1 see all keys that a block has.
   bool see_whole(int block, int first, int count) const {
+    if (!weighs_leading(block_rows_)) return false;
     const int queries = in_.queries.length(item_.sequence), keys = in_.keys.length(item_.sequence);
     const auto sees = [&](int query) {
       const KeyRange seen = visible_keys(in_.options.mask, item_.query_begin + query, queries, keys);
-      return seen.begin <= block && seen.end >= block + block_keys;
+      return seen.begin <= block && seen.end >= block + block_rows_;
     };
     // Both ends of what a query sees grow with the query.
     const int query = first % queries_;
     return query + count <= queries_ ? sees(query) && sees(query + count - 1) : sees(0) && sees(queries_ - 1);
   }
 
-  // rows_of_block() where nothing is hidden and nothing stands between product and exp.
+  // rows_of_block() where nothing that is there is hidden and nothing stands between product and exp.
   void whole_rows(int block, int first, int count) {
+    const int vectors = (block_rows_ + lanes - 1) / lanes;
     if (reads_in_place()) {
       score(first, count, {0, block_vectors, 0, block_keys});
     } else {
@@ -209,8 +217,8 @@ class ForwardItem {
       for (int r = 0; r < count; r += tile_rows) {
         multiply<Finish::scaled>(std::min(tile_rows, count - r),
                                  {q_ + int64_t{first + r} * padded_depth_, padded_depth_, 1},
-                                 {keys_across_, block_keys}, depth_, scores_ + r * block_keys, block_keys,
-                                 block_vectors, &w_.scale, upcoming_.take(depth_));
+                                 {keys_across_, block_keys}, depth_, scores_ + r * block_keys, block_keys, vectors,
+                                 &w_.scale, upcoming_.take(depth_));
       }
     }
     pack_values();
@@ -222,12 +230,11 @@ class ForwardItem {
       bool rescales = false;
       for (int n = 0; n < together; ++n) {
         const int row = first + r + n;
-        factors[n] = weigh_whole(std::make_integer_sequence<int, block_vectors>(), scores_ + (r + n) * block_keys,
-                                 into_.shift(row), into_.sums(row));
+        factors[n] = weigh_leading(block_rows_, scores_ + (r + n) * block_keys, into_.shift(row), into_.sums(row));
         rescales = rescales || factors[n] != 1;
-        into_.visible(row) += block_keys;
+        into_.visible(row) += static_cast<float>(block_rows_);
       }
-      gather_values(first + r, together, {scores_ + r * block_keys, block_keys, 1}, right_, block_keys,
+      gather_values(first + r, together, {scores_ + r * block_keys, block_keys, 1}, right_, block_rows_,
                     rescales ? factors : nullptr);
     }
   }
@@ -254,7 +261,7 @@ class ForwardItem {
   void ask_for_results(int first, int count) const {
     for (int row = first; row < first + count; ++row) {
       const int64_t at = (in_.queries.begin(item_.sequence) + query_of(row)) * in_.sizes.heads + head_of(row);
-      const T* const out = to_.out.template pointer<T>() + at * values_;
+      const T* const out = static_cast<T*>(to_.out) + at * values_;
       for (int c = 0; c < values_; c += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(out + c, 1);
       __builtin_prefetch(to_.statistics + 2 * at, 1);
       if (to_.log_sum_exp != nullptr) __builtin_prefetch(to_.log_sum_exp + at, 1);

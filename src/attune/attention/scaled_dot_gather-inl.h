@@ -12,6 +12,7 @@
 #include <cmath>
 #include <limits>
 
+#include <hwy/contrib/math/math-inl.h>
 #include "attune/attention/scaled_dot_weigh-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -46,12 +47,21 @@ inline void merge_row(const Gathered& earlier, int64_t r, const Gathered& later,
   earlier.visible(r) += later.visible(later_r);
 }
 
+// The sums of some rows, at most as many as there are lanes, and their logarithms.
+struct Sums {
+  Sums(const Gathered& rows, int64_t first, int count) {
+    const Floats d;
+    for (int r = 0; r < count; ++r) sum[r] = hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, rows.sums(first + r))));
+    std::fill(sum + count, sum + lanes, 1.0f);
+    hn::Store(hn::Log(d, hn::Load(d, sum)), d, log);
+  }
+  alignas(64) float sum[lanes], log[lanes];
+};
+
 // A row's results; query and head as the call counts them.
 template <class T>
-void finish_row(const Weighing& w, const Gathered& rows, int64_t r, int64_t query, int head, const Sizes& sizes,
-                ForwardOut& to) {
-  const Floats d;
-  const float sum = hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, rows.sums(r))));
+void finish_row(const Weighing& w, const Gathered& rows, int64_t r, float sum, float log, int64_t query, int head,
+                const Sizes& sizes, ForwardOut& to) {
   const float visible = rows.visible(r), shift = rows.shift(r);
   const bool empty = visible == 0;
   float factor = 1, log_sum_exp = -std::numeric_limits<float>::infinity();
@@ -59,7 +69,7 @@ void finish_row(const Weighing& w, const Gathered& rows, int64_t r, int64_t quer
     factor = 0;
   } else if (w.normaliser == Normaliser::softmax) {
     factor = 1 / sum;
-    log_sum_exp = shift + std::log(sum);
+    log_sum_exp = shift + log;
   } else if (w.normaliser == Normaliser::relu_mean) {
     factor = 1 / visible;
   } else if (w.normaliser == Normaliser::relu_sum) {
@@ -69,7 +79,7 @@ void finish_row(const Weighing& w, const Gathered& rows, int64_t r, int64_t quer
   if (to.log_sum_exp != nullptr) to.log_sum_exp[at] = log_sum_exp;
   to.statistics[2 * at] = shift;
   to.statistics[2 * at + 1] = factor;
-  T* const out = to.out.template pointer<T>() + at * sizes.value_depth;
+  T* const out = static_cast<T*>(to.out) + at * sizes.value_depth;
   const float* const from = rows.out(r);
   const float scale = factor * w.keep_inverse;
   for (int c = 0; c < sizes.value_depth; ++c) out[c] = T(empty ? 0.0f : from[c] * scale);
@@ -85,7 +95,9 @@ void merge_parts(const Fused& in, const Weighing& w, const Item& item, ForwardOu
     for (int span = 1; span < spans; ++span) {
       merge_row(parts, first, parts, first + int64_t{span} * in.sizes.heads * queries, in.sizes.value_depth);
     }
-    finish_row<T>(w, parts, first, in.queries.begin(item.sequence) + i, item.head_begin, in.sizes, to);
+    const Sums sums(parts, first, 1);
+    finish_row<T>(w, parts, first, sums.sum[0], sums.log[0], in.queries.begin(item.sequence) + i, item.head_begin,
+                  in.sizes, to);
   }
 }
 

@@ -117,7 +117,7 @@ struct Gathered {
 };
 
 struct ForwardOut {
-  Tensor out;
+  void* out;                        // of the values' type
   float *log_sum_exp, *statistics;  // log_sum_exp may be null
   float* parts;                     // rows that several items gather, as Gathered
 };

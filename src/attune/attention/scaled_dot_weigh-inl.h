@@ -269,11 +269,16 @@ HWY_INLINE float weigh(const Weighing& w, const Row& row, float* scores, const E
   return factor;
 }
 
-// The same, bit by bit, for a softmax with nothing between product and exp, of a row that sees the whole block.
-template <int... N>
-HWY_INLINE float weigh_whole(std::integer_sequence<int, N...>, float* HWY_RESTRICT scores, float& shift, float* sums) {
+// The same, bit by bit, for a softmax with nothing between product and exp, of a row that sees the first `keys` of a
+// block, kVectors vectors of them: without a branch a vector.
+template <int kVectors, int... N>
+HWY_INLINE float weigh_first_of(std::integer_sequence<int, N...>, int keys, float* HWY_RESTRICT scores, float& shift,
+                                float* sums) {
   const Floats d;
-  const Vector s[] = {hn::LoadU(d, scores + N * lanes)...};
+  const auto there = hn::FirstN(d, static_cast<size_t>(keys - (kVectors - 1) * lanes));
+  const Vector hidden = hn::Set(d, -std::numeric_limits<float>::infinity());
+  Vector s[] = {hn::LoadU(d, scores + N * lanes)...};
+  s[kVectors - 1] = hn::IfThenElse(there, s[kVectors - 1], hidden);
   Vector largest = s[0];
   ((largest = hn::Max(largest, s[N])), ...);
   const float factor = raise_shift(d, largest, shift);
@@ -284,6 +289,28 @@ HWY_INLINE float weigh_whole(std::integer_sequence<int, N...>, float* HWY_RESTRI
   (hn::StoreU(p[N], d, scores + N * lanes), ...);
   hn::StoreU(sum, d, sums);
   return factor;
+}
+template <int kVectors>
+HWY_INLINE float weigh_first(int keys, float* scores, float& shift, float* sums) {
+  return weigh_first_of<kVectors>(std::make_integer_sequence<int, kVectors>(), keys, scores, shift, sums);
+}
+
+// Whether weigh_leading() takes so many keys of a block.
+inline constexpr bool weighs_leading(int keys) {
+  return keys == block_keys || block_vectors == 4;
+}
+HWY_INLINE float weigh_leading(int keys, float* scores, float& shift, float* sums) {
+  if constexpr (block_vectors == 4) {
+    switch ((keys + lanes - 1) / lanes) {
+      case 1:
+        return weigh_first<1>(keys, scores, shift, sums);
+      case 2:
+        return weigh_first<2>(keys, scores, shift, sums);
+      case 3:
+        return weigh_first<3>(keys, scores, shift, sums);
+    }
+  }
+  return weigh_first<block_vectors>(keys, scores, shift, sums);
 }
 
 // What rebuilds a row's weights, and what the normaliser's Jacobian subtracts: sum_j dP_j P_j less the gradient of
