@@ -19,7 +19,11 @@ namespace attune::attention::cpu::HWY_NAMESPACE {
 void forward_item(const Fused& in, const Weighing& weighing, const Item& item, const Item* next, ForwardOut& to) {
   thread_local Scratch scratch;
   if (in.q.dtype() == DType::bfloat16) {
-    ForwardItem<BFloat16>(in, weighing, item, next, to, scratch).run();
+    if (has_dot_of_pairs() && pairs_up(in.q) && pairs_up(in.k)) {
+      ForwardItem<BFloat16, float, DotPairs>(in, weighing, item, next, to, scratch).run();
+    } else {
+      ForwardItem<BFloat16>(in, weighing, item, next, to, scratch).run();
+    }
   } else {
     ForwardItem<float>(in, weighing, item, next, to, scratch).run();
   }
@@ -84,7 +88,17 @@ Weighing weighing_of(const Fused& in, const RelativeTable& relative) {
   return w;
 }
 
-FusedForward fused_forward(const Fused& in) {
+// bfloat16 numbers in pairs wherever the depth is even, so that no bit depends on how a tensor lies in memory.
+Fused paired(const Fused& in) {
+  Fused result = in;
+  for (Tensor* x : {&result.q, &result.k}) {
+    if (x->dtype() == DType::bfloat16 && x->size(2) % 2 == 0 && !pairs_up(*x)) *x = x->clone();
+  }
+  return result;
+}
+
+FusedForward fused_forward(const Fused& as_it_lies) {
+  const Fused in = paired(as_it_lies);
   const auto& sizes = in.sizes;
   const bool packed = in.queries.packed();
   const DType dtype = in.q.dtype();

@@ -21,7 +21,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace attune::attention::cpu::HWY_NAMESPACE {
 
-template <class T>
+// T: of the values and the output; K: of queries and keys as Step takes them.
+template <class T, class K = T, class Step = MultiplyAdd>
 class ForwardItem {
  public:
   // next: the item that this thread works on after this one, or null.
@@ -34,11 +35,11 @@ class ForwardItem {
         queries_(item.query_end - item.query_begin),
         rows_((item.head_end - item.head_begin) * queries_),
         sharing_(in.sizes.group() * queries_),
-        depth_(in.sizes.depth),
+        depth_(in.sizes.depth * static_cast<int>(sizeof(T)) / static_cast<int>(sizeof(K))),
         values_(in.sizes.value_depth),
         padded_depth_(round_up(depth_, lanes)),
         padded_values_(round_up(values_, lanes)),
-        k_(strided<T>(in.k)),
+        k_(strided<T, K>(in.k)),
         v_(strided<T>(in.v)),
         ahead_({k_.at(0, item.kv_head), k_.row, k_.head}, (item.head_end - item.head_begin) / in.sizes.group(),
                depth_) {
@@ -87,7 +88,7 @@ class ForwardItem {
   void look_ahead(const Item& next) {
     const int heads = next.head_end - next.head_begin, kv_heads = heads / in_.sizes.group();
     const int64_t keys = in_.keys.begin(next.sequence) + next.key_begin;
-    upcoming_.add(strided<T>(in_.q), in_.queries.begin(next.sequence) + next.query_begin,
+    upcoming_.add(strided<T, K>(in_.q), in_.queries.begin(next.sequence) + next.query_begin,
                   next.query_end - next.query_begin, next.head_begin, heads, depth_);
     upcoming_.add(k_, keys, next.key_end - next.key_begin, next.kv_head, kv_heads, depth_);
     upcoming_.add(v_, keys, next.key_end - next.key_begin, next.kv_head, kv_heads, values_);
@@ -97,7 +98,7 @@ class ForwardItem {
   int query_of(int row) const { return item_.query_begin + row % queries_; }
 
   void prepare_rows() {
-    const auto q = strided<T>(in_.q);
+    const auto q = strided<T, K>(in_.q);
     const int64_t begin = in_.queries.begin(item_.sequence) + item_.query_begin;
     for (int head = item_.head_begin; head < item_.head_end; ++head) {
       pack_rows(q.at(begin, head), q.row, queries_, depth_,
@@ -145,10 +146,11 @@ class ForwardItem {
   }
 
   // The next block comes while this one is worked on: rows lie apart, where no hardware foresees them.
-  void prefetch(const Strided<T>& x, int rows, int depth) const {
+  template <class X>
+  void prefetch(const Strided<X>& x, int rows, int depth) const {
     for (int r = 0; r < rows; ++r) {
-      const T* const row = x.at(block_begin_ + block_keys + r, kv_head_);
-      for (int c = 0; c < depth; c += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(row + c, 0, 2);
+      const X* const row = x.at(block_begin_ + block_keys + r, kv_head_);
+      for (int c = 0; c < depth; c += 64 / static_cast<int>(sizeof(X))) __builtin_prefetch(row + c, 0, 2);
     }
   }
 
@@ -215,10 +217,10 @@ class ForwardItem {
     } else {
       pack_keys(block);
       for (int r = 0; r < count; r += tile_rows) {
-        multiply<Finish::scaled>(std::min(tile_rows, count - r),
-                                 {q_ + int64_t{first + r} * padded_depth_, padded_depth_, 1},
-                                 {keys_across_, block_keys}, depth_, scores_ + r * block_keys, block_keys, vectors,
-                                 &w_.scale, upcoming_.take(depth_));
+        multiply<Finish::scaled, Step>(std::min(tile_rows, count - r),
+                                       {q_ + int64_t{first + r} * padded_depth_, padded_depth_, 1},
+                                       {keys_across_, block_keys}, depth_, scores_ + r * block_keys, block_keys,
+                                       vectors, &w_.scale, upcoming_.take(depth_));
       }
     }
     pack_values();
@@ -273,8 +275,9 @@ class ForwardItem {
 
   void score(int first, int count, const Extent& extent) {
     for (int n = extent.first; n < extent.last; ++n) {
-      score_in_place(count, {q_ + int64_t{first} * padded_depth_, padded_depth_, 1},
-                     k_.at(block_begin_ + n * lanes, kv_head_), k_.row, depth_, w_.scale, scores_ + n * lanes, ahead_);
+      score_in_place<Step>(count, {q_ + int64_t{first} * padded_depth_, padded_depth_, 1},
+                           k_.at(block_begin_ + n * lanes, kv_head_), k_.row, depth_, w_.scale, scores_ + n * lanes,
+                           ahead_);
     }
   }
 
@@ -282,10 +285,10 @@ class ForwardItem {
     const Seen seen = seen_by(rows, count);
     if (seen.any == 0) return;
     const Extent extent = extent_of(seen.any);
-    multiply<Finish::scaled>(count, {q_ + int64_t{first} * padded_depth_, padded_depth_, 1},
-                             {keys_across_ + extent.first * lanes, block_keys}, depth_,
-                             scores_ + r * block_keys + extent.first * lanes, block_keys, extent.last - extent.first,
-                             &w_.scale, upcoming_.take(depth_));
+    multiply<Finish::scaled, Step>(count, {q_ + int64_t{first} * padded_depth_, padded_depth_, 1},
+                                   {keys_across_ + extent.first * lanes, block_keys}, depth_,
+                                   scores_ + r * block_keys + extent.first * lanes, block_keys,
+                                   extent.last - extent.first, &w_.scale, upcoming_.take(depth_));
   }
 
   // From the scores of a register tile's rows to their share of the output.
@@ -326,8 +329,9 @@ class ForwardItem {
   ForwardOut& to_;
   int queries_, rows_, sharing_;  // sharing_: rows of the same keys, those of one kv head
   int depth_, values_, padded_depth_, padded_values_;
-  Strided<T> k_, v_;
-  Ahead<T> ahead_;
+  Strided<K> k_;
+  Strided<T> v_;
+  Ahead<K> ahead_;
   Upcoming upcoming_;
   bool packs_values_;
   bool plain_;  // nothing but causality and a band between scores and a softmax

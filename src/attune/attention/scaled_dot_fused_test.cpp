@@ -1,6 +1,8 @@
 // The fused kernel against the float64 definition.
 #include <hwy/highway.h>
 
+#include <cstring>
+
 #include "attune/attention/scaled_dot_checks_test.h"
 
 namespace attune::attention {
@@ -175,6 +177,26 @@ TEST(ScaledDotFused, reads_bfloat16_and_is_as_exact_as_a_rounded_float32_result)
       }
     }
   }
+}
+
+// Where the processor takes bfloat16 in pairs: those of a view may begin and lie anywhere.
+TEST(ScaledDotFused, gives_bfloat16_the_same_bits_wherever_it_lies) {
+  const int heads = 2, depth = 6, width = heads * depth, row = 2 * width + 1;  // an odd distance
+  const Problem p = problem_of({70}, {70}, {heads, heads, depth, depth}, DType::bfloat16);
+  Tensor together = Tensor::empty({70, row}, DType::bfloat16);
+  for (int64_t r = 0; r < 70; ++r) {
+    for (int c = 0; c < width; ++c) {
+      together.data<BFloat16>()[r * row + 1 + c] = p.q.data<BFloat16>()[r * width + c];
+      together.data<BFloat16>()[r * row + 1 + width + c] = p.k.data<BFloat16>()[r * width + c];
+    }
+  }
+  const auto part = [&](int first) {
+    return together.strided_view({70, heads, depth}, std::vector<int64_t>{row, depth, 1}, first);
+  };
+  const Tensor here = scaled_dot(p.q, p.k, p.v, p.queries, p.keys).out;
+  const Tensor there = scaled_dot(part(1), part(1 + width), p.v, p.queries, p.keys).out;
+  EXPECT_EQ(
+      std::memcmp(here.data<BFloat16>().data(), there.data<BFloat16>().data(), here.data<BFloat16>().size_bytes()), 0);
 }
 
 TEST(ScaledDotFused, reads_strided_views_of_one_projection_without_a_change_of_bits) {

@@ -87,9 +87,17 @@ struct Strided {  // [rows, heads, depth]
   const T* at(int64_t r, int h) const { return data + r * row + h * head; }
 };
 
-template <class T>
-Strided<T> strided(const Tensor& x) {
-  return {x.pointer<T>(), x.stride(0), x.stride(1)};
+// Of a tensor of T, seen as K: T itself, or pairs of T in the bits of a float (pairs_up()).
+template <class T, class K = T>
+Strided<K> strided(const Tensor& x) {
+  constexpr int64_t elements = sizeof(K) / sizeof(T);
+  return {reinterpret_cast<const K*>(x.pointer<T>()), x.stride(0) / elements, x.stride(1) / elements};
+}
+
+// Whether the bfloat16 numbers of each head of each row are pairs that lie as float32 numbers may.
+inline bool pairs_up(const Tensor& x) {
+  const auto address = reinterpret_cast<uintptr_t>(x.pointer<BFloat16>());
+  return x.size(2) % 2 == 0 && x.stride(0) % 2 == 0 && x.stride(1) % 2 == 0 && address % sizeof(float) == 0;
 }
 
 inline int round_up(int count, int unit) {

@@ -157,7 +157,7 @@ class Ahead {
 
 // c[r, :] = scale sum over k < depth of a[r, k] keys[:, k] for kRows queries and one vector of keys, which are read
 // once and where they are. The chain of tile(); depth is a multiple of 4. Steps `ahead` once a key.
-template <class T, int... R>
+template <class Step, class T, int... R>
 HWY_INLINE void score_vector_of(std::integer_sequence<int, R...>, Left a, const T* keys, int64_t keys_row, int depth,
                                 float scale, float* c, Ahead<T>& ahead) {
   const Floats d;
@@ -168,41 +168,41 @@ HWY_INLINE void score_vector_of(std::integer_sequence<int, R...>, Left a, const 
   for (int k = 0; k < depth; k += 4, keys += 4, left += 4) {
     for (due += 4 * lanes; due >= depth; due -= depth) ahead.step();
     four_columns(keys, keys_row, lanes - 1, c0, c1, c2, c3);
-    ((sum[R] = hn::MulAdd(hn::Set(d, left[R * a.row]), c0, sum[R])), ...);
-    ((sum[R] = hn::MulAdd(hn::Set(d, left[R * a.row + 1]), c1, sum[R])), ...);
-    ((sum[R] = hn::MulAdd(hn::Set(d, left[R * a.row + 2]), c2, sum[R])), ...);
-    ((sum[R] = hn::MulAdd(hn::Set(d, left[R * a.row + 3]), c3, sum[R])), ...);
+    ((sum[R] = Step::step(hn::Set(d, left[R * a.row]), c0, sum[R])), ...);
+    ((sum[R] = Step::step(hn::Set(d, left[R * a.row + 1]), c1, sum[R])), ...);
+    ((sum[R] = Step::step(hn::Set(d, left[R * a.row + 2]), c2, sum[R])), ...);
+    ((sum[R] = Step::step(hn::Set(d, left[R * a.row + 3]), c3, sum[R])), ...);
   }
   (hn::StoreU(hn::Mul(sum[R], hn::Set(d, scale)), d, c + R * block_keys), ...);
 }
-template <int kRows, class T>
+template <int kRows, class Step, class T>
 HWY_NOINLINE void score_vector(Left a, const T* keys, int64_t keys_row, int depth, float scale, float* c,
                                Ahead<T>& ahead) {
-  score_vector_of(std::make_integer_sequence<int, kRows>(), a, keys, keys_row, depth, scale, c, ahead);
+  score_vector_of<Step>(std::make_integer_sequence<int, kRows>(), a, keys, keys_row, depth, scale, c, ahead);
 }
 
 inline constexpr int most_rows_in_place = 8;  // accumulators, beside columns and what they are made from
 
-template <class T>
+template <class Step, class T>
 void score_in_place(int rows, Left a, const T* keys, int64_t keys_row, int depth, float scale, float* c,
                     Ahead<T>& ahead) {
   switch (rows) {
     case 1:
-      return score_vector<1>(a, keys, keys_row, depth, scale, c, ahead);
+      return score_vector<1, Step>(a, keys, keys_row, depth, scale, c, ahead);
     case 2:
-      return score_vector<2>(a, keys, keys_row, depth, scale, c, ahead);
+      return score_vector<2, Step>(a, keys, keys_row, depth, scale, c, ahead);
     case 3:
-      return score_vector<3>(a, keys, keys_row, depth, scale, c, ahead);
+      return score_vector<3, Step>(a, keys, keys_row, depth, scale, c, ahead);
     case 4:
-      return score_vector<4>(a, keys, keys_row, depth, scale, c, ahead);
+      return score_vector<4, Step>(a, keys, keys_row, depth, scale, c, ahead);
     case 5:
-      return score_vector<5>(a, keys, keys_row, depth, scale, c, ahead);
+      return score_vector<5, Step>(a, keys, keys_row, depth, scale, c, ahead);
     case 6:
-      return score_vector<6>(a, keys, keys_row, depth, scale, c, ahead);
+      return score_vector<6, Step>(a, keys, keys_row, depth, scale, c, ahead);
     case 7:
-      return score_vector<7>(a, keys, keys_row, depth, scale, c, ahead);
+      return score_vector<7, Step>(a, keys, keys_row, depth, scale, c, ahead);
     default:
-      return score_vector<8>(a, keys, keys_row, depth, scale, c, ahead);
+      return score_vector<8, Step>(a, keys, keys_row, depth, scale, c, ahead);
   }
 }
 

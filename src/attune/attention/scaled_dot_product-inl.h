@@ -17,12 +17,10 @@
 #include <utility>
 
 #include "attune/attention/scaled_dot_items.h"
+#include "attune/attention/scaled_dot_step-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::attention::cpu::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-using Floats = hn::ScalableTag<float>;
-using Vector = hn::Vec<Floats>;
 
 inline constexpr int lanes = static_cast<int>(HWY_LANES(float));
 inline constexpr int block_vectors = block_keys / lanes;
@@ -56,7 +54,7 @@ enum class Finish { store, scaled, add, add_ahead, rescale };
 
 // c[r, :] = sum over k < depth of a[r, k] b[k, :], finished as asked. Accumulator I is row I / kVectors, vector
 // I % kVectors; packs instead of loops, as gcc keeps an array in registers only where every index is a constant.
-template <int kVectors, Finish kFinish, int... I, int... N>
+template <int kVectors, Finish kFinish, class Step, int... I, int... N>
 HWY_INLINE void tile_of(std::integer_sequence<int, I...>, std::integer_sequence<int, N...>, Left a, Right b, int depth,
                         float* HWY_RESTRICT c, int64_t c_row, const float* HWY_RESTRICT scale, Lines soon) {
   const Floats d;
@@ -78,54 +76,54 @@ HWY_INLINE void tile_of(std::integer_sequence<int, I...>, std::integer_sequence<
     }
     if constexpr (ahead) (__builtin_prefetch(right + block_keys * b.row + N * lanes), ...);
     const Vector values[] = {hn::LoadU(d, right + N * lanes)...};
-    ((sum[I] = hn::MulAdd(hn::Set(d, left[(I / kVectors) * a.row]), values[I % kVectors], sum[I])), ...);
+    ((sum[I] = Step::step(hn::Set(d, left[(I / kVectors) * a.row]), values[I % kVectors], sum[I])), ...);
   }
   if constexpr (kFinish == Finish::scaled) ((sum[I] = hn::Mul(sum[I], hn::Set(d, *scale))), ...);
   (hn::StoreU(sum[I], d, c + (I / kVectors) * c_row + (I % kVectors) * lanes), ...);
 }
 
-template <int kRows, int kVectors, Finish kFinish>
+template <int kRows, int kVectors, Finish kFinish, class Step>
 HWY_NOINLINE void tile(Left a, Right b, int depth, float* c, int64_t c_row, const float* scale, const Lines& soon) {
-  tile_of<kVectors, kFinish>(std::make_integer_sequence<int, kRows * kVectors>(),
-                             std::make_integer_sequence<int, kVectors>(), a, b, depth, c, c_row, scale, soon);
+  tile_of<kVectors, kFinish, Step>(std::make_integer_sequence<int, kRows * kVectors>(),
+                                   std::make_integer_sequence<int, kVectors>(), a, b, depth, c, c_row, scale, soon);
 }
 
-template <int kRows, Finish kFinish>
+template <int kRows, Finish kFinish, class Step>
 void tiles_of_rows(Left a, Right b, int depth, float* c, int64_t c_row, int vectors, const float* scale,
                    const Lines& soon) {
   int n = 0;
   for (; n + tile_vectors <= vectors; n += tile_vectors) {
-    tile<kRows, tile_vectors, kFinish>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale,
-                                       n == 0 ? soon : Lines{});
+    tile<kRows, tile_vectors, kFinish, Step>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale,
+                                             n == 0 ? soon : Lines{});
   }
   if constexpr (tile_vectors == 4) {
     if (n + 2 <= vectors) {
-      tile<kRows, 2, kFinish>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale, {});
+      tile<kRows, 2, kFinish, Step>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale, {});
       n += 2;
     }
   }
   if (n < vectors) {
-    tile<kRows, 1, kFinish>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale, {});
+    tile<kRows, 1, kFinish, Step>(a, {b.data + n * lanes, b.row}, depth, c + n * lanes, c_row, scale, {});
   }
 }
 
 // `rows` <= tile_rows rows of a product, `vectors` wide.
-template <Finish kFinish>
+template <Finish kFinish, class Step = MultiplyAdd>
 void multiply(int rows, Left a, Right b, int depth, float* c, int64_t c_row, int vectors, const float* scale = nullptr,
               const Lines& soon = {}) {
   switch (rows) {
     case 1:
-      return tiles_of_rows<1, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
+      return tiles_of_rows<1, kFinish, Step>(a, b, depth, c, c_row, vectors, scale, soon);
     case 2:
-      return tiles_of_rows<2, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
+      return tiles_of_rows<2, kFinish, Step>(a, b, depth, c, c_row, vectors, scale, soon);
     case 3:
-      return tiles_of_rows<3, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
+      return tiles_of_rows<3, kFinish, Step>(a, b, depth, c, c_row, vectors, scale, soon);
     case 4:
-      return tiles_of_rows<4, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
+      return tiles_of_rows<4, kFinish, Step>(a, b, depth, c, c_row, vectors, scale, soon);
     case 5:
-      return tiles_of_rows<5, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
+      return tiles_of_rows<5, kFinish, Step>(a, b, depth, c, c_row, vectors, scale, soon);
     default:
-      return tiles_of_rows<6, kFinish>(a, b, depth, c, c_row, vectors, scale, soon);
+      return tiles_of_rows<6, kFinish, Step>(a, b, depth, c, c_row, vectors, scale, soon);
   }
 }
 
