@@ -27,6 +27,7 @@ struct Initialiser {
     truncated_normal,  // standard deviation before truncation at two of them: argument
     small_init,        // N(0, 2 / (5 d)), d = the last axis (Nguyen and Salazar 2019)
     orthogonal,        // gain: argument
+    forget_gate,       // of an LSTM's biases i f g o: those of f are the argument, the others 0
   };
   Kind kind = Kind::constant;
   double argument = 0;  // for the xavier, he and lecun families: gain, 0 meaning 1

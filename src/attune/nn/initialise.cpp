@@ -163,6 +163,12 @@ void draw_parameter(Tensor tensor, Initialiser start, const Rng& rng) {
       draw_orthogonal(into, tensor.shape(), gain_of(start), rng);
       return;
     }
+    if (start.kind == Kind::forget_gate) {
+      const size_t quarter = into.size() / 4;
+      std::fill(into.begin(), into.end(), T{0});
+      std::fill_n(into.begin() + static_cast<int64_t>(quarter), quarter, static_cast<T>(start.argument));
+      return;
+    }
     const double deviation = std::sqrt(variance_of(start, tensor.shape()));
     parallel_for(tensor.elements(), 4096, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
@@ -218,6 +224,7 @@ Initialiser initialiser_of_name(std::string_view text, std::string_view key) {
 }
 
 std::string text_of(Initialiser initialiser) {
+  check(initialiser.kind != Kind::forget_gate, "text_of: an LSTM's biases are no config's choice");
   const Word& word = words[static_cast<size_t>(initialiser.kind)];
   const bool shown =
       word.argument == Argument::required || (word.argument == Argument::optional && initialiser.argument != 0);

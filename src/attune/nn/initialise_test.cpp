@@ -78,6 +78,11 @@ TEST(Initialise, a_constant_is_everywhere) {
   for (int64_t i = 0; i < 15; ++i) EXPECT_EQ(x.at(i), -1.5);
 }
 
+TEST(Initialise, a_forget_gate_is_the_second_quarter_of_its_biases) {
+  const Tensor bias = drawn({8}, {Initialiser::Kind::forget_gate, 1.5});
+  for (int64_t i = 0; i < 8; ++i) EXPECT_EQ(bias.at(i), i == 2 || i == 3 ? 1.5 : 0);
+}
+
 TEST(Initialise, orthogonal_rows_or_columns_are_orthonormal_times_the_gain) {
   for (const Shape& shape : {Shape{1, 1}, Shape{7, 7}, Shape{40, 64}, Shape{64, 40}, Shape{8, 3, 5}, Shape{9}}) {
     for (double gain : {0.0, 1.7}) {
