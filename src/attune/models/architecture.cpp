@@ -5,6 +5,7 @@
 
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
+#include "attune/models/recurrent.h"
 #include "attune/models/transformer.h"
 
 namespace attune {
@@ -37,6 +38,16 @@ constexpr std::array<std::string_view, 18> transformer_keys{"encoder-layers",
                                                             "attention-dropout",
                                                             "activation-dropout"};
 
+constexpr std::array<std::string_view, 7> rnn_keys{"encoder-layers",       "decoder-layers", "embedding-scale",
+                                                   "bidirectional",        "reverse-source", "source-vector",
+                                                   "recurrent-initialiser"};
+constexpr std::array<std::string_view, 8> gru_keys{"encoder-layers",        "decoder-layers", "embedding-scale",
+                                                   "bidirectional",         "reverse-source", "source-vector",
+                                                   "recurrent-initialiser", "gru-reset"};
+constexpr std::array<std::string_view, 8> lstm_keys{"encoder-layers",        "decoder-layers", "embedding-scale",
+                                                    "bidirectional",         "reverse-source", "source-vector",
+                                                    "recurrent-initialiser", "forget-bias"};
+
 bool reads(const Architecture& architecture, std::string_view key) {
   return std::find(architecture.keys.begin(), architecture.keys.end(), key) != architecture.keys.end();
 }
@@ -47,6 +58,9 @@ std::span<const Architecture> architectures() {
   static constexpr std::array table{
       Architecture{"transformer", transformer_keys, as_they_are, check_transformer, make<Transformer>,
                    transformer_cost},
+      Architecture{"rnn", rnn_keys, set_rnn_defaults, check_recurrent, make<Recurrent>, recurrent_cost},
+      Architecture{"gru", gru_keys, set_gru_defaults, check_recurrent, make<Recurrent>, recurrent_cost},
+      Architecture{"lstm", lstm_keys, set_lstm_defaults, check_recurrent, make<Recurrent>, recurrent_cost},
   };
   return table;
 }

@@ -43,6 +43,9 @@ void check_config(const ModelConfig& config) {
   check_size("feed-forward", config.feed_forward, 1);
   check_size("max-positions", config.max_positions, 1);
   check_size("vocab-size", config.vocab_size, 4);
+  check_word("gru-reset", config.gru_reset, {"before", "after"});
+  check_word("source-vector", config.source_vector, {"start", "every_step"});
+  check_number("forget-bias", config.forget_bias, {-10, 10, false, false});
   check_word("norm-position", config.norm_position, {"pre", "post"});
   check_word("tied-embeddings", config.tied_embeddings, {"none", "decoder", "all"});
   check_usage(config.tied_embeddings != "all" || config.joint_vocabulary,
@@ -58,6 +61,7 @@ void check_config(const ModelConfig& config) {
   position_kind_of_name(config.positions);
   tokenizer_kind(config.tokenizer);
   initialiser_of_name(config.initialiser);
+  initialiser_of_name(config.recurrent_initialiser, "recurrent-initialiser");
   if (!config.embedding_initialiser.empty()) {
     initialiser_of_name(config.embedding_initialiser, "embedding-initialiser");
   }

@@ -21,6 +21,11 @@ struct ModelConfig {
   bool biases = true;
   std::string positions = "sinusoidal";  // sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned, none
   int max_positions = 1024;              // learned positions only
+  std::string gru_reset = "after";       // before, after the product
+  bool bidirectional = false, reverse_source = false;
+  std::string source_vector = "start";  // start, every_step
+  double forget_bias = 1;
+  std::string recurrent_initialiser = "orthogonal";
   std::string tied_embeddings = "decoder";  // none, decoder (target and output), all (source too)
   bool embedding_scale = true;
   double dropout = 0.1, embedding_dropout = -1, attention_dropout = -1, activation_dropout = 0;  // -1: as dropout
@@ -35,7 +40,7 @@ struct ModelConfig {
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
-    each("architecture", self.architecture, "transformer");
+    each("architecture", self.architecture, "transformer, rnn, gru, lstm");
     each("encoder-layers", self.encoder_layers, "layers of the encoder");
     each("decoder-layers", self.decoder_layers, "layers of the decoder");
     each("width", self.width, "width of the hidden states");
@@ -53,6 +58,14 @@ struct ModelConfig {
     each("biases", self.biases, "biases in attention and feed-forward layers");
     each("positions", self.positions, "sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned or none");
     each("max-positions", self.max_positions, "longest sequence, for learned positions");
+    each("gru-reset", self.gru_reset,
+         "the GRU's reset gate acts before or after the product with the candidate's weight");
+    each("bidirectional", self.bidirectional, "recurrent encoder both ways, half the width each");
+    each("reverse-source", self.reverse_source, "recurrent encoder from the end to the beginning");
+    each("source-vector", self.source_vector,
+         "where a decoder without attention gets the source from: start, its first state; every_step as well");
+    each("forget-bias", self.forget_bias, "what the bias of an LSTM's forget gates begins with");
+    each("recurrent-initialiser", self.recurrent_initialiser, "of what multiplies a recurrent layer's last state");
     each("tied-embeddings", self.tied_embeddings, "none; decoder: target and output; all: source too");
     each("embedding-scale", self.embedding_scale, "multiply embeddings by sqrt(width)");
     each("dropout", self.dropout, "on residual branches");

@@ -52,6 +52,20 @@ inline const std::vector<Change>& changes_of(std::string_view architecture) {
         {"dropout_rates",
          [](ModelConfig& c) { c.attention_dropout = 0.4, c.activation_dropout = 0.3, c.embedding_dropout = 0; }},
         {"orthogonal", [](ModelConfig& c) { c.initialiser = "orthogonal"; }}}},
+      {"rnn", {{"every_step", [](ModelConfig& c) { c.source_vector = "every_step"; }}}},
+      {"gru",
+       {{"reset_after", [](ModelConfig& c) { c.gru_reset = "after"; }},
+        {"start", [](ModelConfig& c) { c.source_vector = "start"; }},
+        {"bidirectional", [](ModelConfig& c) { c.bidirectional = true; }},
+        {"no_biases", [](ModelConfig& c) { c.biases = false; }},
+        {"untied", [](ModelConfig& c) { c.tied_embeddings = "none"; }}}},
+      {"lstm",
+       {{"not_reversed", [](ModelConfig& c) { c.reverse_source = false; }},
+        {"bidirectional", [](ModelConfig& c) { c.reverse_source = false, c.bidirectional = true; }},
+        {"every_step", [](ModelConfig& c) { c.source_vector = "every_step"; }},
+        {"all_tied", [](ModelConfig& c) { c.tied_embeddings = "all"; }},
+        {"no_embedding_scale", [](ModelConfig& c) { c.embedding_scale = false; }},
+        {"no_biases", [](ModelConfig& c) { c.biases = false; }}}},
   };
   return all.at(architecture);
 }

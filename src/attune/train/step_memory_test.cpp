@@ -2,6 +2,7 @@
 // no new memory.
 #include <gtest/gtest.h>
 
+#include "attune/models/architecture.h"
 #include "attune/models/describe.h"
 #include "attune/nn/initialise.h"
 #include "attune/train/optimizer.h"
@@ -89,6 +90,29 @@ TEST(StepMemory, is_what_describe_said_within_a_tenth) {
     check("narrow inner layer", [](ModelConfig& c) { c.feed_forward = 64; });
   }
   expect_described(base(), "float32", 3);
+}
+
+TEST(StepMemory, of_a_recurrent_model_is_what_describe_said_within_a_tenth) {
+  for (const char* compute : {"float32", "bfloat16"}) {
+    const auto check = [&](const char* architecture, const char* what, const auto& change) {
+      SCOPED_TRACE(std::string(architecture) + ", " + what);
+      ModelConfig config = defaults_of(architecture);
+      config.width = 64;
+      config.source_vocabulary = config.target_vocabulary = 500;
+      change(config);
+      expect_described(config, compute);
+    };
+    for (const char* architecture : {"rnn", "gru", "lstm"}) {
+      check(architecture, "as it is", [](ModelConfig&) {});
+      check(architecture, "no dropout", [](ModelConfig& c) { c.dropout = 0; });
+      check(architecture, "deep", [](ModelConfig& c) { c.encoder_layers = c.decoder_layers = 4; });
+      check(architecture, "both ways", [](ModelConfig& c) { c.bidirectional = true, c.reverse_source = false; });
+      check(architecture, "wide", [](ModelConfig& c) { c.width = 192; });
+      check(architecture, "the source's vector at the start", [](ModelConfig& c) { c.source_vector = "start"; });
+      check(architecture, "the source's vector at every step", [](ModelConfig& c) { c.source_vector = "every_step"; });
+    }
+    check("gru", "reset after", [](ModelConfig& c) { c.gru_reset = "after"; });
+  }
 }
 
 TEST(StepMemory, is_not_asked_for_again_once_the_batches_have_come_by_a_few_times) {

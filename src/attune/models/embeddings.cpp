@@ -1,0 +1,29 @@
+#include "attune/models/embeddings.h"
+
+#include <cmath>
+
+#include "attune/base/check.h"
+#include "attune/nn/initialise.h"
+
+namespace attune {
+
+Initialiser embedding_start(const ModelConfig& config) {
+  return config.embedding_initialiser.empty()
+             ? Initialiser{Initialiser::Kind::normal, 1.0 / std::sqrt(static_cast<double>(config.width))}
+             : initialiser_of_name(config.embedding_initialiser);
+}
+
+Embeddings::Embeddings(const ModelConfig& config) {
+  check(config.source_vocabulary > 0 && config.target_vocabulary > 0, config.architecture, ": vocabularies of ",
+        config.source_vocabulary, " and ", config.target_vocabulary, " pieces");
+  const bool all_tied = config.tied_embeddings == "all";
+  check(!all_tied || config.source_vocabulary == config.target_vocabulary, config.architecture,
+        ": tied-embeddings is all, but the vocabularies have ", config.source_vocabulary, " and ",
+        config.target_vocabulary, " pieces");
+  if (!all_tied) {
+    source = Embedding(config.source_vocabulary, config.width, embedding_start(config));
+  }
+  target = Embedding(config.target_vocabulary, config.width, embedding_start(config));
+}
+
+}  // namespace attune

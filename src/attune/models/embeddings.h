@@ -1,0 +1,33 @@
+// The tables of source and target embeddings, tied as the config says.
+#pragma once
+
+#include <span>
+
+#include "attune/models/config.h"
+#include "attune/nn/embedding.h"
+
+namespace attune {
+
+struct Embeddings {
+  Embeddings() = default;
+  // Throws when the vocabularies are none, or not one where all embeddings are tied.
+  explicit Embeddings(const ModelConfig& config);
+
+  const Parameter& source_table() const { return source.weight ? source.weight : target.weight; }
+  const Parameter& target_table() const { return target.weight; }
+
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    if (self.source.weight) {
+      each("source_embedding", self.source);
+    }
+    each("target_embedding", self.target);
+  }
+
+  Embedding source, target;  // the source's not given when all are tied
+};
+
+// How the tables begin.
+Initialiser embedding_start(const ModelConfig& config);
+
+}  // namespace attune

@@ -1,0 +1,254 @@
+#include "attune/models/recurrent.h"
+
+#include <cmath>
+
+#include "attune/base/option_checks.h"
+#include "attune/base/profile.h"
+#include "attune/nn/initialise.h"
+#include "attune/ops/arithmetic.h"
+#include "attune/ops/embedding.h"
+#include "attune/ops/maxout.h"
+#include "attune/ops/permute_rows.h"
+
+namespace attune {
+
+namespace {
+
+Cell cell_of(const ModelConfig& config) {
+  if (config.architecture == "gru") {
+    return config.gru_reset == "before" ? Cell::gru_reset_before : Cell::gru_reset_after;
+  }
+  return config.architecture == "lstm" ? Cell::lstm : Cell::tanh;
+}
+
+RecurrentEncoderOptions encoder_options(const ModelConfig& config) {
+  RecurrentEncoderOptions options;
+  options.cell = cell_of(config);
+  options.layers = config.encoder_layers;
+  options.in = config.width;
+  options.width = config.bidirectional ? config.width / 2 : config.width;
+  options.bidirectional = config.bidirectional;
+  options.reversed = config.reverse_source;
+  options.biases = config.biases;
+  options.forget_bias = config.forget_bias;
+  options.dropout = config.dropout;
+  options.initialiser = initialiser_of_name(config.initialiser);
+  options.recurrent_initialiser = initialiser_of_name(config.recurrent_initialiser, "recurrent-initialiser");
+  return options;
+}
+
+RecurrentLayer decoder_layer(const ModelConfig& config) {
+  const RecurrentEncoderOptions encoder = encoder_options(config);
+  RecurrentOptions options;
+  options.cell = encoder.cell;
+  options.in = options.width = config.width;
+  options.biases = config.biases;
+  options.forget_bias = config.forget_bias;
+  options.initialiser = encoder.initialiser;
+  options.recurrent_initialiser = encoder.recurrent_initialiser;
+  return RecurrentLayer(options);
+}
+
+// Ids of packed sequences in the order of their time-major rows.
+std::vector<int32_t> time_major(std::span<const int32_t> packed, const TimeMajor& order) {
+  std::vector<int32_t> ids;
+  ids.reserve(packed.size());
+  for (const int32_t row : order.packed_row()) {
+    ids.push_back(packed[static_cast<size_t>(row)]);
+  }
+  return ids;
+}
+
+// The sequence of every time-major row.
+std::vector<int32_t> sequences_of(const TimeMajor& order) {
+  std::vector<int32_t> sequences;
+  sequences.reserve(static_cast<size_t>(order.rows()));
+  for (int step = 0; step < order.steps(); ++step) {
+    const auto running = order.order().first(static_cast<size_t>(order.running(step)));
+    sequences.insert(sequences.end(), running.begin(), running.end());
+  }
+  return sequences;
+}
+
+}  // namespace
+
+// Of the hypotheses being decoded: each layer's state, and what their sources add to every step.
+struct Recurrent::State : DecodingState {
+  std::vector<RecurrentState> layers;
+  Tensor to_gates, to_readout;
+  int count = 0;
+
+  int rows() const override { return count; }
+  void reorder(std::span<const int> from) override {
+    for (RecurrentState& layer : layers) {
+      layer = select_rows(layer, from);
+    }
+    if (to_gates) {
+      const std::vector<int32_t> rows(from.begin(), from.end());
+      to_gates = embedding(to_gates, rows);
+      to_readout = embedding(to_readout, rows);
+    }
+    count = static_cast<int>(from.size());
+  }
+};
+
+Recurrent::Recurrent(const ModelConfig& config)
+    : config_(config), embeddings_(config), encoder_(encoder_options(config)) {
+  const Initialiser start = initialiser_of_name(config.initialiser);
+  for (int i = 0; i < config.decoder_layers; ++i) {
+    decoder_.layers.push_back(decoder_layer(config));
+  }
+  const int64_t width = config.width;
+  if (config.source_vector == "every_step") {
+    decoder_.starts.resize(decoder_.layers.size(), Linear({width, width, config.biases}, start));
+    decoder_.context = Linear({width, gates_of(cell_of(config)) * width, false}, start);
+    decoder_.read_state = Linear({width, 2 * width, config.biases}, start);
+    decoder_.read_token = Linear({width, 2 * width, false}, start);
+    decoder_.read_context = Linear({width, 2 * width, false}, start);
+  }
+  if (config.tied_embeddings == "none") {
+    output_weight_ = Parameter({config.target_vocabulary, width}, start);
+  }
+  output_bias_ = Parameter({config.target_vocabulary}, {});
+  parameters_ = parameters_of(*this);
+}
+
+Tensor Recurrent::embed(std::span<const int32_t> ids, const Tensor& table, const Pass& pass) const {
+  const Tensor rows = embedding(table, ids);
+  const Tensor scaled = config_.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config_.width))) : rows;
+  return drop(scaled, config_.embedding_dropout < 0 ? config_.dropout : config_.embedding_dropout,
+              pass.within("embedding"));
+}
+
+Recurrent::Encoded Recurrent::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
+  const ProfileScope scope("encoder");
+  const TimeMajor order(sources);
+  const auto encoded =
+      encoder_(embed(time_major(source, order), embeddings_.source_table(), pass), order, pass.within("layers"));
+  Encoded result;
+  if (!every_step()) {
+    for (size_t i = 0; i < decoder_.layers.size(); ++i) {
+      result.starts.push_back(encoded.last(i));
+    }
+    return result;
+  }
+  const Tensor c = encoded.last().h;
+  for (const Linear& start : decoder_.starts) {
+    result.starts.push_back({start(c, pass, {.activation = Activation::tanh}), {}});
+  }
+  result.to_gates = decoder_.context(c, pass);
+  result.to_readout = decoder_.read_context(c, pass);
+  return result;
+}
+
+Tensor Recurrent::predict(const Tensor& states, const Tensor& embedded, const Tensor& context, const Pass& pass) const {
+  const Pass inner = pass.within("readout");
+  if (!every_step()) {
+    return drop(states, config_.dropout, inner);
+  }
+  const Tensor of_tokens = add(decoder_.read_token(embedded, pass), context);
+  return drop(maxout(add(decoder_.read_state(states, pass), of_tokens)), config_.dropout, inner);
+}
+
+Tensor Recurrent::hidden(const Batch& batch, const Pass& pass) const {
+  const Encoded encoded = encode(batch.source, batch.sources, pass.within("encoder"));
+  const ProfileScope scope("decoder");
+  const Pass decoding = pass.within("decoder"), layers = decoding.within("layers");
+  const TimeMajor order(batch.targets);
+  const auto source_of = sequences_of(order);
+  const Tensor embedded = embed(time_major(batch.target_input, order), embeddings_.target_table(), decoding);
+  Tensor x = embedded;
+  for (size_t i = 0; i < decoder_.layers.size(); ++i) {
+    const Pass inner = layers.within(static_cast<int>(i));
+    Tensor z = decoder_.layers[i].input(i == 0 ? x : drop(x, config_.dropout, inner), inner);
+    if (i == 0 && every_step()) {
+      z = add(z, embedding(encoded.to_gates, source_of));
+    }
+    x = decoder_.layers[i].run(std::move(z), order, encoded.starts[i], inner).hidden;
+  }
+  const Tensor context = every_step() ? embedding(encoded.to_readout, source_of) : Tensor();
+  return permute_rows(predict(x, embedded, context, decoding), order.time_row(), order.packed_row());
+}
+
+OutputLayer Recurrent::output() const {
+  return {output_weight_ ? output_weight_ : embeddings_.target_table(), output_bias_};
+}
+
+std::unique_ptr<DecodingState> Recurrent::start(std::span<const int32_t> source, const Segments& sources,
+                                                std::span<const int> source_of, const Pass& pass) const {
+  Encoded encoded = encode(source, sources, pass.within("encoder"));
+  auto state = std::make_unique<State>();
+  state->layers = std::move(encoded.starts);
+  for (size_t i = 0; i < state->layers.size(); ++i) {  // a GRU or a tanh cell has no c, an LSTM begins it at zero
+    RecurrentState& layer = state->layers[i];
+    if (cell_of(config_) == Cell::lstm && !layer.c) {
+      layer.c = Tensor::zeros(layer.h.shape(), layer.h.dtype());
+    }
+  }
+  state->to_gates = encoded.to_gates;
+  state->to_readout = encoded.to_readout;
+  state->reorder(source_of);
+  return state;
+}
+
+Tensor Recurrent::step(DecodingState& any_state, std::span<const int32_t> tokens, const Pass& pass) const {
+  const ProfileScope scope("decoder.step");
+  auto& state = dynamic_cast<State&>(any_state);
+  check(static_cast<int>(tokens.size()) == state.count, "step: ", tokens.size(), " tokens for ", state.count, " rows");
+  const Tensor embedded = embed(tokens, embeddings_.target_table(), pass);
+  Tensor x = embedded;
+  for (size_t i = 0; i < decoder_.layers.size(); ++i) {
+    const RecurrentLayer& layer = decoder_.layers[i];
+    Tensor z = layer.input(x, pass);
+    if (i == 0 && every_step()) {
+      z = add(z, state.to_gates);
+    }
+    state.layers[i] = RecurrentSteps(layer, pass)(z, state.layers[i]);
+    x = state.layers[i].h;
+  }
+  return predict(x, embedded, state.to_readout, pass);
+}
+
+// ---- Row of the table
+// ------------------------------------------------------------------------------------------------
+
+namespace {
+
+void set_defaults(ModelConfig& config) {
+  config.encoder_layers = config.decoder_layers = 1;
+  config.width = 512;
+  config.dropout = 0.3;
+  config.initialiser = "lecun_uniform";
+}
+
+}  // namespace
+
+void set_rnn_defaults(ModelConfig& config) {
+  set_defaults(config);
+}
+
+void set_gru_defaults(ModelConfig& config) {
+  set_defaults(config);
+  config.gru_reset = "before";
+  config.source_vector = "every_step";
+}
+
+void set_lstm_defaults(ModelConfig& config) {
+  set_defaults(config);
+  config.encoder_layers = config.decoder_layers = 2;
+  config.reverse_source = true;
+}
+
+void check_recurrent(const ModelConfig& config) {
+  check_usage(!config.bidirectional || config.width % 2 == 0,
+              "width: expected an even number for bidirectional = true, whose directions get half of it each, got ",
+              config.width);
+  check_usage(!config.bidirectional || !config.reverse_source,
+              "reverse-source: means nothing together with bidirectional = true");
+  check_usage(config.source_vector == "every_step" || config.encoder_layers == config.decoder_layers,
+              "decoder-layers: expected as many as encoder-layers (", config.encoder_layers,
+              ") for source-vector = \"start\", where each layer begins where the encoder's ended, got ",
+              config.decoder_layers);
+}
+
+}  // namespace attune

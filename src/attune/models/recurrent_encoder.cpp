@@ -1,0 +1,67 @@
+#include "attune/models/recurrent_encoder.h"
+
+#include <array>
+
+#include "attune/base/profile.h"
+#include "attune/ops/concat.h"
+#include "attune/ops/permute_rows.h"
+
+namespace attune {
+
+RecurrentEncoder::RecurrentEncoder(const RecurrentEncoderOptions& settings) : dropout(settings.dropout) {
+  for (int i = 0; i < settings.layers; ++i) {
+    RecurrentOptions layer;
+    layer.cell = settings.cell;
+    layer.in = i == 0 ? settings.in : settings.width * (settings.bidirectional ? 2 : 1);
+    layer.width = settings.width;
+    layer.biases = settings.biases;
+    layer.backward = !settings.bidirectional && settings.reversed;
+    layer.forget_bias = settings.forget_bias;
+    layer.initialiser = settings.initialiser;
+    layer.recurrent_initialiser = settings.recurrent_initialiser;
+    forwards.emplace_back(layer);
+    if (settings.bidirectional) {
+      layer.backward = true;
+      backwards.emplace_back(layer);
+    }
+  }
+}
+
+RecurrentState RecurrentEncoder::Encoded::last(size_t layer) const {
+  const RecurrentState& forward = forwards[layer];
+  if (backwards.empty()) {
+    return forward;
+  }
+  const RecurrentState& backward = backwards[layer];
+  return {concat(std::array{forward.h, backward.h}, Along::columns),
+          forward.c ? concat(std::array{forward.c, backward.c}, Along::columns) : Tensor()};
+}
+
+RecurrentEncoder::Encoded RecurrentEncoder::operator()(const Tensor& x, const Segments& segments,
+                                                       const Pass& pass) const {
+  const TimeMajor order(segments);
+  Encoded result = (*this)(permute_rows(x, order.packed_row(), order.time_row()), order, pass);
+  result.states = permute_rows(result.states, order.time_row(), order.packed_row());
+  return result;
+}
+
+RecurrentEncoder::Encoded RecurrentEncoder::operator()(const Tensor& x, const TimeMajor& order,
+                                                       const Pass& pass) const {
+  Encoded result{x, {}, {}};
+  for (size_t i = 0; i < forwards.size(); ++i) {
+    const ProfileScope scope("encoder.layer");
+    const Pass inner = pass.within(static_cast<int>(i));
+    const Tensor read = i == 0 ? x : drop(result.states, dropout, inner);
+    const Recurrence forward = forwards[i](read, order, {}, inner);
+    result.forwards.push_back(forward.state);
+    result.states = forward.hidden;
+    if (!backwards.empty()) {
+      const Recurrence backward = backwards[i](read, order, {}, inner);
+      result.backwards.push_back(backward.state);
+      result.states = concat(std::array{forward.hidden, backward.hidden}, Along::columns);
+    }
+  }
+  return result;
+}
+
+}  // namespace attune
