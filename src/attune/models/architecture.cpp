@@ -5,6 +5,8 @@
 
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
+#include "attune/models/bahdanau.h"
+#include "attune/models/luong.h"
 #include "attune/models/recurrent.h"
 #include "attune/models/transformer.h"
 
@@ -47,6 +49,12 @@ constexpr std::array<std::string_view, 8> gru_keys{"encoder-layers",        "dec
 constexpr std::array<std::string_view, 8> lstm_keys{"encoder-layers",        "decoder-layers", "embedding-scale",
                                                     "bidirectional",         "reverse-source", "source-vector",
                                                     "recurrent-initialiser", "forget-bias"};
+constexpr std::array<std::string_view, 6> bahdanau_keys{"encoder-layers",        "cross-mixer", "embedding-scale",
+                                                        "recurrent-initialiser", "gru-reset",   "paper-initialisation"};
+constexpr std::array<std::string_view, 14> luong_keys{
+    "encoder-layers", "decoder-layers", "cross-mixer",           "max-positions", "embedding-scale",
+    "bidirectional",  "reverse-source", "recurrent-initialiser", "forget-bias",   "gru-reset",
+    "cell",           "input-feeding",  "attention-window",      "window-reach"};
 
 bool reads(const Architecture& architecture, std::string_view key) {
   return std::find(architecture.keys.begin(), architecture.keys.end(), key) != architecture.keys.end();
@@ -61,6 +69,8 @@ std::span<const Architecture> architectures() {
       Architecture{"rnn", rnn_keys, set_rnn_defaults, check_recurrent, make<Recurrent>, recurrent_cost},
       Architecture{"gru", gru_keys, set_gru_defaults, check_recurrent, make<Recurrent>, recurrent_cost},
       Architecture{"lstm", lstm_keys, set_lstm_defaults, check_recurrent, make<Recurrent>, recurrent_cost},
+      Architecture{"bahdanau", bahdanau_keys, set_bahdanau_defaults, check_bahdanau, make<Bahdanau>, bahdanau_cost},
+      Architecture{"luong", luong_keys, set_luong_defaults, check_luong, make<Luong>, luong_cost},
   };
   return table;
 }

@@ -46,6 +46,9 @@ void check_config(const ModelConfig& config) {
   check_word("gru-reset", config.gru_reset, {"before", "after"});
   check_word("source-vector", config.source_vector, {"start", "every_step"});
   check_number("forget-bias", config.forget_bias, {-10, 10, false, false});
+  check_word("cell", config.cell, {"lstm", "gru", "rnn"});
+  check_word("attention-window", config.attention_window, {"global", "local-m", "local-p"});
+  check_size("window-reach", config.window_reach, 1);
   check_word("norm-position", config.norm_position, {"pre", "post"});
   check_word("tied-embeddings", config.tied_embeddings, {"none", "decoder", "all"});
   check_usage(config.tied_embeddings != "all" || config.joint_vocabulary,

@@ -26,6 +26,11 @@ struct ModelConfig {
   std::string source_vector = "start";  // start, every_step
   double forget_bias = 1;
   std::string recurrent_initialiser = "orthogonal";
+  std::string cell = "lstm";  // lstm, gru, rnn
+  bool input_feeding = true;
+  std::string attention_window = "global";  // global, local-m, local-p
+  int window_reach = 10;
+  bool paper_initialisation = false;
   std::string tied_embeddings = "decoder";  // none, decoder (target and output), all (source too)
   bool embedding_scale = true;
   double dropout = 0.1, embedding_dropout = -1, attention_dropout = -1, activation_dropout = 0;  // -1: as dropout
@@ -40,7 +45,7 @@ struct ModelConfig {
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
-    each("architecture", self.architecture, "transformer, rnn, gru, lstm");
+    each("architecture", self.architecture, "transformer, rnn, gru, lstm, bahdanau, luong");
     each("encoder-layers", self.encoder_layers, "layers of the encoder");
     each("decoder-layers", self.decoder_layers, "layers of the decoder");
     each("width", self.width, "width of the hidden states");
@@ -48,7 +53,9 @@ struct ModelConfig {
     each("feed-forward", self.feed_forward, "inner width of the feed-forward layers");
     each("encoder-mixer", self.encoder_mixer, "what mixes source tokens: scaled_dot, mean");
     each("decoder-mixer", self.decoder_mixer, "what mixes target tokens: scaled_dot");
-    each("cross-mixer", self.cross_mixer, "what reads the source from the decoder: scaled_dot, mean");
+    each("cross-mixer", self.cross_mixer,
+         "what reads the source from the decoder: scaled_dot, mean; bahdanau: additive; luong: dot, general, concat, "
+         "location");
     each("normaliser", self.normaliser, "of attention weights: softmax, relu, relu_mean, relu_sum, sigmoid");
     each("norm-position", self.norm_position, "pre: x + f(norm(x)); post: norm(x + f(x))");
     each("norm", self.norm, "layer_norm or rms_norm");
@@ -66,6 +73,12 @@ struct ModelConfig {
          "where a decoder without attention gets the source from: start, its first state; every_step as well");
     each("forget-bias", self.forget_bias, "what the bias of an LSTM's forget gates begins with");
     each("recurrent-initialiser", self.recurrent_initialiser, "of what multiplies a recurrent layer's last state");
+    each("cell", self.cell, "of recurrent layers (luong): lstm, gru, rnn");
+    each("input-feeding", self.input_feeding, "the decoder reads its last attentional state too (luong)");
+    each("attention-window", self.attention_window,
+         "what the decoder sees of the source (luong): global, local-m, local-p");
+    each("window-reach", self.window_reach, "tokens on each side that a local attention window reaches");
+    each("paper-initialisation", self.paper_initialisation, "start as Bahdanau et al. did: small, attention uniform");
     each("tied-embeddings", self.tied_embeddings, "none; decoder: target and output; all: source too");
     each("embedding-scale", self.embedding_scale, "multiply embeddings by sqrt(width)");
     each("dropout", self.dropout, "on residual branches");

@@ -2,6 +2,7 @@
 // architecture joins by a row in forms_of(); without one the tests fail.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <string_view>
@@ -14,7 +15,8 @@ namespace attune::testing {
 
 inline ModelConfig tiny(std::string_view architecture) {
   ModelConfig config = defaults_of(architecture);
-  config.encoder_layers = config.decoder_layers = 2;
+  config.encoder_layers = std::min(config.encoder_layers, 2),
+  config.decoder_layers = std::min(config.decoder_layers, 2);
   config.width = 16, config.heads = 2, config.feed_forward = 24;
   config.source_vocabulary = config.target_vocabulary = 20;
   return config;
@@ -66,6 +68,36 @@ inline const std::vector<Change>& changes_of(std::string_view architecture) {
         {"all_tied", [](ModelConfig& c) { c.tied_embeddings = "all"; }},
         {"no_embedding_scale", [](ModelConfig& c) { c.embedding_scale = false; }},
         {"no_biases", [](ModelConfig& c) { c.biases = false; }}}},
+      {"bahdanau",
+       {{"reset_after", [](ModelConfig& c) { c.gru_reset = "after"; }},
+        {"two_encoder_layers", [](ModelConfig& c) { c.encoder_layers = 2; }},
+        {"no_biases", [](ModelConfig& c) { c.biases = false; }},
+        {"untied", [](ModelConfig& c) { c.tied_embeddings = "none"; }},
+        {"all_tied", [](ModelConfig& c) { c.tied_embeddings = "all"; }}}},
+      {"luong",
+       {{"dot", [](ModelConfig& c) { c.cross_mixer = "dot"; }},
+        {"concat", [](ModelConfig& c) { c.cross_mixer = "concat"; }},
+        {"location", [](ModelConfig& c) { c.cross_mixer = "location"; }},
+        {"local_m", [](ModelConfig& c) { c.attention_window = "local-m", c.window_reach = 1; }},
+        {"local_p", [](ModelConfig& c) { c.attention_window = "local-p", c.window_reach = 2; }},
+        {"local_p_concat",
+         [](ModelConfig& c) { c.attention_window = "local-p", c.window_reach = 2, c.cross_mixer = "concat"; }},
+        {"no_feeding", [](ModelConfig& c) { c.input_feeding = false; }},
+        {"no_feeding_dot", [](ModelConfig& c) { c.input_feeding = false, c.cross_mixer = "dot"; }},
+        {"no_feeding_concat", [](ModelConfig& c) { c.input_feeding = false, c.cross_mixer = "concat"; }},
+        {"no_feeding_location", [](ModelConfig& c) { c.input_feeding = false, c.cross_mixer = "location"; }},
+        {"no_feeding_local_m",
+         [](ModelConfig& c) { c.input_feeding = false, c.attention_window = "local-m", c.window_reach = 1; }},
+        {"no_feeding_local_p",
+         [](ModelConfig& c) { c.input_feeding = false, c.attention_window = "local-p", c.window_reach = 2; }},
+        {"gru", [](ModelConfig& c) { c.cell = "gru"; }},
+        {"gru_reset_before", [](ModelConfig& c) { c.cell = "gru", c.gru_reset = "before"; }},
+        {"rnn", [](ModelConfig& c) { c.cell = "rnn"; }},
+        {"bidirectional", [](ModelConfig& c) { c.bidirectional = true; }},
+        {"reversed", [](ModelConfig& c) { c.reverse_source = true; }},
+        {"no_biases", [](ModelConfig& c) { c.biases = false; }},
+        {"untied", [](ModelConfig& c) { c.tied_embeddings = "none"; }},
+        {"all_tied", [](ModelConfig& c) { c.tied_embeddings = "all"; }}}},
   };
   return all.at(architecture);
 }

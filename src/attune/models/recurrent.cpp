@@ -240,11 +240,7 @@ void set_lstm_defaults(ModelConfig& config) {
 }
 
 void check_recurrent(const ModelConfig& config) {
-  check_usage(!config.bidirectional || config.width % 2 == 0,
-              "width: expected an even number for bidirectional = true, whose directions get half of it each, got ",
-              config.width);
-  check_usage(!config.bidirectional || !config.reverse_source,
-              "reverse-source: means nothing together with bidirectional = true");
+  check_directions(config);
   check_usage(config.source_vector == "every_step" || config.encoder_layers == config.decoder_layers,
               "decoder-layers: expected as many as encoder-layers (", config.encoder_layers,
               ") for source-vector = \"start\", where each layer begins where the encoder's ended, got ",

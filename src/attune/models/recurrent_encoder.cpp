@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "attune/base/check.h"
 #include "attune/base/profile.h"
 #include "attune/ops/concat.h"
 #include "attune/ops/permute_rows.h"
@@ -62,6 +63,14 @@ RecurrentEncoder::Encoded RecurrentEncoder::operator()(const Tensor& x, const Ti
     }
   }
   return result;
+}
+
+void check_directions(const ModelConfig& config) {
+  check_usage(!config.bidirectional || config.width % 2 == 0,
+              "width: expected an even number for bidirectional = true, whose directions get half of it each, got ",
+              config.width);
+  check_usage(!config.bidirectional || !config.reverse_source,
+              "reverse-source: means nothing together with bidirectional = true");
 }
 
 }  // namespace attune

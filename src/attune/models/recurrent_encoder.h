@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "attune/models/config.h"
 #include "attune/nn/recurrent.h"
 
 namespace attune {
@@ -49,5 +50,8 @@ struct RecurrentEncoder {
   double dropout = 0;
   std::vector<RecurrentLayer> forwards, backwards;
 };
+
+// Throws a UsageError for a width or order that an encoder both ways cannot have.
+void check_directions(const ModelConfig& config);
 
 }  // namespace attune

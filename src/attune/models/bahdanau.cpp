@@ -1,0 +1,189 @@
+#include "attune/models/bahdanau.h"
+
+#include <array>
+#include <cmath>
+
+#include "attune/base/option_checks.h"
+#include "attune/base/profile.h"
+#include "attune/nn/initialise.h"
+#include "attune/ops/activation.h"
+#include "attune/ops/arithmetic.h"
+#include "attune/ops/concat.h"
+#include "attune/ops/embedding.h"
+#include "attune/ops/maxout.h"
+#include "attune/ops/permute_rows.h"
+
+namespace attune {
+
+namespace {
+
+// One step of the decoder, for as many as one tape sees.
+struct Step {
+  SourceAttentionSteps look;
+  StepLinear context;
+  RecurrentSteps advance;
+
+  struct Result {
+    attention::SourceRead read;
+    Tensor state;  // s_i
+  };
+  // before: s_{i-1}; input: W E y_{i-1} + b
+  Result operator()(const Tensor& before, const Tensor& input, const SourceAttention::Memory& memory,
+                    const SourceQueries& at) const {
+    attention::SourceRead read = look(before, memory, at);
+    const Tensor z = context(read.context, input);
+    return {std::move(read), advance(z, {before, {}}).h};
+  }
+};
+
+}  // namespace
+
+// Row i is at s_{i-1}.
+struct Bahdanau::State : DecodingState {
+  State(Encoded encoded, const Segments& segments, std::span<const int> source_of)
+      : memory(std::move(encoded.memory)),
+        sources(segments, source_of),
+        state(select_rows({encoded.start, {}}, source_of).h) {}
+
+  int rows() const override { return sources.rows(); }
+  void reorder(std::span<const int> from) override {
+    sources.reorder(from);
+    state = select_rows({state, {}}, from).h;
+  }
+
+  SourceAttention::Memory memory;
+  RowSources sources;
+  Tensor state;
+};
+
+Bahdanau::Bahdanau(const ModelConfig& config) : config_(config), embeddings_(config) {
+  const int64_t width = config.width;
+  const Initialiser start = initialiser_of_name(config.initialiser);
+  const Initialiser recurrent = initialiser_of_name(config.recurrent_initialiser, "recurrent-initialiser");
+  const Cell cell = config.gru_reset == "before" ? Cell::gru_reset_before : Cell::gru_reset_after;
+  encoder_ = RecurrentEncoder({.cell = cell,
+                               .layers = config.encoder_layers,
+                               .in = width,
+                               .width = width,
+                               .bidirectional = true,
+                               .biases = config.biases,
+                               .dropout = config.dropout,
+                               .initialiser = start,
+                               .recurrent_initialiser = recurrent});
+  decoder_.start = Linear({width, width, config.biases}, start);
+  decoder_.cell =
+      RecurrentLayer({.cell = cell, .in = width, .width = width, .biases = config.biases, .initialiser = start});
+  decoder_.context = Linear({2 * width, 3 * width, false}, start);
+  decoder_.attention = SourceAttention(
+      {.score = Score::additive, .query = width, .memory = 2 * width, .depth = width, .initialiser = start});
+  decoder_.readout = Linear({4 * width, 2 * width, config.biases}, start);
+  if (config.tied_embeddings == "none") {
+    output_weight_ = Parameter({config.target_vocabulary, width}, start);
+  }
+  output_bias_ = Parameter({config.target_vocabulary}, {});
+  parameters_ = parameters_of(*this);
+  if (config.paper_initialisation) {
+    use_the_papers_initialisers();
+  }
+}
+
+// Appendix B.1: recurrent matrices orthogonal (as RecurrentLayer begins), W_a and U_a N(0, 0.001^2), v and biases 0,
+// all others N(0, 0.01^2).
+void Bahdanau::use_the_papers_initialisers() {
+  for (const auto& entry : parameters_.entries()) {
+    const bool recurrent = entry.name.ends_with("recurrent.weight") || entry.name.ends_with("candidate.weight");
+    const bool aligns = entry.name.starts_with("decoder.attention.");
+    if (entry.parameter->rank() == 2 && !recurrent) {
+      entry.parameter->initialiser = {Initialiser::Kind::normal, aligns ? 0.001 : 0.01};
+    }
+  }
+  decoder_.attention.vector.initialiser = {};
+}
+
+Tensor Bahdanau::embed(std::span<const int32_t> ids, const Tensor& table, const Pass& pass) const {
+  const Tensor rows = embedding(table, ids);
+  const Tensor scaled = config_.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config_.width))) : rows;
+  const double rate = config_.embedding_dropout < 0 ? config_.dropout : config_.embedding_dropout;
+  return drop(scaled, rate, pass.within("embedding"));
+}
+
+Bahdanau::Encoded Bahdanau::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
+  const ProfileScope scope("encoder");
+  const RecurrentEncoder::Encoded encoded =
+      encoder_(embed(source, embeddings_.source_table(), pass), sources, pass.within("layers"));
+  const Tensor annotations = drop(encoded.states, config_.dropout, pass.within("annotations"));
+  return {decoder_.attention.read(annotations, pass), tanh(decoder_.start(encoded.backwards.back().h, pass))};
+}
+
+// The hidden states before the output layer: t_i of rows of s_{i-1}, E y_{i-1} and c_i.
+Tensor Bahdanau::predict(const Tensor& before, const Tensor& embedded, const Tensor& context, const Pass& pass) const {
+  const ProfileScope scope("readout");
+  const Tensor joined = concat(std::array{before, embedded, context}, Along::columns);
+  return drop(maxout(decoder_.readout(joined, pass)), config_.dropout, pass.within("readout"));
+}
+
+Tensor Bahdanau::hidden(const Batch& batch, const Pass& pass) const {
+  const Encoded encoded = encode(batch.source, batch.sources, pass.within("encoder"));
+  const ProfileScope scope("decoder");
+  const Pass decoding = pass.within("decoder");
+  const TargetSteps steps(batch);
+  const Tensor embedded = embed(steps.input(), embeddings_.target_table(), decoding);
+  const std::vector<Tensor> inputs = rows_of_steps(decoder_.cell.input(embedded, pass), steps.targets);
+  const Step step{SourceAttentionSteps(decoder_.attention, pass), StepLinear(decoder_.context.weight, {}, pass.compute),
+                  RecurrentSteps(decoder_.cell, pass)};
+  std::vector<Tensor> states, contexts, weights;
+  Tensor state = embedding(encoded.start, steps.targets.order());
+  for (int t = 0; t < steps.count(); ++t) {
+    states.push_back(first_rows(state, steps.targets.running(t)));
+    Step::Result result =
+        step(states.back(), inputs[static_cast<size_t>(t)], encoded.memory, {steps.queries(t), steps.sources, t});
+    contexts.push_back(std::move(result.read.context));
+    weights.push_back(std::move(result.read.weights));
+    state = std::move(result.state);
+  }
+  const auto packed = [&](const Tensor& x) {
+    return permute_rows(x, steps.targets.time_row(), steps.targets.packed_row());
+  };
+  if (pass.probe != nullptr) {
+    offer_weights(packed(concat(weights, Along::rows)), batch, pass);
+  }
+  return packed(predict(concat(states, Along::rows), embedded, concat(contexts, Along::rows), decoding));
+}
+
+OutputLayer Bahdanau::output() const {
+  return {output_weight_ ? output_weight_ : embeddings_.target_table(), output_bias_};
+}
+
+std::unique_ptr<DecodingState> Bahdanau::start(std::span<const int32_t> source, const Segments& sources,
+                                               std::span<const int> source_of, const Pass& pass) const {
+  return std::make_unique<State>(encode(source, sources, pass.within("encoder")), sources, source_of);
+}
+
+Tensor Bahdanau::step(DecodingState& any_state, std::span<const int32_t> tokens, const Pass& pass) const {
+  const ProfileScope scope("decoder.step");
+  auto& state = dynamic_cast<State&>(any_state);
+  check(static_cast<int>(tokens.size()) == state.rows(), "step: ", tokens.size(), " tokens for ", state.rows(),
+        " rows");
+  const Tensor embedded = embed(tokens, embeddings_.target_table(), pass);
+  const Step step{SourceAttentionSteps(decoder_.attention, pass), StepLinear(decoder_.context.weight, {}, pass.compute),
+                  RecurrentSteps(decoder_.cell, pass)};
+  const Step::Result result = step(state.state, decoder_.cell.input(embedded, pass), state.memory,
+                                   {Segments::equal(state.rows(), 1), state.sources.segments()});
+  const Tensor before = std::exchange(state.state, result.state);
+  return predict(before, embedded, result.read.context, pass);
+}
+
+void set_bahdanau_defaults(ModelConfig& config) {
+  config.encoder_layers = config.decoder_layers = 1;
+  config.width = 256;
+  config.cross_mixer = "additive";
+  config.gru_reset = "before";
+  config.initialiser = "lecun_uniform";
+  config.dropout = 0.2;
+}
+
+void check_bahdanau(const ModelConfig& config) {
+  check_word("cross-mixer", config.cross_mixer, {"additive"});
+}
+
+}  // namespace attune

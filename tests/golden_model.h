@@ -1,0 +1,83 @@
+// What the tests against PyTorch's models share: start values by formula, the batch, and the comparison of logits and
+// gradients (tests/goldens).
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "attune/autograd/tape.h"
+#include "attune/models/model.h"
+#include "attune/ops/cross_entropy.h"
+#include "attune/ops/linear.h"
+
+namespace attune::testing {
+
+inline void set_start_values(Parameters& parameters) {
+  int k = 0;
+  for (const auto& entry : parameters.entries()) {
+    const bool norm = entry.name.find("norm.weight") != std::string::npos;
+    const bool bias = entry.name.ends_with(".bias");
+    Tensor wide = Tensor::empty(entry.parameter->shape(), DType::float64);
+    for (int i = 0; i < wide.elements(); ++i) {
+      const double wave = std::sin(0.37 * (k + 1) + 1.7 * i + 0.013 * k * i);
+      wide.data<double>()[static_cast<size_t>(i)] = norm ? 1 + 0.1 * wave : bias ? 0.1 * wave : 0.4 * wave;
+    }
+    entry.parameter->copy_from(wide);
+    ++k;
+  }
+}
+
+inline Batch golden_batch() {
+  const std::vector<Example> examples{{{5, 3, 7}, {8, 4, 9}}, {{4, 10}, {3}}, {{6, 6, 8, 9, 3}, {7, 10, 5, 5, 6}}};
+  return make_batch(examples, std::vector<int>{0, 1, 2});
+}
+
+inline CrossEntropy golden_loss(const Model& model, const Batch& batch) {
+  const OutputLayer output = model.output();
+  return linear_cross_entropy(model.hidden(batch, {}), output.weight, output.bias, batch.target_output,
+                              {.label_smoothing = 0.1});
+}
+
+inline double largest_of(const std::vector<double>& values) {
+  double largest = 0;
+  for (double value : values) largest = std::max(largest, std::fabs(value));
+  return largest;
+}
+
+inline void expect_golden_logits(const Model& model, const Batch& batch, const nlohmann::json& golden,
+                                 double tolerance) {
+  const OutputLayer output = model.output();
+  const Tensor logits = linear(model.hidden(batch, {}), output.weight, output.bias);
+  const auto expected = golden.get<std::vector<double>>();
+  ASSERT_EQ(logits.elements(), static_cast<int64_t>(expected.size()));
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_NEAR(logits.at(static_cast<int64_t>(i)), expected[i], tolerance * largest_of(expected)) << i;
+  }
+}
+
+// Of the mean loss, relative to the largest.
+inline void expect_golden_gradients(const Model& model, const Batch& batch, const nlohmann::json& golden,
+                                    double tolerance) {
+  Tape tape(model.parameters());
+  const Gradients gradients = tape.backward(golden_loss(model, batch).loss);
+  const auto tokens = static_cast<double>(batch.target_tokens());
+  double largest = 0;
+  for (const auto& [name, values] : golden.items()) {
+    largest = std::max(largest, largest_of(values.get<std::vector<double>>()));
+  }
+  ASSERT_EQ(golden.size(), model.parameters().entries().size());
+  for (const auto& entry : model.parameters().entries()) {
+    ASSERT_TRUE(golden.contains(entry.name)) << entry.name;
+    const auto expected = golden.at(entry.name).get<std::vector<double>>();
+    const Tensor found = gradients[entry.name];
+    ASSERT_EQ(found.elements(), static_cast<int64_t>(expected.size())) << entry.name;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const double error = std::fabs(found.at(static_cast<int64_t>(i)) / tokens - expected[i]) / largest;
+      ASSERT_LE(error, tolerance) << entry.name << '[' << i << ']';
+    }
+  }
+}
+
+}  // namespace attune::testing
