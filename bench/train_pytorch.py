@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""PyTorch's side of the training comparison: the Transformer of a config on a parallel corpus, padded batches of the same
+"""PyTorch's side of the training comparison: the model of a config on a parallel corpus, padded batches of the same
 size in target tokens, eager mode; prints real (unpadded) source plus target tokens a second, and the share of padding.
+The architecture is the config's, as in attune; recurrent encoders read packed sequences.
 
     python3 bench/train_pytorch.py SOURCE.gz TARGET.gz PIECES.spm CONFIG.toml [--updates 40] [--autocast]
 
@@ -18,7 +19,7 @@ import torch.nn.functional as F
 BOS, EOS = 1, 2
 
 
-class Model(torch.nn.Module):
+class Transformer(torch.nn.Module):
     def __init__(self, config):
         super().__init__()
         self.pad = config["vocab-size"]  # an id of its own: a real piece as padding would drop that piece from the loss
@@ -41,6 +42,48 @@ class Model(torch.nn.Module):
         hidden = self.transformer(self.embed(source), self.embed(target), tgt_mask=causal, tgt_is_causal=True,
                                   src_key_padding_mask=source == self.pad, memory_key_padding_mask=source == self.pad)
         return F.linear(hidden, self.embedding.weight, self.bias)
+
+
+class Bahdanau(torch.nn.Module):
+    """A bidirectional nn.GRU; the decoder is a loop over nn.GRUCell, with all that does not need the state before it in
+    products over all tokens: keys, target embeddings, the output."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.pad, self.width, self.dropout = config["vocab-size"], config["width"], config["dropout"]
+        width = self.width
+        self.embedding = torch.nn.Embedding(self.pad + 1, width)
+        self.encoder = torch.nn.GRU(width, width, batch_first=True, bidirectional=True)
+        self.start = torch.nn.Linear(width, width)
+        self.query = torch.nn.Linear(width, width, bias=False)
+        self.key = torch.nn.Linear(2 * width, width, bias=False)
+        self.vector = torch.nn.Linear(width, 1, bias=False)
+        self.cell = torch.nn.GRUCell(3 * width, width)
+        self.readout = torch.nn.Linear(4 * width, 2 * width)
+        self.bias = torch.nn.Parameter(torch.zeros(self.pad + 1))
+
+    def forward(self, source, target):
+        lengths = (source != self.pad).sum(1)
+        packed = torch.nn.utils.rnn.pack_padded_sequence(F.dropout(self.embedding(source), self.dropout), lengths,
+                                                         batch_first=True, enforce_sorted=False)
+        states, last = self.encoder(packed)
+        states = F.dropout(torch.nn.utils.rnn.pad_packed_sequence(states, batch_first=True)[0], self.dropout)
+        keys, hidden = self.key(states), (source == self.pad)
+        state, embedded = torch.tanh(self.start(last[1])), F.dropout(self.embedding(target), self.dropout)
+        before, contexts = [], []
+        for token in embedded.unbind(1):
+            score = self.vector(torch.tanh(self.query(state)[:, None] + keys)).squeeze(2)
+            weights = score.masked_fill(hidden, -torch.inf).softmax(1)
+            context = torch.bmm(weights[:, None], states).squeeze(1)
+            before.append(state)
+            contexts.append(context)
+            state = self.cell(torch.cat([token, context], 1), state)
+        read = self.readout(torch.cat([torch.stack(before, 1), embedded, torch.stack(contexts, 1)], 2))
+        output = F.dropout(read.unflatten(2, (self.width, 2)).amax(3), self.dropout)
+        return F.linear(output, self.embedding.weight, self.bias)
+
+
+ARCHITECTURES = {"transformer": Transformer, "bahdanau": Bahdanau}
 
 
 def batches(pairs, batch_tokens):
@@ -81,7 +124,7 @@ def main():
     sides = [[pieces.encode(line.rstrip("\n")) for line in gzip.open(path, "rt", encoding="utf-8")]
              for path in (arguments.source, arguments.target)]
     pairs = list(zip(*sides))
-    model = Model(config)
+    model = ARCHITECTURES[config.get("architecture", "transformer")](config)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9)
     real = padded = 0
     for update, batch in enumerate(batches(pairs, config["batch-tokens"])[: arguments.updates + 5]):

@@ -3,7 +3,7 @@
 # source plus target tokens a second; beside it the share of PyTorch's batches that is padding, and what share of the
 # processor's product rate (attune bench products, same run) attune's useful operations are.
 #   bench/train_speed.sh SOURCE.gz TARGET.gz [PYTHON [ROUNDS [CONFIG]]]
-# PYTHON: an interpreter with torch and sentencepiece. CONFIG: bench/train_speed.toml, or bench/train_speed_large.toml.
+# PYTHON: an interpreter with torch and sentencepiece. CONFIG: bench/train_speed.toml, or another bench/train_speed_*.toml.
 # Each side warms up first: attune's figure is of the last third of its updates, PyTorch's of those behind the first 5.
 set -euo pipefail
 source=${1:?usage: bench/train_speed.sh SOURCE.gz TARGET.gz [PYTHON [ROUNDS]]}
