@@ -15,6 +15,7 @@ class GoldenBahdanau : public ::testing::TestWithParam<DType> {
     golden_ = nlohmann::json::parse(file);
     ModelConfig config = defaults_of("bahdanau");
     config.width = 8, config.source_vocabulary = config.target_vocabulary = 11, config.dropout = 0;
+    config.embedding_scale = false;
     model_ = make_model(config);
     model_->parameters().allocate(GetParam());
     testing::set_start_values(model_->parameters());

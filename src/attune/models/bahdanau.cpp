@@ -71,8 +71,12 @@ Bahdanau::Bahdanau(const ModelConfig& config) : config_(config), embeddings_(con
                                .initialiser = start,
                                .recurrent_initialiser = recurrent});
   decoder_.start = Linear({width, width, config.biases}, start);
-  decoder_.cell =
-      RecurrentLayer({.cell = cell, .in = width, .width = width, .biases = config.biases, .initialiser = start});
+  decoder_.cell = RecurrentLayer({.cell = cell,
+                                  .in = width,
+                                  .width = width,
+                                  .biases = config.biases,
+                                  .initialiser = start,
+                                  .recurrent_initialiser = recurrent});
   decoder_.context = Linear({2 * width, 3 * width, false}, start);
   decoder_.attention = SourceAttention(
       {.score = Score::additive, .query = width, .memory = 2 * width, .depth = width, .initialiser = start});
@@ -87,8 +91,8 @@ Bahdanau::Bahdanau(const ModelConfig& config) : config_(config), embeddings_(con
   }
 }
 
-// Appendix B.1: recurrent matrices orthogonal (as RecurrentLayer begins), W_a and U_a N(0, 0.001^2), v and biases 0,
-// all others N(0, 0.01^2).
+// Appendix B.1: recurrent matrices orthogonal (recurrent-initialiser says so anyway), W_a and U_a N(0, 0.001^2), v and
+// biases 0, all others N(0, 0.01^2).
 void Bahdanau::use_the_papers_initialisers() {
   for (const auto& entry : parameters_.entries()) {
     const bool recurrent = entry.name.ends_with("recurrent.weight") || entry.name.ends_with("candidate.weight");

@@ -78,7 +78,8 @@ struct ModelConfig {
     each("attention-window", self.attention_window,
          "what the decoder sees of the source (luong): global, local-m, local-p");
     each("window-reach", self.window_reach, "tokens on each side that a local attention window reaches");
-    each("paper-initialisation", self.paper_initialisation, "start as Bahdanau et al. did: small, attention uniform");
+    each("paper-initialisation", self.paper_initialisation,
+         "start as Bahdanau et al. did (with embedding-scale = false): small, attention uniform");
     each("tied-embeddings", self.tied_embeddings, "none; decoder: target and output; all: source too");
     each("embedding-scale", self.embedding_scale, "multiply embeddings by sqrt(width)");
     each("dropout", self.dropout, "on residual branches");

@@ -112,6 +112,27 @@ TEST(StepMemory, of_a_recurrent_model_is_what_describe_said_within_a_tenth) {
       check(architecture, "the source's vector at every step", [](ModelConfig& c) { c.source_vector = "every_step"; });
     }
     check("gru", "reset after", [](ModelConfig& c) { c.gru_reset = "after"; });
+    for (const char* architecture : {"bahdanau", "luong"}) {
+      check(architecture, "as it is", [](ModelConfig&) {});
+      check(architecture, "no dropout", [](ModelConfig& c) { c.dropout = 0; });
+      check(architecture, "wide", [](ModelConfig& c) { c.width = 192; });
+      check(architecture, "one vocabulary", [](ModelConfig& c) { c.tied_embeddings = "all"; });
+    }
+    check("bahdanau", "reset after", [](ModelConfig& c) { c.gru_reset = "after"; });
+    check("bahdanau", "deep encoder", [](ModelConfig& c) { c.encoder_layers = 3; });
+    check("luong", "one layer", [](ModelConfig& c) { c.encoder_layers = c.decoder_layers = 1; });
+    check("luong", "deep", [](ModelConfig& c) { c.encoder_layers = c.decoder_layers = 4; });
+    check("luong", "gru", [](ModelConfig& c) { c.cell = "gru"; });
+    check("luong", "rnn", [](ModelConfig& c) { c.cell = "rnn"; });
+    check("luong", "dot", [](ModelConfig& c) { c.cross_mixer = "dot"; });
+    check("luong", "concat", [](ModelConfig& c) { c.cross_mixer = "concat"; });
+    check("luong", "location", [](ModelConfig& c) { c.cross_mixer = "location"; });
+    check("luong", "local-p", [](ModelConfig& c) { c.attention_window = "local-p"; });
+    check("luong", "both ways", [](ModelConfig& c) { c.bidirectional = true; });
+    check("luong", "no feeding", [](ModelConfig& c) { c.input_feeding = false; });
+    check("luong", "no feeding, concat", [](ModelConfig& c) { c.input_feeding = false, c.cross_mixer = "concat"; });
+    check("luong", "no feeding, local-p",
+          [](ModelConfig& c) { c.input_feeding = false, c.attention_window = "local-p"; });
   }
 }
 
