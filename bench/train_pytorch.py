@@ -83,7 +83,35 @@ class Bahdanau(torch.nn.Module):
         return F.linear(output, self.embedding.weight, self.bias)
 
 
-ARCHITECTURES = {"transformer": Transformer, "bahdanau": Bahdanau}
+class EncoderDecoder(torch.nn.Module):
+    """nn.LSTM, the source read from its end, over packed sequences on both sides; its last states start the decoder."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.pad, self.width, self.dropout = config["vocab-size"], config["width"], config["dropout"]
+        self.reversed = config["reverse-source"]
+        self.embedding = torch.nn.Embedding(self.pad + 1, self.width)
+        self.encoder, self.decoder = (
+            torch.nn.LSTM(self.width, self.width, config[layers], batch_first=True, dropout=self.dropout)
+            for layers in ("encoder-layers", "decoder-layers"))
+        self.bias = torch.nn.Parameter(torch.zeros(self.pad + 1))
+
+    def packed(self, ids, lengths):
+        embedded = F.dropout(self.embedding(ids) * self.width**0.5, self.dropout)
+        return torch.nn.utils.rnn.pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
+
+    def forward(self, source, target):
+        lengths = (source != self.pad).sum(1)
+        if self.reversed:  # the padding stays behind
+            place = torch.arange(source.shape[1])
+            source = source.gather(1, torch.where(place < lengths[:, None], lengths[:, None] - 1 - place, place))
+        _, state = self.encoder(self.packed(source, lengths))
+        states, _ = self.decoder(self.packed(target, (target != self.pad).sum(1)), state)
+        hidden = torch.nn.utils.rnn.pad_packed_sequence(states, batch_first=True)[0]
+        return F.linear(F.dropout(hidden, self.dropout), self.embedding.weight, self.bias)
+
+
+ARCHITECTURES = {"transformer": Transformer, "bahdanau": Bahdanau, "lstm": EncoderDecoder}
 
 
 def batches(pairs, batch_tokens):
