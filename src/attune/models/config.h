@@ -51,8 +51,8 @@ struct ModelConfig {
     each("width", self.width, "width of the hidden states");
     each("heads", self.heads, "attention heads; must divide the width");
     each("feed-forward", self.feed_forward, "inner width of the feed-forward layers");
-    each("encoder-mixer", self.encoder_mixer, "what mixes source tokens: scaled_dot, mean");
-    each("decoder-mixer", self.decoder_mixer, "what mixes target tokens: scaled_dot");
+    each("encoder-mixer", self.encoder_mixer, "what mixes source tokens: scaled_dot, mean, rnn, gru, lstm");
+    each("decoder-mixer", self.decoder_mixer, "what mixes target tokens: scaled_dot, rnn, gru, lstm");
     each("cross-mixer", self.cross_mixer,
          "what reads the source from the decoder: scaled_dot, mean; bahdanau: additive; luong: dot, general, concat, "
          "location");

@@ -77,6 +77,9 @@ void check_transformer(const ModelConfig& config) {
   check_usage(mixer_kind(config.decoder_mixer).causal,
               "decoder-mixer: expected a mixer with a causal form, which can read a decoder's own past, got \"",
               config.decoder_mixer, "\"");
+  check_usage(mixer_kind(config.cross_mixer).reads_memory,
+              "cross-mixer: expected a mixer that can read another sequence than its own, got \"", config.cross_mixer,
+              "\"");
 }
 
 Residual::Residual(const ModelConfig& config)

@@ -6,6 +6,7 @@
 #include "attune/base/option_checks.h"
 #include "attune/nn/mean_mixer.h"
 #include "attune/nn/multi_head_attention.h"
+#include "attune/nn/recurrent_mixer.h"
 
 namespace attune {
 
@@ -16,21 +17,40 @@ std::unique_ptr<Mixer> make(const MixerOptions& options) {
   return std::make_unique<Kind>(options);
 }
 
+template <Cell cell>
+std::unique_ptr<Mixer> make_recurrent(const MixerOptions& options) {
+  return std::make_unique<RecurrentMixer>(options, cell);
+}
+
+template <Cell cell>
+MixerCost recurrent_cost(const MixerOptions& options, int) {
+  return recurrent_mixer_cost(options, cell);
+}
+
 MixerCost attention_cost(const MixerOptions& options, int length) {
   const int64_t square = int64_t{options.width} * options.width;
-  return {.per_query = 2 * square, .per_key = 2 * square, .scores = 2 * int64_t{options.width} * length};
+  // Queries, keys, values, result and the logarithm of each head's sum.
+  return {.per_query = 2 * square,
+          .per_key = 2 * square,
+          .scores = 2 * int64_t{options.width} * length,
+          .kept = 4 * int64_t{options.width} + options.heads,
+          .kept_for_products = options.width,
+          .readers = 3};
 }
 
 MixerCost mean_cost(const MixerOptions& options, int) {  // the output's product is once a sentence: not counted
-  return {.per_query = 0, .per_key = int64_t{options.width} * options.width, .scores = 0};
+  return {.per_key = int64_t{options.width} * options.width};
 }
 
 }  // namespace
 
 std::span<const MixerKind> mixers() {
   static constexpr std::array table{
-      MixerKind{"scaled_dot", true, make<MultiHeadAttention>, attention_cost},
-      MixerKind{"mean", false, make<MeanMixer>, mean_cost},
+      MixerKind{"scaled_dot", true, true, make<MultiHeadAttention>, attention_cost},
+      MixerKind{"mean", false, true, make<MeanMixer>, mean_cost},
+      MixerKind{"rnn", true, false, make_recurrent<Cell::tanh>, recurrent_cost<Cell::tanh>},
+      MixerKind{"gru", true, false, make_recurrent<Cell::gru_reset_after>, recurrent_cost<Cell::gru_reset_after>},
+      MixerKind{"lstm", true, false, make_recurrent<Cell::lstm>, recurrent_cost<Cell::lstm>},
   };
   return table;
 }

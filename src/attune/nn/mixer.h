@@ -49,15 +49,19 @@ struct MixerOptions {
   Initialiser initialiser = {Initialiser::Kind::xavier_uniform, 0};
 };
 
-// Multiply-adds of products: projections a query, projections a key, scores and mix a query over `length` keys.
 struct MixerCost {
+  // Multiply-adds of products: projections a query, projections a key, scores and mix a query over `length` keys.
   int64_t per_query = 0, per_key = 0, scores = 0;
+  // What one that mixes its own sequence keeps for its backward beside its input, in float32 elements a row; how many
+  // of those products read as well; and how many products read the input.
+  int64_t kept = 0, kept_for_products = 0, readers = 1;
 };
 
 // A row of the table of mixers: whatever goes over all of them (config words, tests, describe) goes over this table.
 struct MixerKind {
   std::string_view word;
-  bool causal;  // has a causal form: it can read a decoder's own past
+  bool causal;        // has a causal form: it can read a decoder's own past
+  bool reads_memory;  // can read another sequence than its own: a decoder's source
   std::unique_ptr<Mixer> (*make)(const MixerOptions& options);
   MixerCost (*cost)(const MixerOptions& options, int length);
 };

@@ -1,6 +1,7 @@
 #include "attune/ops/permute_rows.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
@@ -13,16 +14,15 @@ namespace {
 
 Tensor gathered(const Tensor& x, std::span<const int32_t> from) {
   const Tensor even = with_even_rows(x);
-  const int64_t width = even.columns(), stride = row_stride(even);
-  Tensor y = Tensor::empty({static_cast<int64_t>(from.size()), width}, x.dtype());
+  Tensor y = Tensor::empty({static_cast<int64_t>(from.size()), even.columns()}, x.dtype());
   ProfileScope::count(0, 2 * y.bytes());
-  dispatch_floating(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    parallel_for(y.rows(), std::max<int64_t>(1, 32768 / (width + 1)), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        std::copy_n(even.pointer<T>() + from[static_cast<size_t>(i)] * stride, width, y.pointer<T>() + i * width);
-      }
-    });
+  const int64_t element = bytes_of(x.dtype()), row = even.columns() * element, stride = row_stride(even) * element;
+  const std::byte* source = even.storage()->data() + even.offset() * element;
+  std::byte* target = y.storage()->data();
+  parallel_for(y.rows(), std::max<int64_t>(1, 131072 / (row + 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::memcpy(target + i * row, source + from[static_cast<size_t>(i)] * stride, static_cast<size_t>(row));
+    }
   });
   return y;
 }
