@@ -1,3 +1,8 @@
+#include <algorithm>
+#include <vector>
+
+#include "attune/base/parallel.h"
+#include "attune/kernels/elementwise.h"
 #include "attune/kernels/onednn.h"
 #include "attune/kernels/packed_product.h"
 #include "attune/kernels/product_common.h"
@@ -14,6 +19,20 @@ void pack(const Matrix<const T>& b, std::byte* memory) {
   if (size > 0) {
     onednn::block({rows, columns, b.stride, b.transposed, std::is_same_v<T, BFloat16>}, b.data, memory);
   }
+}
+
+// C += A B for rows of C that lie apart: oneDNN 2.6 has only a plain loop for that. The same bits: one addition.
+void add_through_buffer(const Matrix<const BFloat16>& a, const PackedMatrix<BFloat16>& b, const Matrix<float>& c) {
+  thread_local std::vector<float> buffer;
+  buffer.resize(std::max(buffer.size(), static_cast<size_t>(c.rows * c.columns)));
+  product(a, b, {buffer.data(), c.rows, c.columns, c.columns}, nullptr, {});
+  const auto columns = static_cast<size_t>(c.columns);
+  const float* sums = buffer.data();
+  parallel_for(c.rows, std::max<int64_t>(1, 32768 / c.columns), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      add_into<float>({c.data + row * c.stride, columns}, {sums + row * c.columns, columns});
+    }
+  });
 }
 
 }  // namespace
@@ -38,6 +57,10 @@ void product(const Matrix<const BFloat16>& a, const PackedMatrix<BFloat16>& b, c
   const ProfileScope scope("product");
   count_product(a, c, options);
   if (is_trivial(a, c, bias, options)) {
+    return;
+  }
+  if (options.accumulate && c.rows > 1 && c.stride != c.columns) {
+    add_through_buffer(a, b, c);
     return;
   }
   const int flags = onednn::bfloat | onednn::blocked_b | (options.accumulate ? onednn::sums : 0) |

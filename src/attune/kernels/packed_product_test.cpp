@@ -170,6 +170,15 @@ TYPED_TEST(PackedProduct, reads_and_writes_rows_that_lie_apart) {
       EXPECT_NEAR(c[static_cast<size_t>(i * (s.n + gap) + j)], expected_here, difference);
     }
   }
+  const auto before = c;
+  product({wide.data(), s.m, s.k, s.k + gap}, packed.matrix, {c.data(), s.m, s.n, s.n + gap}, nullptr,
+          {.accumulate = true});
+  for (int64_t i = 0; i < s.m; ++i) {
+    for (int64_t j = 0; j < s.n + gap; ++j) {
+      const auto at = static_cast<size_t>(i * (s.n + gap) + j);
+      EXPECT_NEAR(c[at], before[at] + (j < s.n ? expected[static_cast<size_t>(i * s.n + j)] : 0.0F), 1e-5);
+    }
+  }
 }
 
 TEST(PackedWeight, rounds_a_float32_weight_as_bfloat16_does) {

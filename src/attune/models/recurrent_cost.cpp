@@ -22,16 +22,19 @@ int64_t kept_activations(const ModelConfig& config, const CostOptions& options) 
   const int64_t width = config.width, full = options.bytes.full, copy = options.bytes.copy();
   const bool drops = config.dropout > 0;
   const int64_t direction = config.bidirectional ? width / 2 : width, directions = config.bidirectional ? 2 : 1;
-  // What a layer reads: its own tensor where that is dropped from or joined, and a rounded copy for each direction.
-  const int64_t embedded = width * (full + directions * copy);
-  const int64_t between_source = width * ((drops || config.bidirectional ? full : 0) + directions * copy);
-  const int64_t between_target = width * ((drops ? full : 0) + copy);
-  const int64_t source = embedded + config.encoder_layers * directions * full * kept_by_layer(config, direction) +
+  // What a product reads of a tensor that nothing else keeps, and of one that is kept anyway.
+  const auto read = [&](int64_t products) { return width * (options.bytes.rounds() ? products * copy : full); };
+  const auto read_again = [&](int64_t products) { return width * products * copy; };
+  const bool joined = config.bidirectional;
+  const int64_t between_source = drops || joined ? read(directions) : read_again(directions);
+  const int64_t between_target = drops ? read(1) : read_again(1);
+  const int64_t source = read(directions) +
+                         config.encoder_layers * directions * full * kept_by_layer(config, direction) +
                          (config.encoder_layers - 1) * between_source;
-  int64_t target = width * (full + copy) + config.decoder_layers * full * kept_by_layer(config, width) +
+  int64_t target = read(1) + config.decoder_layers * full * kept_by_layer(config, width) +
                    (config.decoder_layers - 1) * between_target + width * full;  // the hidden states, packed
   if (config.source_vector == "every_step") {
-    target += width * (2 * full + 2 * copy);  // what maxout chose from; rounded states and tokens
+    target += width * 2 * full + read_again(2);  // what maxout chose from; states and tokens as products read them
   }
   return options.source * source + options.target * target;
 }

@@ -5,6 +5,7 @@
 #include "attune/models/architecture.h"
 #include "attune/models/describe.h"
 #include "attune/nn/initialise.h"
+#include "attune/ops/op_checks.h"
 #include "attune/train/optimizer.h"
 #include "attune/train/update.h"
 
@@ -93,6 +94,7 @@ TEST(StepMemory, is_what_describe_said_within_a_tenth) {
 }
 
 TEST(StepMemory, of_a_recurrent_model_is_what_describe_said_within_a_tenth) {
+  const testing::Threads one(1);  // steps are small, and a busy machine makes their ends wait for one another
   for (const char* compute : {"float32", "bfloat16"}) {
     const auto check = [&](const char* architecture, const char* what, const auto& change) {
       SCOPED_TRACE(std::string(architecture) + ", " + what);
@@ -108,8 +110,8 @@ TEST(StepMemory, of_a_recurrent_model_is_what_describe_said_within_a_tenth) {
       check(architecture, "deep", [](ModelConfig& c) { c.encoder_layers = c.decoder_layers = 4; });
       check(architecture, "both ways", [](ModelConfig& c) { c.bidirectional = true, c.reverse_source = false; });
       check(architecture, "wide", [](ModelConfig& c) { c.width = 192; });
-      check(architecture, "the source's vector at the start", [](ModelConfig& c) { c.source_vector = "start"; });
-      check(architecture, "the source's vector at every step", [](ModelConfig& c) { c.source_vector = "every_step"; });
+      check(architecture, "the vector in the other way",
+            [](ModelConfig& c) { c.source_vector = c.source_vector == "start" ? "every_step" : "start"; });
     }
     check("gru", "reset after", [](ModelConfig& c) { c.gru_reset = "after"; });
     for (const char* architecture : {"bahdanau", "luong"}) {
