@@ -34,6 +34,11 @@ inline std::vector<Form> forms() {
       {"plateau_learned_positions",
        "--tokenizer words --lr-scheduler plateau --lr 0.05 --valid-freq 2 --positions learned --max-positions 300"},
       {"saved_at_epochs", "--tokenizer words --save-freq 0 --valid-freq 0 --norm-position post"},
+      {"rnn", "--tokenizer words --architecture rnn"},
+      {"gru", "--tokenizer words --architecture gru"},
+      {"lstm", "--tokenizer words --architecture lstm"},
+      {"bahdanau", "--tokenizer words --architecture bahdanau --paper-initialisation"},
+      {"luong", "--tokenizer words --architecture luong --attention-window local-p --window-reach 3"},
   };
 }
 

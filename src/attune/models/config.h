@@ -64,7 +64,7 @@ struct ModelConfig {
     each("gated-feed-forward", self.gated_feed_forward, "feed-forward as W2 (W1 x * activation(V x))");
     each("biases", self.biases, "biases in attention and feed-forward layers");
     each("positions", self.positions, "sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned or none");
-    each("max-positions", self.max_positions, "longest sequence, for learned positions");
+    each("max-positions", self.max_positions, "longest sequence, for learned positions and cross-mixer location");
     each("gru-reset", self.gru_reset,
          "the GRU's reset gate acts before or after the product with the candidate's weight");
     each("bidirectional", self.bidirectional, "recurrent encoder both ways, half the width each");

@@ -250,7 +250,7 @@ void set_luong_defaults(ModelConfig& config) {
   config.encoder_layers = config.decoder_layers = 2;
   config.width = 256;
   config.cross_mixer = "general";
-  config.max_positions = 128;
+  config.max_positions = 257;  // what training takes by default: 256 pieces and </s>
   config.initialiser = "lecun_uniform";
   config.dropout = 0.2;
 }

@@ -124,6 +124,9 @@ attention::SourceRead SourceAttentionSteps::operator()(const Tensor& states, con
     case Score::concat:
       return attention::additive(query_(states), memory.keys, attention_.vector, memory.values, options);
     case Score::location:
+      check(at.sources.longest() <= attention_.options.positions, "cross-mixer location: a source has ",
+            at.sources.longest(), " tokens, but the model was made for max-positions = ", attention_.options.positions,
+            "; train with a larger max-positions or leave out longer sentences");
       return attention::location(query_(states), memory.values, options);
     default:
       break;
