@@ -1,13 +1,11 @@
 #include "attune/models/bahdanau.h"
 
 #include <array>
-#include <cmath>
 
 #include "attune/base/option_checks.h"
 #include "attune/base/profile.h"
 #include "attune/nn/initialise.h"
 #include "attune/ops/activation.h"
-#include "attune/ops/arithmetic.h"
 #include "attune/ops/concat.h"
 #include "attune/ops/embedding.h"
 #include "attune/ops/maxout.h"
@@ -59,24 +57,12 @@ struct Bahdanau::State : DecodingState {
 Bahdanau::Bahdanau(const ModelConfig& config) : config_(config), embeddings_(config) {
   const int64_t width = config.width;
   const Initialiser start = initialiser_of_name(config.initialiser);
-  const Initialiser recurrent = initialiser_of_name(config.recurrent_initialiser, "recurrent-initialiser");
-  const Cell cell = config.gru_reset == "before" ? Cell::gru_reset_before : Cell::gru_reset_after;
-  encoder_ = RecurrentEncoder({.cell = cell,
-                               .layers = config.encoder_layers,
-                               .in = width,
-                               .width = width,
-                               .bidirectional = true,
-                               .biases = config.biases,
-                               .dropout = config.dropout,
-                               .initialiser = start,
-                               .recurrent_initialiser = recurrent});
+  const Cell cell = cell_of("gru", config);
+  RecurrentEncoderOptions both_ways = encoder_options(config, cell);
+  both_ways.bidirectional = true;  // each of the whole width
+  encoder_ = RecurrentEncoder(both_ways);
   decoder_.start = Linear({width, width, config.biases}, start);
-  decoder_.cell = RecurrentLayer({.cell = cell,
-                                  .in = width,
-                                  .width = width,
-                                  .biases = config.biases,
-                                  .initialiser = start,
-                                  .recurrent_initialiser = recurrent});
+  decoder_.cell = decoder_layer(config, cell);
   decoder_.context = Linear({2 * width, 3 * width, false}, start);
   decoder_.attention = SourceAttention(
       {.score = Score::additive, .query = width, .memory = 2 * width, .depth = width, .initialiser = start});
@@ -104,25 +90,18 @@ void Bahdanau::use_the_papers_initialisers() {
   decoder_.attention.vector.initialiser = {};
 }
 
-Tensor Bahdanau::embed(std::span<const int32_t> ids, const Tensor& table, const Pass& pass) const {
-  const Tensor rows = embedding(table, ids);
-  const Tensor scaled = config_.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config_.width))) : rows;
-  const double rate = config_.embedding_dropout < 0 ? config_.dropout : config_.embedding_dropout;
-  return drop(scaled, rate, pass.within("embedding"));
-}
-
 Bahdanau::Encoded Bahdanau::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
   const ProfileScope scope("encoder");
   const RecurrentEncoder::Encoded encoded =
-      encoder_(embed(source, embeddings_.source_table(), pass), sources, pass.within("layers"));
+      encoder_(embedded(source, embeddings_.source_table(), config_, pass), sources, pass.within("layers"));
   const Tensor annotations = drop(encoded.states, config_.dropout, pass.within("annotations"));
   return {decoder_.attention.read(annotations, pass), tanh(decoder_.start(encoded.backwards.back().h, pass))};
 }
 
 // The hidden states before the output layer: t_i of rows of s_{i-1}, E y_{i-1} and c_i.
-Tensor Bahdanau::predict(const Tensor& before, const Tensor& embedded, const Tensor& context, const Pass& pass) const {
+Tensor Bahdanau::predict(const Tensor& before, const Tensor& token, const Tensor& context, const Pass& pass) const {
   const ProfileScope scope("readout");
-  const Tensor joined = concat(std::array{before, embedded, context}, Along::columns);
+  const Tensor joined = concat(std::array{before, token, context}, Along::columns);
   return drop(maxout(decoder_.readout(joined, pass)), config_.dropout, pass.within("readout"));
 }
 
@@ -131,8 +110,8 @@ Tensor Bahdanau::hidden(const Batch& batch, const Pass& pass) const {
   const ProfileScope scope("decoder");
   const Pass decoding = pass.within("decoder");
   const TargetSteps steps(batch);
-  const Tensor embedded = embed(steps.input(), embeddings_.target_table(), decoding);
-  const std::vector<Tensor> inputs = rows_of_steps(decoder_.cell.input(embedded, pass), steps.targets);
+  const Tensor tokens = embedded(steps.input(), embeddings_.target_table(), config_, decoding);
+  const std::vector<Tensor> inputs = rows_of_steps(decoder_.cell.input(tokens, pass), steps.targets);
   const Step step{SourceAttentionSteps(decoder_.attention, pass), StepLinear(decoder_.context.weight, {}, pass.compute),
                   RecurrentSteps(decoder_.cell, pass)};
   std::vector<Tensor> states, contexts, weights;
@@ -151,7 +130,7 @@ Tensor Bahdanau::hidden(const Batch& batch, const Pass& pass) const {
   if (pass.probe != nullptr) {
     offer_weights(packed(concat(weights, Along::rows)), batch, pass);
   }
-  return packed(predict(concat(states, Along::rows), embedded, concat(contexts, Along::rows), decoding));
+  return packed(predict(concat(states, Along::rows), tokens, concat(contexts, Along::rows), decoding));
 }
 
 OutputLayer Bahdanau::output() const {
@@ -168,13 +147,13 @@ Tensor Bahdanau::step(DecodingState& any_state, std::span<const int32_t> tokens,
   auto& state = dynamic_cast<State&>(any_state);
   check(static_cast<int>(tokens.size()) == state.rows(), "step: ", tokens.size(), " tokens for ", state.rows(),
         " rows");
-  const Tensor embedded = embed(tokens, embeddings_.target_table(), pass);
+  const Tensor fed = embedded(tokens, embeddings_.target_table(), config_, pass);
   const Step step{SourceAttentionSteps(decoder_.attention, pass), StepLinear(decoder_.context.weight, {}, pass.compute),
                   RecurrentSteps(decoder_.cell, pass)};
-  const Step::Result result = step(state.state, decoder_.cell.input(embedded, pass), state.memory,
+  const Step::Result result = step(state.state, decoder_.cell.input(fed, pass), state.memory,
                                    {Segments::equal(state.rows(), 1), state.sources.segments()});
   const Tensor before = std::exchange(state.state, result.state);
-  return predict(before, embedded, result.read.context, pass);
+  return predict(before, fed, result.read.context, pass);
 }
 
 void set_bahdanau_defaults(ModelConfig& config) {

@@ -62,8 +62,7 @@ class Bahdanau : public Model {
 
   void use_the_papers_initialisers();
   Encoded encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const;
-  Tensor embed(std::span<const int32_t> ids, const Tensor& table, const Pass& pass) const;
-  Tensor predict(const Tensor& before, const Tensor& embedded, const Tensor& context, const Pass& pass) const;
+  Tensor predict(const Tensor& before, const Tensor& token, const Tensor& context, const Pass& pass) const;
 
   ModelConfig config_;
   Embeddings embeddings_;

@@ -4,6 +4,8 @@
 
 #include "attune/base/check.h"
 #include "attune/nn/initialise.h"
+#include "attune/ops/arithmetic.h"
+#include "attune/ops/embedding.h"
 
 namespace attune {
 
@@ -24,6 +26,13 @@ Embeddings::Embeddings(const ModelConfig& config) {
     source = Embedding(config.source_vocabulary, config.width, embedding_start(config));
   }
   target = Embedding(config.target_vocabulary, config.width, embedding_start(config));
+}
+
+Tensor embedded(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config, const Pass& pass) {
+  const Tensor rows = embedding(table, ids);
+  const Tensor scaled = config.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config.width))) : rows;
+  return drop(scaled, config.embedding_dropout < 0 ? config.dropout : config.embedding_dropout,
+              pass.within("embedding"));
 }
 
 }  // namespace attune

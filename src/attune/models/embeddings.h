@@ -5,6 +5,7 @@
 
 #include "attune/models/config.h"
 #include "attune/nn/embedding.h"
+#include "attune/nn/pass.h"
 
 namespace attune {
 
@@ -26,6 +27,9 @@ struct Embeddings {
 
   Embedding source, target;  // the source's not given when all are tied
 };
+
+// Rows of a table [ids, width], scaled and with dropout as the config says.
+Tensor embedded(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config, const Pass& pass);
 
 // How the tables begin.
 Initialiser embedding_start(const ModelConfig& config);

@@ -1,13 +1,11 @@
 #include "attune/models/luong.h"
 
 #include <array>
-#include <cmath>
 
 #include "attune/base/option_checks.h"
 #include "attune/base/profile.h"
 #include "attune/nn/initialise.h"
 #include "attune/ops/activation.h"
-#include "attune/ops/arithmetic.h"
 #include "attune/ops/concat.h"
 #include "attune/ops/embedding.h"
 #include "attune/ops/permute_rows.h"
@@ -15,13 +13,6 @@
 namespace attune {
 
 namespace {
-
-Cell cell_of(const ModelConfig& config) {
-  if (config.cell == "gru") {
-    return config.gru_reset == "before" ? Cell::gru_reset_before : Cell::gru_reset_after;
-  }
-  return config.cell == "lstm" ? Cell::lstm : Cell::tanh;
-}
 
 RecurrentState first_rows(const RecurrentState& state, int64_t count) {
   return {attune::first_rows(state.h, count), state.c ? attune::first_rows(state.c, count) : Tensor()};
@@ -102,28 +93,9 @@ struct Luong::State : DecodingState {
 Luong::Luong(const ModelConfig& config) : config_(config), embeddings_(config) {
   const int64_t width = config.width;
   const Initialiser start = initialiser_of_name(config.initialiser);
-  const Initialiser recurrent = initialiser_of_name(config.recurrent_initialiser, "recurrent-initialiser");
-  const Cell cell = cell_of(config);
-  encoder_ = RecurrentEncoder({.cell = cell,
-                               .layers = config.encoder_layers,
-                               .in = width,
-                               .width = config.bidirectional ? width / 2 : width,
-                               .bidirectional = config.bidirectional,
-                               .reversed = config.reverse_source,
-                               .biases = config.biases,
-                               .forget_bias = config.forget_bias,
-                               .dropout = config.dropout,
-                               .initialiser = start,
-                               .recurrent_initialiser = recurrent});
-  for (int i = 0; i < config.decoder_layers; ++i) {
-    decoder_.layers.emplace_back(RecurrentOptions{.cell = cell,
-                                                  .in = width,
-                                                  .width = width,
-                                                  .biases = config.biases,
-                                                  .forget_bias = config.forget_bias,
-                                                  .initialiser = start,
-                                                  .recurrent_initialiser = recurrent});
-  }
+  const Cell cell = cell_of(config.cell, config);
+  encoder_ = RecurrentEncoder(encoder_options(config, cell));
+  for (int i = 0; i < config.decoder_layers; ++i) decoder_.layers.push_back(decoder_layer(config, cell));
   if (config.input_feeding) {
     decoder_.feed = Linear({width, gates_of(cell) * width, false}, start);
   }
@@ -143,17 +115,10 @@ Luong::Luong(const ModelConfig& config) : config_(config), embeddings_(config) {
   parameters_ = parameters_of(*this);
 }
 
-Tensor Luong::embed(std::span<const int32_t> ids, const Tensor& table, const Pass& pass) const {
-  const Tensor rows = embedding(table, ids);
-  const Tensor scaled = config_.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config_.width))) : rows;
-  const double rate = config_.embedding_dropout < 0 ? config_.dropout : config_.embedding_dropout;
-  return drop(scaled, rate, pass.within("embedding"));
-}
-
 Luong::Encoded Luong::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
   const ProfileScope scope("encoder");
   const RecurrentEncoder::Encoded encoded =
-      encoder_(embed(source, embeddings_.source_table(), pass), sources, pass.within("layers"));
+      encoder_(embedded(source, embeddings_.source_table(), config_, pass), sources, pass.within("layers"));
   Encoded result{decoder_.attention.read(encoded.states, pass), {}};
   for (size_t i = 0; i < decoder_.layers.size(); ++i) result.states.push_back(encoded.last(i));
   return result;
@@ -163,8 +128,8 @@ Luong::Looked Luong::step_by_step(const Batch& batch, const Encoded& encoded, co
   const TargetSteps order(batch);
   const Steps steps(*this, pass);
   const RecurrentLayer& first = decoder_.layers.front();
-  const std::vector<Tensor> inputs =
-      rows_of_steps(first.input(embed(order.input(), embeddings_.target_table(), pass), pass), order.targets);
+  const std::vector<Tensor> inputs = rows_of_steps(
+      first.input(embedded(order.input(), embeddings_.target_table(), config_, pass), pass), order.targets);
   std::vector<RecurrentState> states;
   for (const RecurrentState& state : encoded.states) {
     states.push_back(
@@ -191,8 +156,8 @@ Luong::Looked Luong::step_by_step(const Batch& batch, const Encoded& encoded, co
 Luong::Looked Luong::all_at_once(const Batch& batch, const Encoded& encoded, const Pass& pass) const {
   const TimeMajor order(batch.targets);
   const Pass within_layers = pass.within("layers");
-  Tensor rows =
-      permute_rows(embed(batch.target_input, embeddings_.target_table(), pass), order.packed_row(), order.time_row());
+  Tensor rows = permute_rows(embedded(batch.target_input, embeddings_.target_table(), config_, pass),
+                             order.packed_row(), order.time_row());
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     const Pass inner = within_layers.within(static_cast<int>(i));
     rows = decoder_
@@ -237,7 +202,7 @@ Tensor Luong::step(DecodingState& any_state, std::span<const int32_t> tokens, co
   auto& state = dynamic_cast<State&>(any_state);
   check(static_cast<int>(tokens.size()) == state.rows(), "step: ", tokens.size(), " tokens for ", state.rows(),
         " rows");
-  const Tensor input = decoder_.layers.front().input(embed(tokens, embeddings_.target_table(), pass), pass);
+  const Tensor input = decoder_.layers.front().input(embedded(tokens, embeddings_.target_table(), config_, pass), pass);
   const SourceQueries at{Segments::equal(state.rows(), 1), state.sources.segments(), state.position++};
   const Tensor hidden = Steps(*this, pass)(input, state.attended, state.states, state.memory, at, pass).context;
   if (state.attended) {

@@ -65,7 +65,6 @@ class Luong : public Model {
   struct State;
 
   Encoded encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const;
-  Tensor embed(std::span<const int32_t> ids, const Tensor& table, const Pass& pass) const;
   Looked step_by_step(const Batch& batch, const Encoded& encoded, const Pass& pass) const;
   Looked all_at_once(const Batch& batch, const Encoded& encoded, const Pass& pass) const;
 

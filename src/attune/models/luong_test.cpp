@@ -47,10 +47,10 @@ TEST(Luong, shows_a_probe_what_every_sequence_looked_at_and_a_probe_changes_no_b
 
 TEST(Luong, refuses_what_it_cannot_be) {
   EXPECT_EQ(refusal([](ModelConfig& c) { c.cross_mixer = "additive"; }),
-            "cross-mixer: expected dot, general, concat, location, got \"additive\"");
+            "cross-mixer: expected dot, general, concat or location, got \"additive\"");
   EXPECT_EQ(refusal([](ModelConfig& c) { c.attention_window = "local"; }),
-            "attention-window: expected global, local-m, local-p, got \"local\"");
-  EXPECT_EQ(refusal([](ModelConfig& c) { c.cell = "tanh"; }), "cell: expected lstm, gru, rnn, got \"tanh\"");
+            "attention-window: expected global, local-m or local-p, got \"local\"");
+  EXPECT_EQ(refusal([](ModelConfig& c) { c.cell = "tanh"; }), "cell: expected lstm, gru or rnn, got \"tanh\"");
   EXPECT_NE(refusal([](ModelConfig& c) { c.decoder_layers = 1; }).find("decoder-layers: expected as many"),
             std::string::npos);
   EXPECT_NE(refusal([](ModelConfig& c) { c.bidirectional = true, c.width = 15; }).find("width: expected an even"),

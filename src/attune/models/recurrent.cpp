@@ -1,7 +1,5 @@
 #include "attune/models/recurrent.h"
 
-#include <cmath>
-
 #include "attune/base/option_checks.h"
 #include "attune/base/profile.h"
 #include "attune/nn/initialise.h"
@@ -15,38 +13,7 @@ namespace attune {
 namespace {
 
 Cell cell_of(const ModelConfig& config) {
-  if (config.architecture == "gru") {
-    return config.gru_reset == "before" ? Cell::gru_reset_before : Cell::gru_reset_after;
-  }
-  return config.architecture == "lstm" ? Cell::lstm : Cell::tanh;
-}
-
-RecurrentEncoderOptions encoder_options(const ModelConfig& config) {
-  RecurrentEncoderOptions options;
-  options.cell = cell_of(config);
-  options.layers = config.encoder_layers;
-  options.in = config.width;
-  options.width = config.bidirectional ? config.width / 2 : config.width;
-  options.bidirectional = config.bidirectional;
-  options.reversed = config.reverse_source;
-  options.biases = config.biases;
-  options.forget_bias = config.forget_bias;
-  options.dropout = config.dropout;
-  options.initialiser = initialiser_of_name(config.initialiser);
-  options.recurrent_initialiser = initialiser_of_name(config.recurrent_initialiser, "recurrent-initialiser");
-  return options;
-}
-
-RecurrentLayer decoder_layer(const ModelConfig& config) {
-  const RecurrentEncoderOptions encoder = encoder_options(config);
-  RecurrentOptions options;
-  options.cell = encoder.cell;
-  options.in = options.width = config.width;
-  options.biases = config.biases;
-  options.forget_bias = config.forget_bias;
-  options.initialiser = encoder.initialiser;
-  options.recurrent_initialiser = encoder.recurrent_initialiser;
-  return RecurrentLayer(options);
+  return cell_of(config.architecture, config);
 }
 
 // Ids of packed sequences in the order of their time-major rows.
@@ -93,10 +60,10 @@ struct Recurrent::State : DecodingState {
 };
 
 Recurrent::Recurrent(const ModelConfig& config)
-    : config_(config), embeddings_(config), encoder_(encoder_options(config)) {
+    : config_(config), embeddings_(config), encoder_(encoder_options(config, cell_of(config))) {
   const Initialiser start = initialiser_of_name(config.initialiser);
   for (int i = 0; i < config.decoder_layers; ++i) {
-    decoder_.layers.push_back(decoder_layer(config));
+    decoder_.layers.push_back(decoder_layer(config, cell_of(config)));
   }
   const int64_t width = config.width;
   if (config.source_vector == "every_step") {
@@ -114,10 +81,7 @@ Recurrent::Recurrent(const ModelConfig& config)
 }
 
 Tensor Recurrent::embed(std::span<const int32_t> ids, const Tensor& table, const Pass& pass) const {
-  const Tensor rows = embedding(table, ids);
-  const Tensor scaled = config_.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config_.width))) : rows;
-  return drop(scaled, config_.embedding_dropout < 0 ? config_.dropout : config_.embedding_dropout,
-              pass.within("embedding"));
+  return embedded(ids, table, config_, pass);
 }
 
 Recurrent::Encoded Recurrent::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {

@@ -4,6 +4,7 @@
 
 #include "attune/base/check.h"
 #include "attune/base/profile.h"
+#include "attune/nn/initialise.h"
 #include "attune/ops/concat.h"
 #include "attune/ops/permute_rows.h"
 
@@ -63,6 +64,41 @@ RecurrentEncoder::Encoded RecurrentEncoder::operator()(const Tensor& x, const Ti
     }
   }
   return result;
+}
+
+Cell cell_of(std::string_view word, const ModelConfig& config) {
+  if (word == "gru") {
+    return config.gru_reset == "before" ? Cell::gru_reset_before : Cell::gru_reset_after;
+  }
+  return word == "lstm" ? Cell::lstm : Cell::tanh;
+}
+
+RecurrentEncoderOptions encoder_options(const ModelConfig& config, Cell cell) {
+  RecurrentEncoderOptions options;
+  options.cell = cell;
+  options.layers = config.encoder_layers;
+  options.in = config.width;
+  options.width = config.bidirectional ? config.width / 2 : config.width;
+  options.bidirectional = config.bidirectional;
+  options.reversed = config.reverse_source;
+  options.biases = config.biases;
+  options.forget_bias = config.forget_bias;
+  options.dropout = config.dropout;
+  options.initialiser = initialiser_of_name(config.initialiser);
+  options.recurrent_initialiser = initialiser_of_name(config.recurrent_initialiser, "recurrent-initialiser");
+  return options;
+}
+
+RecurrentLayer decoder_layer(const ModelConfig& config, Cell cell) {
+  const RecurrentEncoderOptions encoder = encoder_options(config, cell);
+  RecurrentOptions options;
+  options.cell = cell;
+  options.in = options.width = config.width;
+  options.biases = config.biases;
+  options.forget_bias = config.forget_bias;
+  options.initialiser = encoder.initialiser;
+  options.recurrent_initialiser = encoder.recurrent_initialiser;
+  return RecurrentLayer(options);
 }
 
 void check_directions(const ModelConfig& config) {

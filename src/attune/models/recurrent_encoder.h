@@ -1,6 +1,7 @@
 // Recurrent layers over the source, one way or both: for decoders that get their last states, or attend to all of them.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "attune/models/config.h"
@@ -50,6 +51,13 @@ struct RecurrentEncoder {
   double dropout = 0;
   std::vector<RecurrentLayer> forwards, backwards;
 };
+
+// The cell of a word (lstm, gru, rnn), whose reset gate acts as the config says.
+Cell cell_of(std::string_view word, const ModelConfig& config);
+// Both ways with half of the config's width each, or one way with all of it.
+RecurrentEncoderOptions encoder_options(const ModelConfig& config, Cell cell);
+// A layer of the decoder, from the config's width to the same.
+RecurrentLayer decoder_layer(const ModelConfig& config, Cell cell);
 
 // Throws a UsageError for a width or order that an encoder both ways cannot have.
 void check_directions(const ModelConfig& config);
