@@ -44,12 +44,12 @@ void weight_gradient(std::vector<Tensor> xs, std::vector<Tensor> dys, DType comp
     column_sums(dy, db, {.accumulate = accumulate});
   }
   if (into.wants(0)) {
-    auto [dw, accumulate] = into.destination(0);
+    Adjoints::Destination dw = into.destination(0);
     const Tensor x = together(std::move(xs)), read = as_read(dy, compute);
     dispatch_operand(dy.dtype(), compute, [&](auto sum, auto operand) {
       using Operand = decltype(operand);
-      kernels::product(as_operand<Operand>(read, true), as_operand<Operand>(x), as_result<decltype(sum)>(dw), nullptr,
-                       {.accumulate = accumulate});
+      kernels::product(as_operand<Operand>(read, true), as_operand<Operand>(x), as_result<decltype(sum)>(dw.into),
+                       nullptr, {.accumulate = dw.accumulate});
     });
   }
 }
