@@ -4,6 +4,7 @@
 
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
+#include "attune/nn/convolution_mixer.h"
 #include "attune/nn/mean_mixer.h"
 #include "attune/nn/multi_head_attention.h"
 #include "attune/nn/recurrent_mixer.h"
@@ -42,6 +43,12 @@ MixerCost mean_cost(const MixerOptions& options, int) {  // the output's product
   return {.per_key = int64_t{options.width} * options.width};
 }
 
+MixerCost convolution_cost(const MixerOptions& options, int) {
+  // What the gate is of, and how far the sentence reaches on both sides.
+  return {.per_query = 2 * int64_t{options.kernel_width} * options.width * options.width,
+          .kept = 2 * int64_t{options.width} + 2};
+}
+
 }  // namespace
 
 std::span<const MixerKind> mixers() {
@@ -51,6 +58,7 @@ std::span<const MixerKind> mixers() {
       MixerKind{"rnn", true, false, make_recurrent<Cell::tanh>, recurrent_cost<Cell::tanh>},
       MixerKind{"gru", true, false, make_recurrent<Cell::gru_reset_after>, recurrent_cost<Cell::gru_reset_after>},
       MixerKind{"lstm", true, false, make_recurrent<Cell::lstm>, recurrent_cost<Cell::lstm>},
+      MixerKind{"convolution", true, false, make<ConvolutionMixer>, convolution_cost},
   };
   return table;
 }

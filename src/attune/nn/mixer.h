@@ -46,6 +46,7 @@ struct MixerOptions {
   bool causal = false;
   double dropout = 0;  // on the attention weights
   std::string normaliser = "softmax";
+  int kernel_width = 3;  // of convolutions
   Initialiser initialiser = {Initialiser::Kind::xavier_uniform, 0};
 };
 

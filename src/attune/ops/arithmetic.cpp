@@ -1,5 +1,8 @@
 #include "attune/ops/arithmetic.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
 #include "attune/base/profile.h"
@@ -64,6 +67,23 @@ Tensor scaled(const Tensor& x, double factor) {
     using T = decltype(zero);
     const Tensor from = x.compact();
     kernels::scale_add<T>(y.data<T>(), static_cast<T>(factor), from.data<T>(), T{0});
+  });
+  return y;
+}
+
+Tensor scaled_rows(const Tensor& given, std::span<const double> factors) {
+  const Tensor x = given.compact();
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  const int64_t columns = x.columns();
+  dispatch_floating(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    parallel_for(x.rows(), std::max<int64_t>(1, grain / (columns + 1)), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        const T factor = static_cast<T>(factors[static_cast<size_t>(row)]);
+        const T* from = x.pointer<T>() + row * columns;
+        std::transform(from, from + columns, y.pointer<T>() + row * columns, [=](T value) { return factor * value; });
+      }
+    });
   });
   return y;
 }
@@ -144,6 +164,34 @@ Tensor scale(const Tensor& x, double factor) {
   const ProfileScope scope("scale");
   scope.count(0, 2 * x.bytes());
   return differentiable("scale", scaled(x, factor), {x},
+                        [factor](const Tensor& dy, Adjoints& into) { into.add(0, scaled(dy, factor)); });
+}
+
+Tensor add_scaled(const Tensor& x, const Tensor& y, double factor) {
+  const ProfileScope scope("add_scaled");
+  scope.count(0, 3 * x.bytes());
+  check(x.shape() == y.shape() && x.dtype() == y.dtype(), "add_scaled: ", name_of(x.dtype()), " ", x.shape(), " and ",
+        name_of(y.dtype()), " ", y.shape(), ", expected the same shape and type");
+  return differentiable("add_scaled", combined(factor, x, factor, y), {x, y},
+                        [factor](const Tensor& dz, Adjoints& into) {
+                          const Tensor both = scaled(dz, factor);
+                          into.add(0, both);
+                          into.add(1, both);
+                        });
+}
+
+Tensor scale_rows(const Tensor& x, std::span<const double> factors) {
+  const ProfileScope scope("scale_rows");
+  scope.count(0, 2 * x.bytes());
+  check(x.rows() == static_cast<int64_t>(factors.size()), "scale_rows: ", factors.size(), " factors for the ", x.rows(),
+        " rows of ", x.shape());
+  return differentiable("scale_rows", scaled_rows(x, factors), {x},
+                        [factors = std::vector<double>(factors.begin(), factors.end())](
+                            const Tensor& dy, Adjoints& into) { into.add(0, scaled_rows(dy, factors)); });
+}
+
+Tensor scale_gradient(const Tensor& x, double factor) {
+  return differentiable("scale_gradient", x, {x},
                         [factor](const Tensor& dy, Adjoints& into) { into.add(0, scaled(dy, factor)); });
 }
 

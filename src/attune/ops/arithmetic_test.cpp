@@ -42,6 +42,34 @@ TEST(Arithmetic, with_one_row_uses_it_for_every_row_and_sums_its_gradient) {
   }
 }
 
+TEST(Arithmetic, add_scaled_and_scale_rows_have_the_values_and_gradients_of_their_definitions) {
+  const std::vector<double> factors{2, 0, -0.5};
+  for (const Shape& shape : {Shape({3, 5}), Shape({3, 1})}) {
+    const Tensor x = random_tensor(shape, Rng(1)), y = random_tensor(shape, Rng(2));
+    check_op([](auto& v) { return add_scaled(v[0], v[1], 0.7); }, {x, y});
+    check_op([](auto& v) { return add_scaled(v[0], v[0], 0.7); }, {x});
+    check_op([&](auto& v) { return scale_rows(v[0], factors); }, {x});
+    const Tensor sums = add_scaled(x, y, 0.5), rows = scale_rows(x, factors);
+    for (int64_t i = 0; i < x.elements(); ++i) {
+      EXPECT_DOUBLE_EQ(sums.at(i), 0.5 * (x.at(i) + y.at(i)));
+      EXPECT_EQ(rows.at(i), factors[static_cast<size_t>(i / x.columns())] * x.at(i));
+    }
+  }
+  EXPECT_EQ(error_of([&] {
+              scale_rows(Tensor::zeros({2, 4}), factors);
+            }),
+            "scale_rows: 3 factors for the 2 rows of [2, 4]");
+  EXPECT_THROW(add_scaled(Tensor::zeros({2, 4}), Tensor::zeros({4}), 1), Error);
+}
+
+TEST(Arithmetic, scale_gradient_changes_the_gradient_and_not_the_value) {
+  const Tensor x = random_tensor({3, 4}, Rng(1));
+  const auto plain = run([](auto& v) { return multiply(v[0], v[0]); }, {x});
+  const auto scaled = run([](auto& v) { return multiply(scale_gradient(v[0], 0.25), v[0]); }, {x});
+  EXPECT_TRUE(same_bits(plain[0], scaled[0]));
+  for (int64_t i = 0; i < x.elements(); ++i) EXPECT_NEAR(scaled[1].at(i), plain[1].at(i) * 1.25 / 2, 1e-15);
+}
+
 TEST(Arithmetic, of_a_tensor_with_itself_sums_both_gradients) {
   for (const Binary& binary : binaries) {
     check_op([&](auto& x) { return binary.op(x[0], x[0]); }, {random_tensor({3, 4}, Rng(1))});
