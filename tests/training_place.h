@@ -33,6 +33,10 @@ inline std::vector<Form> forms() {
       {"adamw_two_batches_an_update", "--tokenizer words --optimizer adamw --weight-decay 0.1 --update-freq 2"},
       {"plateau_learned_positions",
        "--tokenizer words --lr-scheduler plateau --lr 0.05 --valid-freq 2 --positions learned --max-positions 300"},
+      {"convolutional",
+       "--architecture convolutional --tokenizer words --encoder-layers 2 --decoder-layers 1 --channels 24,16 "
+       "--max-positions 300"},
+      {"convolution_mixers", "--tokenizer words --encoder-mixer convolution --decoder-mixer convolution"},
       {"saved_at_epochs", "--tokenizer words --save-freq 0 --valid-freq 0 --norm-position post"},
       {"rnn", "--tokenizer words --architecture rnn"},
       {"gru", "--tokenizer words --architecture gru"},

@@ -6,6 +6,7 @@
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
 #include "attune/models/bahdanau.h"
+#include "attune/models/convolutional.h"
 #include "attune/models/luong.h"
 #include "attune/models/recurrent.h"
 #include "attune/models/transformer.h"
@@ -21,40 +22,33 @@ std::unique_ptr<Model> make(const ModelConfig& config) {
 
 void as_they_are(ModelConfig&) {}
 
-constexpr std::array<std::string_view, 18> transformer_keys{"encoder-layers",
-                                                            "decoder-layers",
-                                                            "heads",
-                                                            "feed-forward",
-                                                            "encoder-mixer",
-                                                            "decoder-mixer",
-                                                            "cross-mixer",
-                                                            "normaliser",
-                                                            "norm-position",
-                                                            "norm",
-                                                            "norm-epsilon",
-                                                            "activation",
-                                                            "gated-feed-forward",
-                                                            "positions",
-                                                            "max-positions",
-                                                            "embedding-scale",
-                                                            "attention-dropout",
-                                                            "activation-dropout"};
+constexpr std::array<std::string_view, 21> transformer_keys{
+    "encoder-layers",     "decoder-layers", "heads",         "feed-forward",    "encoder-mixer",
+    "decoder-mixer",      "cross-mixer",    "normaliser",    "kernel-width",    "biases",
+    "initialiser",        "norm-position",  "norm",          "norm-epsilon",    "activation",
+    "gated-feed-forward", "positions",      "max-positions", "embedding-scale", "attention-dropout",
+    "activation-dropout"};
 
-constexpr std::array<std::string_view, 7> rnn_keys{"encoder-layers",       "decoder-layers", "embedding-scale",
-                                                   "bidirectional",        "reverse-source", "source-vector",
-                                                   "recurrent-initialiser"};
-constexpr std::array<std::string_view, 8> gru_keys{"encoder-layers",        "decoder-layers", "embedding-scale",
-                                                   "bidirectional",         "reverse-source", "source-vector",
-                                                   "recurrent-initialiser", "gru-reset"};
-constexpr std::array<std::string_view, 8> lstm_keys{"encoder-layers",        "decoder-layers", "embedding-scale",
-                                                    "bidirectional",         "reverse-source", "source-vector",
-                                                    "recurrent-initialiser", "forget-bias"};
-constexpr std::array<std::string_view, 6> bahdanau_keys{"encoder-layers",        "cross-mixer", "embedding-scale",
-                                                        "recurrent-initialiser", "gru-reset",   "paper-initialisation"};
-constexpr std::array<std::string_view, 14> luong_keys{
-    "encoder-layers", "decoder-layers", "cross-mixer",           "max-positions", "embedding-scale",
-    "bidirectional",  "reverse-source", "recurrent-initialiser", "forget-bias",   "gru-reset",
-    "cell",           "input-feeding",  "attention-window",      "window-reach"};
+constexpr std::array<std::string_view, 7> convolutional_keys{
+    "encoder-layers", "decoder-layers", "kernel-width", "channels", "encoder-gradient", "positions", "max-positions"};
+
+constexpr std::array<std::string_view, 9> rnn_keys{"biases",         "initialiser",     "encoder-layers",
+                                                   "decoder-layers", "embedding-scale", "bidirectional",
+                                                   "reverse-source", "source-vector",   "recurrent-initialiser"};
+constexpr std::array<std::string_view, 10> gru_keys{
+    "biases",        "initialiser",    "encoder-layers", "decoder-layers",        "embedding-scale",
+    "bidirectional", "reverse-source", "source-vector",  "recurrent-initialiser", "gru-reset"};
+constexpr std::array<std::string_view, 10> lstm_keys{
+    "biases",        "initialiser",    "encoder-layers", "decoder-layers",        "embedding-scale",
+    "bidirectional", "reverse-source", "source-vector",  "recurrent-initialiser", "forget-bias"};
+constexpr std::array<std::string_view, 8> bahdanau_keys{"biases",      "initialiser",         "encoder-layers",
+                                                        "cross-mixer", "embedding-scale",     "recurrent-initialiser",
+                                                        "gru-reset",   "paper-initialisation"};
+constexpr std::array<std::string_view, 16> luong_keys{
+    "biases",         "initialiser",           "encoder-layers",   "decoder-layers",
+    "cross-mixer",    "max-positions",         "embedding-scale",  "bidirectional",
+    "reverse-source", "recurrent-initialiser", "forget-bias",      "gru-reset",
+    "cell",           "input-feeding",         "attention-window", "window-reach"};
 
 bool reads(const Architecture& architecture, std::string_view key) {
   return std::find(architecture.keys.begin(), architecture.keys.end(), key) != architecture.keys.end();
@@ -71,6 +65,8 @@ std::span<const Architecture> architectures() {
       Architecture{"lstm", lstm_keys, set_lstm_defaults, check_recurrent, make<Recurrent>, recurrent_cost},
       Architecture{"bahdanau", bahdanau_keys, set_bahdanau_defaults, check_bahdanau, make<Bahdanau>, bahdanau_cost},
       Architecture{"luong", luong_keys, set_luong_defaults, check_luong, make<Luong>, luong_cost},
+      Architecture{"convolutional", convolutional_keys, set_convolutional_defaults, check_convolutional,
+                   make<Convolutional>, convolutional_cost},
   };
   return table;
 }

@@ -19,6 +19,7 @@ namespace {
 
 constexpr int format_version = 1;
 constexpr int deepest_model = 1024;  // layers
+constexpr int widest_kernel = 1024;  // tokens
 constexpr int largest = 1 << 20;  // of any size in a config: what a file claims must not decide how much is allocated
 
 void check_size(const char* key, int value, int least) {
@@ -49,6 +50,8 @@ void check_config(const ModelConfig& config) {
   check_word("cell", config.cell, {"lstm", "gru", "rnn"});
   check_word("attention-window", config.attention_window, {"global", "local-m", "local-p"});
   check_size("window-reach", config.window_reach, 1);
+  check_whole("kernel-width", config.kernel_width, {1, widest_kernel});
+  check_number("encoder-gradient", config.encoder_gradient, {0, 1});
   check_word("norm-position", config.norm_position, {"pre", "post"});
   check_word("tied-embeddings", config.tied_embeddings, {"none", "decoder", "all"});
   check_usage(config.tied_embeddings != "all" || config.joint_vocabulary,

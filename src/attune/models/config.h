@@ -13,6 +13,9 @@ struct ModelConfig {
   int width = 512, heads = 8, feed_forward = 2048;
   std::string encoder_mixer = "scaled_dot", decoder_mixer = "scaled_dot", cross_mixer = "scaled_dot";
   std::string normaliser = "softmax";
+  int kernel_width = 3;
+  std::string channels = "";          // "": as width
+  double encoder_gradient = 0;        // 0: 1 / (2 decoder_layers)
   std::string norm_position = "pre";  // pre, post
   std::string norm = "layer_norm";    // layer_norm, rms_norm
   double norm_epsilon = 1e-5;
@@ -45,18 +48,24 @@ struct ModelConfig {
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
-    each("architecture", self.architecture, "transformer, rnn, gru, lstm, bahdanau, luong");
+    each("architecture", self.architecture, "transformer, rnn, gru, lstm, bahdanau, luong, convolutional");
     each("encoder-layers", self.encoder_layers, "layers of the encoder");
     each("decoder-layers", self.decoder_layers, "layers of the decoder");
     each("width", self.width, "width of the hidden states");
     each("heads", self.heads, "attention heads; must divide the width");
     each("feed-forward", self.feed_forward, "inner width of the feed-forward layers");
-    each("encoder-mixer", self.encoder_mixer, "what mixes source tokens: scaled_dot, mean, rnn, gru, lstm");
-    each("decoder-mixer", self.decoder_mixer, "what mixes target tokens: scaled_dot, rnn, gru, lstm");
+    each("encoder-mixer", self.encoder_mixer,
+         "what mixes source tokens: scaled_dot, mean, rnn, gru, lstm, convolution");
+    each("decoder-mixer", self.decoder_mixer, "what mixes target tokens: scaled_dot, rnn, gru, lstm, convolution");
     each("cross-mixer", self.cross_mixer,
          "what reads the source from the decoder: scaled_dot, mean; bahdanau: additive; luong: dot, general, concat, "
          "location");
     each("normaliser", self.normaliser, "of attention weights: softmax, relu, relu_mean, relu_sum, sigmoid");
+    each("kernel-width", self.kernel_width, "tokens that a convolution sees");
+    each("channels", self.channels,
+         "of convolutional layers, e.g. 512,512,768 (the last for all further); empty: width");
+    each("encoder-gradient", self.encoder_gradient,
+         "what a convolutional encoder's gradient is multiplied by; 0: 1 / (2 decoder-layers), 1: left as it is");
     each("norm-position", self.norm_position, "pre: x + f(norm(x)); post: norm(x + f(x))");
     each("norm", self.norm, "layer_norm or rms_norm");
     each("norm-epsilon", self.norm_epsilon, "added to the variance");

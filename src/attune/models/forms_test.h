@@ -18,6 +18,7 @@ inline ModelConfig tiny(std::string_view architecture) {
   config.encoder_layers = std::min(config.encoder_layers, 2),
   config.decoder_layers = std::min(config.decoder_layers, 2);
   config.width = 16, config.heads = 2, config.feed_forward = 24;
+  config.max_positions = 16;
   config.source_vocabulary = config.target_vocabulary = 20;
   return config;
 }
@@ -43,6 +44,9 @@ inline const std::vector<Change>& changes_of(std::string_view architecture) {
         {"rnn_mixers", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "rnn"; }},
         {"gru_mixers", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "gru"; }},
         {"lstm_mixers", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "lstm"; }},
+        {"convolution_encoder_mixer", [](ModelConfig& c) { c.encoder_mixer = "convolution"; }},
+        {"convolution_mixers",
+         [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "convolution", c.kernel_width = 4; }},
         {"relu_mean", [](ModelConfig& c) { c.normaliser = "relu_mean"; }},
         {"relu_sum", [](ModelConfig& c) { c.normaliser = "relu_sum"; }},
         {"sigmoid", [](ModelConfig& c) { c.normaliser = "sigmoid"; }},
@@ -101,6 +105,16 @@ inline const std::vector<Change>& changes_of(std::string_view architecture) {
         {"no_biases", [](ModelConfig& c) { c.biases = false; }},
         {"untied", [](ModelConfig& c) { c.tied_embeddings = "none"; }},
         {"all_tied", [](ModelConfig& c) { c.tied_embeddings = "all"; }}}},
+      {"convolutional",
+       {{"kernel_5", [](ModelConfig& c) { c.kernel_width = 5; }},
+        {"kernel_2", [](ModelConfig& c) { c.kernel_width = 2; }},
+        {"kernel_1", [](ModelConfig& c) { c.kernel_width = 1; }},
+        {"other_channels", [](ModelConfig& c) { c.channels = "12"; }},
+        {"growing_channels", [](ModelConfig& c) { c.channels = "6,10"; }},
+        {"untied", [](ModelConfig& c) { c.tied_embeddings = "none"; }},
+        {"all_tied", [](ModelConfig& c) { c.tied_embeddings = "all"; }},
+        {"sinusoidal", [](ModelConfig& c) { c.positions = "sinusoidal"; }},
+        {"embedding_dropout", [](ModelConfig& c) { c.embedding_dropout = 0; }}}},
   };
   return all.at(architecture);
 }

@@ -1,10 +1,14 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 
+#include "attune/autograd/tape.h"
 #include "attune/base/error_of_test.h"
+#include "attune/models/convolutional.h"
 #include "attune/models/describe.h"
 #include "attune/models/forms_test.h"
+#include "attune/ops/arithmetic.h"
 #include "attune/tensor/storage.h"
 
 namespace attune {
@@ -54,6 +58,51 @@ TEST(Transformer, dropout_rates_act_where_their_keys_say) {
     ModelConfig one = none;
     one.*rate = 0.3;
     EXPECT_TRUE(changes(one));
+  }
+}
+
+TEST(Transformer, takes_no_mixer_where_it_cannot_work) {
+  ModelConfig config = tiny();
+  config.cross_mixer = "convolution";
+  EXPECT_EQ(error_of([&] { check_config(config); }),
+            "cross-mixer: expected a mixer that can read another sequence than its own, got \"convolution\"");
+  config = tiny();
+  config.decoder_mixer = "mean";
+  EXPECT_NE(error_of([&] { check_config(config); }).find("decoder-mixer: expected a mixer with a causal form"),
+            std::string::npos);
+}
+
+TEST(Convolutional, encoder_gradient_multiplies_what_arrives_at_the_encoder_and_nothing_else) {
+  const auto gradients_of = [](double factor) {
+    ModelConfig config = testing::tiny("convolutional");
+    config.encoder_gradient = factor;
+    const auto model = ready(config, DType::float64);
+    const Batch batch = make_batch(examples(), std::vector<int>{0, 1, 3});
+    Tape tape(model->parameters());
+    const Gradients gradients = tape.backward(sum(model->hidden(batch, {})));
+    return std::array{gradients["encoder.output.weight_v"], gradients["encoder.layers.0.bias"],
+                      gradients["decoder.layers.0.query.weight_v"]};
+  };
+  const auto whole = gradients_of(1), by_default = gradients_of(0);
+  for (const auto& [part, factor] : {std::pair(0, 0.25), std::pair(1, 0.25), std::pair(2, 1.0)}) {
+    const Tensor &full = whole[static_cast<size_t>(part)], &less = by_default[static_cast<size_t>(part)];
+    for (int64_t i = 0; i < full.elements(); ++i) {
+      ASSERT_NEAR(less.at(i), factor * full.at(i), 1e-12) << part;
+    }
+  }
+}
+
+TEST(Convolutional, channels_are_listed_layer_by_layer) {
+  ModelConfig config = testing::tiny("convolutional");
+  EXPECT_EQ(channels_of(config, 3), (std::vector<int>{16, 16, 16}));
+  config.channels = "12,20";
+  EXPECT_EQ(channels_of(config, 3), (std::vector<int>{12, 20, 20}));
+  const auto model = make_model(config);
+  EXPECT_EQ(model->parameters().find("encoder.layers.1.projection.weight_v")->parameter->shape(), Shape({20, 12}));
+  EXPECT_EQ(model->parameters().find("decoder.layers.1.context.weight_v")->parameter->shape(), Shape({20, 16}));
+  for (const char* wrong : {"12,", ",", "0", "-3", "12 20", "12,x", "99999999999", "1,2,3"}) {
+    config.channels = wrong;
+    EXPECT_NE(error_of([&] { check_config(config); }).find("channels"), std::string::npos) << wrong;
   }
 }
 

@@ -23,6 +23,7 @@ MixerOptions mixer_options(const ModelConfig& config) {
   options.biases = config.biases;
   options.dropout = rate_or(config.attention_dropout, config.dropout);
   options.normaliser = config.normaliser;
+  options.kernel_width = config.kernel_width;
   options.initialiser = initialiser_of_name(config.initialiser);
   return options;
 }
@@ -41,12 +42,6 @@ FeedForwardOptions feed_forward_options(const ModelConfig& config) {
 
 Norm make_norm(const ModelConfig& config) {
   return Norm(config.width, norm_kind_of_name(config.norm), {config.norm_epsilon});
-}
-
-Initialiser embedding_start(const ModelConfig& config) {
-  return config.embedding_initialiser.empty()
-             ? Initialiser{Initialiser::Kind::normal, 1.0 / std::sqrt(static_cast<double>(config.width))}
-             : initialiser_of_name(config.embedding_initialiser);
 }
 
 // What every decoder layer remembers, and how far the hypotheses are.
@@ -144,17 +139,7 @@ Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState& memory,
   return around_feed_forward(crossed, pass, [&](const Tensor& h) { return feed_forward(h, pass); });
 }
 
-Transformer::Transformer(const ModelConfig& config) : config_(config) {
-  check(config.source_vocabulary > 0 && config.target_vocabulary > 0, "Transformer: vocabularies of ",
-        config.source_vocabulary, " and ", config.target_vocabulary, " pieces");
-  const bool all_tied = config.tied_embeddings == "all";
-  check(!all_tied || config.source_vocabulary == config.target_vocabulary,
-        "Transformer: tied-embeddings is all, but the vocabularies have ", config.source_vocabulary, " and ",
-        config.target_vocabulary, " pieces");
-  if (!all_tied) {
-    source_embedding_ = Embedding(config.source_vocabulary, config.width, embedding_start(config));
-  }
-  target_embedding_ = Embedding(config.target_vocabulary, config.width, embedding_start(config));
+Transformer::Transformer(const ModelConfig& config) : config_(config), embeddings_(config) {
   const Positions positions(position_kind_of_name(config.positions), config.width, config.max_positions);
   encoder_.positions = positions;
   decoder_.positions = positions;
@@ -177,15 +162,16 @@ Transformer::Transformer(const ModelConfig& config) : config_(config) {
   parameters_ = parameters_of(*this);
 }
 
-Tensor Transformer::embed(std::span<const int32_t> ids, const Embedding& table) const {
-  const Tensor rows = embedding(table.weight, ids);
+Tensor Transformer::embed(std::span<const int32_t> ids, const Tensor& table) const {
+  const Tensor rows = embedding(table, ids);
   return config_.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config_.width))) : rows;
 }
 
 Tensor Transformer::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
   const ProfileScope scope("encoder");
   const double rate = rate_or(config_.embedding_dropout, config_.dropout);
-  Tensor x = drop(encoder_.positions(embed(source, source_embedding()), sources), rate, pass.within("embedding"));
+  Tensor x =
+      drop(encoder_.positions(embed(source, embeddings_.source_table()), sources), rate, pass.within("embedding"));
   const Pass layers = pass.within("layers");
   for (size_t i = 0; i < encoder_.layers.size(); ++i) {
     x = encoder_.layers[i](x, sources, layers.within(static_cast<int>(i)));
@@ -198,7 +184,7 @@ Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
   const ProfileScope scope("decoder");
   const Pass decoding = pass.within("decoder");
   const double rate = rate_or(config_.embedding_dropout, config_.dropout);
-  Tensor x = drop(decoder_.positions(embed(batch.target_input, target_embedding_), batch.targets), rate,
+  Tensor x = drop(decoder_.positions(embed(batch.target_input, embeddings_.target_table()), batch.targets), rate,
                   decoding.within("embedding"));
   const Pass layers = decoding.within("layers");
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
@@ -208,7 +194,7 @@ Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
 }
 
 OutputLayer Transformer::output() const {
-  return {output_weight_ ? output_weight_ : target_embedding_.weight, output_bias_};
+  return {output_weight_ ? output_weight_ : embeddings_.target_table(), output_bias_};
 }
 
 std::unique_ptr<DecodingState> Transformer::start(std::span<const int32_t> source, const Segments& sources,
@@ -229,7 +215,7 @@ Tensor Transformer::step(DecodingState& any_state, std::span<const int32_t> toke
   auto& state = dynamic_cast<TransformerState&>(any_state);
   check(static_cast<int>(tokens.size()) == state.count, "step: ", tokens.size(), " tokens for ", state.count, " rows");
   const std::vector<int32_t> positions(tokens.size(), state.position);
-  Tensor x = decoder_.positions.at(embed(tokens, target_embedding_), positions);
+  Tensor x = decoder_.positions.at(embed(tokens, embeddings_.target_table()), positions);
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     x = decoder_.layers[i].step(x, *state.past[i], *state.memory[i], pass);
   }

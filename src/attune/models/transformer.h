@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "attune/models/cost.h"
+#include "attune/models/embeddings.h"
 #include "attune/models/model.h"
-#include "attune/nn/embedding.h"
 #include "attune/nn/feed_forward.h"
 #include "attune/nn/mixer.h"
 #include "attune/nn/norm.h"
@@ -101,10 +101,7 @@ class Transformer : public Model {
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
-    if (self.source_embedding_.weight) {
-      each("source_embedding", self.source_embedding_);
-    }
-    each("target_embedding", self.target_embedding_);
+    Embeddings::visit(self.embeddings_, each);
     each("encoder", self.encoder_);
     each("decoder", self.decoder_);
     if (self.output_weight_) {
@@ -117,11 +114,10 @@ class Transformer : public Model {
 
  private:
   Tensor encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const;
-  Tensor embed(std::span<const int32_t> ids, const Embedding& table) const;
-  const Embedding& source_embedding() const { return source_embedding_.weight ? source_embedding_ : target_embedding_; }
+  Tensor embed(std::span<const int32_t> ids, const Tensor& table) const;
 
   ModelConfig config_;
-  Embedding source_embedding_, target_embedding_;  // the source's not given when all are tied
+  Embeddings embeddings_;
   Stack<EncoderLayer> encoder_;
   Stack<DecoderLayer> decoder_;
   Parameter output_weight_, output_bias_;  // weight not given when tied to the target's embedding

@@ -16,6 +16,7 @@ MixerCost cost_of(const std::string& mixer, const ModelConfig& config, int lengt
   MixerOptions options;
   options.width = config.width;
   options.heads = config.heads;
+  options.kernel_width = config.kernel_width;
   return mixer_kind(mixer).cost(options, length);
 }
 
@@ -43,19 +44,26 @@ int64_t kept_by_feed_forward(const ModelConfig& config, const RowBytes& bytes) {
   return config.feed_forward * (before * bytes.full + bytes.operand);
 }
 
+// Of a mixer that mixes its own sequence.
+int64_t kept_by_mixer(const ModelConfig& config, const RowBytes& bytes, const MixerCost& mixer) {
+  return kept_by_norm(config, bytes, static_cast<int>(mixer.readers)) + mixer.kept * bytes.full +
+         mixer.kept_for_products * bytes.copy();
+}
+
 int64_t kept_activations(const ModelConfig& config, const CostOptions& batch) {
   const RowBytes& bytes = batch.bytes;
   const int64_t feed_forward = kept_by_norm(config, bytes, 1) + kept_by_feed_forward(config, bytes);
-  const int64_t self = kept_by_norm(config, bytes, 3) + kept_by_queries(config, bytes) + kept_by_keys(config, bytes);
+  const int64_t encoder = kept_by_mixer(config, bytes, cost_of(config.encoder_mixer, config, batch.length));
+  const int64_t decoder = kept_by_mixer(config, bytes, cost_of(config.decoder_mixer, config, batch.length));
   const int64_t cross = kept_by_norm(config, bytes, 1) + kept_by_queries(config, bytes);
   // Behind the last layer: the norm's input, the memory or the hidden state, and their statistics.
   const int64_t memory = config.norm_position == "pre"
                              ? config.width * (bytes.full + bytes.operand) + 3 * bytes.full
                              : config.width * (bytes.rounds() ? 2 * config.decoder_layers * bytes.operand : bytes.full);
   const int64_t hidden = config.width * (config.norm_position == "pre" ? 2 : 1) * bytes.full;
-  return batch.source * (config.encoder_layers * (self + feed_forward) + memory +
+  return batch.source * (config.encoder_layers * (encoder + feed_forward) + memory +
                          config.decoder_layers * kept_by_keys(config, bytes)) +
-         batch.target * (config.decoder_layers * (self + cross + feed_forward) + hidden);
+         batch.target * (config.decoder_layers * (decoder + cross + feed_forward) + hidden);
 }
 
 // What the backward of a layer needs beside what is kept, at most: the gradients of the inner activations on both sides

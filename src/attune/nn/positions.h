@@ -18,9 +18,12 @@ PositionKind position_kind_of_name(std::string_view name);  // throws and lists 
 
 struct Positions {
   Positions() = default;
-  Positions(PositionKind form, int64_t model_width, int64_t longest) : kind(form), width(model_width) {
+  // start: of a learnt table
+  Positions(PositionKind form, int64_t model_width, int64_t longest,
+            const Initialiser& start = {Initialiser::Kind::normal, 0.02})
+      : kind(form), width(model_width) {
     if (kind == PositionKind::learned) {
-      table = Parameter({longest, width}, {Initialiser::Kind::normal, 0.02});
+      table = Parameter({longest, width}, start);
     }
   }
 

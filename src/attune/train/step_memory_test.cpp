@@ -87,6 +87,8 @@ TEST(StepMemory, is_what_describe_said_within_a_tenth) {
     check("gelu", [](ModelConfig& c) { c.activation = "gelu"; });
     check("gated", [](ModelConfig& c) { c.activation = "silu", c.gated_feed_forward = true; });
     check("deep encoder", [](ModelConfig& c) { c.encoder_layers = 6, c.decoder_layers = 1; });
+    check("convolutions in the encoder", [](ModelConfig& c) { c.encoder_mixer = "convolution"; });
+    check("convolutions", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "convolution"; });
     check("wide", [](ModelConfig& c) { c.width = 128, c.heads = 8, c.feed_forward = 128; });
     check("narrow inner layer", [](ModelConfig& c) { c.feed_forward = 64; });
   }
@@ -135,6 +137,28 @@ TEST(StepMemory, of_a_recurrent_model_is_what_describe_said_within_a_tenth) {
     check("luong", "no feeding, concat", [](ModelConfig& c) { c.input_feeding = false, c.cross_mixer = "concat"; });
     check("luong", "no feeding, local-p",
           [](ModelConfig& c) { c.input_feeding = false, c.attention_window = "local-p"; });
+  }
+}
+
+TEST(StepMemory, of_convolutions_is_what_describe_said_within_a_tenth) {
+  for (const char* compute : {"float32", "bfloat16"}) {
+    const auto check = [&](const char* what, const auto& change) {
+      SCOPED_TRACE(what);
+      ModelConfig config = defaults_of("convolutional");
+      config.encoder_layers = config.decoder_layers = 3;
+      config.width = 64, config.max_positions = 64;
+      config.source_vocabulary = config.target_vocabulary = 500;
+      change(config);
+      expect_described(config, compute);
+    };
+    check("as it is", [](ModelConfig&) {});
+    check("no dropout", [](ModelConfig& c) { c.dropout = 0; });
+    check("one vocabulary", [](ModelConfig& c) { c.tied_embeddings = "all"; });
+    check("untied", [](ModelConfig& c) { c.tied_embeddings = "none", c.target_vocabulary = 3000; });
+    check("deep encoder", [](ModelConfig& c) { c.encoder_layers = 6, c.decoder_layers = 1; });
+    check("wide kernel", [](ModelConfig& c) { c.kernel_width = 7; });
+    check("more channels", [](ModelConfig& c) { c.channels = "128"; });
+    check("growing channels", [](ModelConfig& c) { c.channels = "64,96,128"; });
   }
 }
 
