@@ -16,6 +16,8 @@ import sentencepiece
 import torch
 import torch.nn.functional as F
 
+from pytorch_convolutional import ConvS2S
+
 BOS, EOS = 1, 2
 
 
@@ -111,7 +113,7 @@ class EncoderDecoder(torch.nn.Module):
         return F.linear(F.dropout(hidden, self.dropout), self.embedding.weight, self.bias)
 
 
-ARCHITECTURES = {"transformer": Transformer, "bahdanau": Bahdanau, "lstm": EncoderDecoder}
+ARCHITECTURES = {"transformer": Transformer, "bahdanau": Bahdanau, "lstm": EncoderDecoder, "convolutional": ConvS2S}
 
 
 def batches(pairs, batch_tokens):
