@@ -22,6 +22,7 @@ struct Call {
 };
 const std::map<std::string, Call> calls{
     {"demo", {"demo --directory made"}},
+    {"corpus", {"corpus --task copy --train 20 --valid 5 --test 5 --directory made", false}},
     {"train", {TrainingPlace::command("made", "--tokenizer words --max-update 2 --max-epoch 1"), false}},
     {"translate", {"translate --model model --alignment --max-decoding-length 5 < test.en"}},
     {"compare",
@@ -84,9 +85,9 @@ std::vector<std::string> numeric_flags(const TrainingPlace& place, const std::st
   return flags;
 }
 
-// -1 has a meaning there: as --dropout; the mean of all layers.
+// -1 has a meaning there: as --dropout; the mean of all layers or heads.
 const std::set<std::string> may_be_negative{"--embedding-dropout", "--attention-dropout", "--activation-dropout",
-                                            "--alignment-layer"};
+                                            "--alignment-layer", "--alignment-head"};
 
 TEST_F(BadValues, no_numeric_flag_takes_nonsense) {
   for (const std::string& command : commands) {

@@ -264,6 +264,56 @@ TEST_F(RoundTrip, scores_agree_between_text_json_and_the_search) {
   }
 }
 
+TEST_F(RoundTrip, alignments_of_given_pairs_have_the_error_that_evaluate_finds_in_each_head) {
+  // The corpus of the test place, with its gold links.
+  ASSERT_EQ(place->run("corpus --task grammar --train 200 --valid 20 --test 20 --seed 3 --directory grammar").code, 0);
+  ASSERT_EQ(place->read("grammar/test.en"), place->read("test.en"));
+  const std::string pairs = " --model model --source test.en --target test.vi ",
+                    gold = "--alignment grammar/test.align ";
+  const Ran all = place->run("evaluate " + gold + pairs + "--batch-size 3 --format json");
+  ASSERT_EQ(all.code, 0) << all.err;
+  const auto report = nlohmann::json::parse(all.out)["alignment"];
+  ASSERT_EQ(report["heads"].size(), 4U) << "one layer of two heads, its mean and the mean of all layers";
+  double best = 1;
+  for (const auto& row : report["heads"]) {
+    const auto flag = [&](const char* name, const char* key) {
+      return std::string(name) + (row[key].is_string() ? "-1" : row[key].dump());
+    };
+    const Ran one =
+        place->run("score" + pairs + flag("--alignment-layer=", "layer") + flag(" --alignment-head=", "head") +
+                   " | " ATTUNE_PROGRAM " evaluate --format json " + gold);
+    ASSERT_EQ(one.code, 0) << one.err;
+    const auto score = nlohmann::json::parse(one.out)["alignment"];
+    EXPECT_GT(score["links"].get<int>(), 0);
+    for (const auto& [key, value] : score.items()) {
+      EXPECT_EQ(row[key], value) << row.dump();
+    }
+    best = row["head"].is_number() ? std::min(best, score["error_rate"].get<double>()) : best;
+  }
+  EXPECT_EQ(report["best"]["error_rate"], best);
+  EXPECT_GT(report["diagonal"]["error_rate"].get<double>(), 0.3) << "the grammar changes the order of words";
+
+  const Ran text = place->run("score" + pairs + "--alignment --tokens");
+  const Ran plain = place->run("score" + pairs + "--tokens");
+  const auto sentences =
+      nlohmann::json::parse(place->run("score" + pairs + "--alignment --format json").out)["sentences"];
+  const auto lines = lines_of(text.out), without = lines_of(plain.out);
+  ASSERT_EQ(lines.size(), sentences.size());
+  for (size_t i = 0; i < lines.size(); ++i) {
+    std::string links;
+    for (const auto& link : sentences[i]["alignment"]) {
+      links.append(links.empty() ? "" : " ").append(link[0].dump()).append("-").append(link[1].dump());
+    }
+    EXPECT_EQ(lines[i], without[i] + " ||| " + links);
+  }
+  const Ran table = place->run("evaluate " + gold + pairs);
+  EXPECT_NE(table.out.find("\nthe diagonal "), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("\nbest head: layer 0, head "), std::string::npos) << table.out;
+  for (const char* bad : {"--alignment-layer 1", "--alignment-head 2", "--alignment-head=-2"}) {
+    EXPECT_EQ(place->run("score" + pairs + bad).code, 2) << bad;
+  }
+}
+
 TEST_F(RoundTrip, sentencepiece_from_one_tsv_file_works_as_well) {
   const Ran ran = place->run(
       "train --train train.tsv --valid valid.tsv --encoder-layers 1 --decoder-layers 1 --width 16 --heads 2 "

@@ -53,7 +53,7 @@ inline std::string name_of(const ::testing::TestParamInfo<Form>& row) {
 class TrainingPlace : public Workplace {
  public:
   TrainingPlace() {
-    const GrammarCorpus corpus = make_grammar_corpus({.train = 200, .valid = 20, .test = 20, .seed = 3});
+    const GeneratedCorpus corpus = make_grammar_corpus({.train = 200, .valid = 20, .test = 20, .seed = 3});
     write_pairs("train", corpus.train);
     write_pairs("valid", corpus.valid);
     write_pairs("test", corpus.test);
@@ -141,9 +141,9 @@ class TrainingPlace : public Workplace {
   }
 
  private:
-  void write_pairs(const std::string& name, const std::vector<GrammarPair>& pairs) const {
+  void write_pairs(const std::string& name, const std::vector<GeneratedPair>& pairs) const {
     std::string source, target, both;
-    for (const GrammarPair& pair : pairs) {
+    for (const GeneratedPair& pair : pairs) {
       source += pair.source + "\n";
       target += pair.target + "\n";
       both += pair.source + "\t" + pair.target + "\n";

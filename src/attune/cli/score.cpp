@@ -1,13 +1,14 @@
 // attune score: how probable a model finds given translations.
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "attune/base/check.h"
+#include "attune/cli/alignment_report.h"
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
 #include "attune/data/corpus.h"
-#include "attune/data/encode.h"
 #include "attune/decode/scorer.h"
 #include "attune/models/model_directory.h"
 
@@ -17,7 +18,8 @@ namespace {
 
 const About about{"score", "--model DIR --source FILE --target FILE [flags]",
                   "Prints the natural logarithm of the probability that a model gives to each target sentence, one a "
-                  "line; with --tokens also that of each piece. The total and the perplexity go to the log.",
+                  "line; with --tokens also that of each piece, with --alignment also which source word each target "
+                  "word looked at most. The total and the perplexity go to the log.",
                   "  attune score --model demo/model --source demo/test.en --target demo/test.vi | head\n"};
 
 // The target pieces and </s>, which are what is scored.
@@ -30,20 +32,35 @@ std::vector<std::string> pieces_of(const Example& example, const Tokenizer& toke
   return pieces;
 }
 
-std::string as_text(const PairScore& score, const std::vector<std::string>& pieces, bool tokens) {
-  std::string line = fmt::format("{:.6f}", score.log_probability);
-  for (size_t i = 0; tokens && i < pieces.size(); ++i) {
-    line += fmt::format("{}{}:{:.4f}", i == 0 ? "\t" : " ", pieces[i], score.log_probabilities[i]);
+// What is printed of a pair.
+struct Scored {
+  PairScore score;
+  std::vector<std::string> pieces;
+  std::optional<Alignment> alignment = {};
+};
+
+// log-probability [TAB piece:log-probability ...] [ ||| alignment]
+std::string as_text(const Scored& pair, bool tokens) {
+  std::string line = fmt::format("{:.6f}", pair.score.log_probability);
+  for (size_t i = 0; tokens && i < pair.pieces.size(); ++i) {
+    line += fmt::format("{}{}:{:.4f}", i == 0 ? "\t" : " ", pair.pieces[i], pair.score.log_probabilities[i]);
   }
-  return line + "\n";
+  return line + (pair.alignment ? " ||| " + to_pharaoh(*pair.alignment) : "") + "\n";
 }
 
-nlohmann::ordered_json as_json(const PairScore& score, const std::vector<std::string>& pieces) {
+nlohmann::ordered_json as_json(const Scored& pair) {
   nlohmann::ordered_json tokens = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < pieces.size(); ++i) {
-    tokens.push_back({{"piece", pieces[i]}, {"log_probability", score.log_probabilities[i]}});
+  for (size_t i = 0; i < pair.pieces.size(); ++i) {
+    tokens.push_back({{"piece", pair.pieces[i]}, {"log_probability", pair.score.log_probabilities[i]}});
   }
-  return {{"log_probability", score.log_probability}, {"tokens", tokens}};
+  nlohmann::ordered_json json{{"log_probability", pair.score.log_probability}, {"tokens", tokens}};
+  if (pair.alignment) {
+    json["alignment"] = nlohmann::ordered_json::array();
+    for (const Link& link : *pair.alignment) {
+      json["alignment"].push_back({link.source, link.target});
+    }
+  }
+  return json;
 }
 
 struct Total {
@@ -52,18 +69,44 @@ struct Total {
   double perplexity() const { return std::exp(-log_probability / static_cast<double>(std::max<int64_t>(tokens, 1))); }
 };
 
+std::vector<Scored> score_corpus(const LoadedModel& loaded, const ParallelCorpus& corpus, const ScoreOptions& options,
+                                 const std::optional<AlignmentOptions>& alignment) {
+  const EncodedPairs pairs = encode_words(corpus, loaded.tokenizers);
+  const auto scores = score_pairs(*loaded.model, pairs.examples, options, [](int64_t done, int64_t all) {
+    show_progress(fmt::format("{} of {} sentences", done, all));
+  });
+  std::vector<Alignment> links;
+  if (alignment) {
+    links = align_words(*loaded.model, pairs.examples, pairs.words, *alignment);
+  }
+  std::vector<Scored> scored;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    scored.push_back({scores[i], pieces_of(pairs.examples[i], *loaded.tokenizers.target), {}});
+    if (alignment) {
+      scored.back().alignment = links[i];
+    }
+  }
+  return scored;
+}
+
 }  // namespace
 
 int score(const Arguments& arguments) {
   std::string directory, source, target, format = "text";
   ScoreOptions options;
+  AlignmentOptions alignment;
   int thread_count = 0;
-  bool tokens = false;
+  bool tokens = false, align = false;
   OptionTable table(about);
   table.add("model", &directory, "a model directory made by attune train", {1, 1, "DIR"});
   table.add("source", &source, "source sentences, one a line", {1, 1, "FILE"});
   table.add("target", &target, "their translations, which are scored", {1, 1, "FILE"});
   table.add("tokens", &tokens, "after a tab also piece:log-probability of every piece");
+  table.add("alignment", &align,
+            "behind ||| also which source word each target word looked at most (Pharaoh: 0-0 1-2)");
+  table.add("alignment-layer", &alignment.layer,
+            "decoder layer whose cross-attention aligns, from 0; -1: the mean of all; -2: the last but one");
+  table.add("alignment-head", &alignment.head, "the head of it that aligns, from 0; -1: the mean of all");
   table.add("batch-tokens", &options.batch_tokens, "target tokens scored together; the figures do not depend on it");
   table.add("max-length", &options.max_length, "a sentence of more pieces is refused");
   table.add("threads", &thread_count, "0: all cores this process may use");
@@ -72,6 +115,7 @@ int score(const Arguments& arguments) {
     return success;
   }
   const bool json_format = wants_json(format);
+  align = align || table.given("alignment-layer") || table.given("alignment-head");
   use_threads(thread_count);
   check_options(options);
   check_usage(!directory.empty(), "--model is missing: the directory of a trained model");
@@ -79,20 +123,20 @@ int score(const Arguments& arguments) {
               " is missing: a file with one sentence a line");
   const ParallelCorpus corpus = read_parallel(source, target);
   const LoadedModel loaded = load_model(directory);
-  const std::vector<Example> examples = encode(corpus, *loaded.tokenizers.source, *loaded.tokenizers.target);
-  const auto scores = score_pairs(*loaded.model, examples, options, [](int64_t done, int64_t all) {
-    show_progress(fmt::format("{} of {} sentences", done, all));
-  });
+  if (align) {
+    check_options(alignment, loaded.model->config());
+  }
   Total total;
   nlohmann::ordered_json sentences = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < scores.size(); ++i) {
-    const auto pieces = pieces_of(examples[i], *loaded.tokenizers.target);
-    total.log_probability += scores[i].log_probability;
-    total.tokens += static_cast<int64_t>(pieces.size());
+  int64_t count = 0;
+  for (const Scored& pair : score_corpus(loaded, corpus, options, align ? std::optional(alignment) : std::nullopt)) {
+    total.log_probability += pair.score.log_probability;
+    total.tokens += static_cast<int64_t>(pair.pieces.size());
+    ++count;
     if (json_format) {
-      sentences.push_back(as_json(scores[i], pieces));
+      sentences.push_back(as_json(pair));
     } else {
-      print(as_text(scores[i], pieces, tokens));
+      print(as_text(pair, tokens));
     }
   }
   if (json_format) {
@@ -102,9 +146,8 @@ int score(const Arguments& arguments) {
                                       {"sentences", sentences}};
     print(json.dump() + "\n");
   }
-  note("{} sentences, {} pieces: log-probability {:.3f}, perplexity {:.3f}",
-       with_separators(static_cast<int64_t>(scores.size())), with_separators(total.tokens), total.log_probability,
-       total.perplexity());
+  note("{} sentences, {} pieces: log-probability {:.3f}, perplexity {:.3f}", with_separators(count),
+       with_separators(total.tokens), total.log_probability, total.perplexity());
   return success;
 }
 

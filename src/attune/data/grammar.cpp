@@ -24,7 +24,7 @@ enum class Mood : uint8_t { main, negated, subordinate };
 class Sentence {
  public:
   explicit Sentence(const Rng& rng) : phrases_(rng) {}
-  GrammarPair make();
+  GeneratedPair make();
 
  private:
   Tense any_tense();
@@ -42,7 +42,7 @@ class Sentence {
   void with_clause(const Clause& main, Tense tense);
   void time(Tense tense);
   void add(const Clause& clause);
-  GrammarPair finish() const;
+  GeneratedPair finish() const;
 
   Phrases phrases_;
   Tokens time_english_, time_vietnamese_;
@@ -335,14 +335,14 @@ void Sentence::statement() {
   return kind < 9 ? with_pronoun(main, tense) : with_clause(main, tense);
 }
 
-GrammarPair Sentence::finish() const {
+GeneratedPair Sentence::finish() const {
   Tokens source = time_first_ ? time_english_ : Tokens{};
   Phrases::append(source, english_);
   if (!time_first_ && mark_ == "?") Phrases::append(source, time_english_);
   Tokens target = time_vietnamese_;
   Phrases::append(target, vietnamese_);
 
-  GrammarPair pair;
+  GeneratedPair pair;
   std::map<int, int> where;
   for (const Token& token : source) {
     where.emplace(token.ids.front(), static_cast<int>(where.size()));
@@ -359,7 +359,7 @@ GrammarPair Sentence::finish() const {
   return pair;
 }
 
-GrammarPair Sentence::make() {
+GeneratedPair Sentence::make() {
   const int kind = phrases_.below(20);
   if (kind < 2) {
     question();
@@ -380,30 +380,30 @@ std::vector<std::string> split(std::string_view text) {
 
 }  // namespace
 
-GrammarPair make_grammar_pair(uint64_t seed, uint64_t index) {
+GeneratedPair make_grammar_pair(uint64_t seed, uint64_t index) {
   return Sentence(Rng(seed).stream("grammar").stream(index)).make();
 }
 
-GrammarCorpus make_grammar_corpus(const GrammarOptions& options) {
+GeneratedCorpus make_grammar_corpus(const GrammarOptions& options) {
   check(options.train >= 0 && options.valid >= 0 && options.test >= 0,
         "make_grammar_corpus: train, valid and test are counts of sentences, at least 0; got ", options.train, ", ",
         options.valid, ", ", options.test);
-  GrammarCorpus corpus;
+  GeneratedCorpus corpus;
   std::unordered_set<std::string> seen;
   uint64_t index = 0;
   for (auto [part, count] : {std::pair{&corpus.test, options.test}, std::pair{&corpus.valid, options.valid},
                              std::pair{&corpus.train, options.train}}) {
     while (part->size() < static_cast<size_t>(count)) {
-      GrammarPair pair = make_grammar_pair(options.seed, index++);
+      GeneratedPair pair = make_grammar_pair(options.seed, index++);
       if (seen.insert(pair.source).second) part->push_back(std::move(pair));
     }
   }
   return corpus;
 }
 
-std::map<std::string, std::string> grammar_dictionary(const std::vector<GrammarPair>& pairs) {
+std::map<std::string, std::string> grammar_dictionary(const std::vector<GeneratedPair>& pairs) {
   std::map<std::string, std::map<std::string, int>> counts;
-  for (const GrammarPair& pair : pairs) {
+  for (const GeneratedPair& pair : pairs) {
     const std::vector<std::string> source = split(pair.source), target = split(pair.target);
     std::vector<std::string> translations(source.size());
     for (const auto& [i, j] : pair.alignment) {

@@ -10,15 +10,11 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-namespace attune {
+#include "attune/data/generated.h"
 
-struct GrammarPair {
-  std::string source, target;
-  std::vector<std::pair<int, int>> alignment;  // sure links (source word, target word), 0-based, sorted
-};
+namespace attune {
 
 struct GrammarOptions {
   int train = 20000;
@@ -27,19 +23,15 @@ struct GrammarOptions {
   uint64_t seed = 1;
 };
 
-struct GrammarCorpus {
-  std::vector<GrammarPair> train, valid, test;
-};
-
 // One sentence. The same (seed, index) gives the same sentence; different indices may repeat one.
-GrammarPair make_grammar_pair(uint64_t seed, uint64_t index);
+GeneratedPair make_grammar_pair(uint64_t seed, uint64_t index);
 
 // No source sentence occurs twice, in one part or across them. The test part depends on the seed and its own size only.
-GrammarCorpus make_grammar_corpus(const GrammarOptions& options = {});
+GeneratedCorpus make_grammar_corpus(const GrammarOptions& options = {});
 
 // The baseline that knows every word and no context: each source word's most frequent translation, which may be several
 // words or empty.
-std::map<std::string, std::string> grammar_dictionary(const std::vector<GrammarPair>& pairs);
+std::map<std::string, std::string> grammar_dictionary(const std::vector<GeneratedPair>& pairs);
 std::string translate_word_by_word(std::string_view source, const std::map<std::string, std::string>& dictionary);
 
 }  // namespace attune

@@ -26,7 +26,7 @@ bool contains(const std::string& text, const std::string& part) {
 }
 
 // Corpus BLEU-4 over whitespace words, one reference.
-double bleu(const std::vector<std::string>& guesses, const std::vector<GrammarPair>& references) {
+double bleu(const std::vector<std::string>& guesses, const std::vector<GeneratedPair>& references) {
   std::vector<double> matched(5), counted(5);
   double guessed = 0, expected = 0;
   for (size_t s = 0; s < guesses.size(); ++s) {
@@ -50,9 +50,9 @@ double bleu(const std::vector<std::string>& guesses, const std::vector<GrammarPa
 }
 
 TEST(Grammar, the_seed_decides_the_corpus) {
-  const GrammarCorpus once = make_grammar_corpus({.train = 300, .valid = 50, .test = 50, .seed = 7});
-  const GrammarCorpus again = make_grammar_corpus({.train = 300, .valid = 50, .test = 50, .seed = 7});
-  const GrammarCorpus other = make_grammar_corpus({.train = 300, .valid = 50, .test = 50, .seed = 8});
+  const GeneratedCorpus once = make_grammar_corpus({.train = 300, .valid = 50, .test = 50, .seed = 7});
+  const GeneratedCorpus again = make_grammar_corpus({.train = 300, .valid = 50, .test = 50, .seed = 7});
+  const GeneratedCorpus other = make_grammar_corpus({.train = 300, .valid = 50, .test = 50, .seed = 8});
   int different = 0;
   for (size_t i = 0; i < 300; ++i) {
     EXPECT_EQ(once.train[i].source, again.train[i].source);
@@ -64,19 +64,19 @@ TEST(Grammar, the_seed_decides_the_corpus) {
 }
 
 TEST(Grammar, the_parts_share_no_source_sentence_and_have_the_asked_sizes) {
-  const GrammarCorpus corpus = make_grammar_corpus({.train = 5000, .valid = 300, .test = 400});
+  const GeneratedCorpus corpus = make_grammar_corpus({.train = 5000, .valid = 300, .test = 400});
   EXPECT_EQ(corpus.train.size(), 5000u);
   EXPECT_EQ(corpus.valid.size(), 300u);
   EXPECT_EQ(corpus.test.size(), 400u);
   std::set<std::string> sources;
   for (const auto* part : {&corpus.train, &corpus.valid, &corpus.test}) {
-    for (const GrammarPair& pair : *part) EXPECT_TRUE(sources.insert(pair.source).second) << pair.source;
+    for (const GeneratedPair& pair : *part) EXPECT_TRUE(sources.insert(pair.source).second) << pair.source;
   }
 }
 
 TEST(Grammar, the_test_part_does_not_depend_on_the_size_of_the_others) {
-  const GrammarCorpus small = make_grammar_corpus({.train = 10, .valid = 5, .test = 100});
-  const GrammarCorpus large = make_grammar_corpus({.train = 1000, .valid = 50, .test = 100});
+  const GeneratedCorpus small = make_grammar_corpus({.train = 10, .valid = 5, .test = 100});
+  const GeneratedCorpus large = make_grammar_corpus({.train = 1000, .valid = 50, .test = 100});
   for (size_t i = 0; i < 100; ++i) EXPECT_EQ(small.test[i].source, large.test[i].source);
 }
 
@@ -84,7 +84,7 @@ TEST(Grammar, the_same_source_always_has_the_same_target) {
   std::unordered_map<std::string, std::string> targets;
   size_t longest = 0;
   for (uint64_t i = 0; i < 100000; ++i) {
-    const GrammarPair pair = make_grammar_pair(3, i);
+    const GeneratedPair pair = make_grammar_pair(3, i);
     longest = std::max(longest, words_of(pair.source).size());
     const auto [found, added] = targets.emplace(pair.source, pair.target);
     ASSERT_EQ(found->second, pair.target) << pair.source;
@@ -98,7 +98,7 @@ TEST(Grammar, every_link_is_in_range_and_only_function_words_have_none) {
   const std::set<std::string> function_words = {"the", "who",  "to", "is", "are", "am",
                                                 "was", "were", "be", "do", "does"};
   for (uint64_t i = 0; i < 5000; ++i) {
-    const GrammarPair pair = make_grammar_pair(1, i);
+    const GeneratedPair pair = make_grammar_pair(1, i);
     const auto source = words_of(pair.source), target = words_of(pair.target);
     std::vector<bool> from(source.size()), to(target.size());
     for (const auto& [a, b] : pair.alignment) {
@@ -147,7 +147,7 @@ TEST(Grammar, classifiers_senses_and_order_hold_wherever_the_phrase_stands) {
                                                        {"my younger brother", "em trai tôi"}};
   std::map<std::string, int> found;
   for (uint64_t i = 0; i < 50000; ++i) {
-    const GrammarPair pair = make_grammar_pair(2, i);
+    const GeneratedPair pair = make_grammar_pair(2, i);
     for (const auto& [english, vietnamese] : expected) {
       if (!contains(pair.source, english)) continue;
       ++found[english];
@@ -178,7 +178,7 @@ TEST(Grammar, whole_sentences_read_as_expected) {
        "bây giờ bố tôi đang cho một con chim khỏe ăn nhưng bố buồn ."}};
   size_t found = 0;
   for (uint64_t i = 0; i < 100; ++i) {
-    const GrammarPair pair = make_grammar_pair(9, i);
+    const GeneratedPair pair = make_grammar_pair(9, i);
     if (const auto wanted = expected.find(pair.source); wanted != expected.end()) {
       ++found;
       EXPECT_EQ(pair.target, wanted->second);
@@ -193,7 +193,7 @@ TEST(Grammar, a_pronoun_is_chosen_by_a_subject_many_words_earlier) {
       {"king", "ngài"}, {"thief", "hắn"}, {"man", "ông ấy"}, {"boy", "cậu ấy"}, {"soldier", "anh ấy"}};
   std::set<std::string> met;
   for (uint64_t i = 0; i < 60000; ++i) {
-    const GrammarPair pair = make_grammar_pair(4, i);
+    const GeneratedPair pair = make_grammar_pair(4, i);
     const auto source = words_of(pair.source);
     const auto because = std::ranges::find(source, "because");
     if (source.size() < 2 || (source[0] != "the" && source[0] != "a")) continue;
@@ -207,17 +207,17 @@ TEST(Grammar, a_pronoun_is_chosen_by_a_subject_many_words_earlier) {
 }
 
 TEST(Grammar, a_word_by_word_dictionary_fails) {
-  const GrammarCorpus corpus = make_grammar_corpus({.train = 5000, .valid = 0, .test = 500});
+  const GeneratedCorpus corpus = make_grammar_corpus({.train = 5000, .valid = 0, .test = 500});
   const auto dictionary = grammar_dictionary(corpus.train);
   EXPECT_EQ(dictionary.at("man"), "người đàn ông");
   EXPECT_EQ(dictionary.at("the"), "");
   std::vector<std::string> guesses;
-  for (const GrammarPair& pair : corpus.test) guesses.push_back(translate_word_by_word(pair.source, dictionary));
+  for (const GeneratedPair& pair : corpus.test) guesses.push_back(translate_word_by_word(pair.source, dictionary));
   const double score = bleu(guesses, corpus.test);
   EXPECT_GT(score, 10);
   EXPECT_LT(score, 50);
   std::vector<std::string> perfect;
-  for (const GrammarPair& pair : corpus.test) perfect.push_back(pair.target);
+  for (const GeneratedPair& pair : corpus.test) perfect.push_back(pair.target);
   EXPECT_DOUBLE_EQ(bleu(perfect, corpus.test), 100);
 }
 

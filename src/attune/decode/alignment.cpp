@@ -1,61 +1,18 @@
 #include "attune/decode/alignment.h"
 
 #include <algorithm>
-#include <charconv>
+#include <functional>
+#include <map>
 #include <numeric>
 #include <string>
-#include <string_view>
 
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
+#include "attune/decode/cross_attention.h"
 
 namespace attune {
 
 namespace {
-
-// The head-averaged cross-attention of the wanted layers for each sequence of a batch, added up over layers.
-class CrossAttention {
- public:
-  explicit CrossAttention(int sequences) : sums_(static_cast<size_t>(sequences)) {}
-
-  // "decoder.layers.LAYER.cross_attention.weights.SEQUENCE": weights [heads, queries, keys]
-  void receive(std::string_view name, const Tensor& weights, int wanted_layer) {
-    constexpr std::string_view before = "decoder.layers.", between = ".cross_attention.weights.";
-    const size_t at = name.find(between);
-    if (!name.starts_with(before) || at == std::string_view::npos) {
-      return;
-    }
-    const int layer = number(name.substr(before.size(), at - before.size()));
-    if (wanted_layer >= 0 && layer != wanted_layer) {
-      return;
-    }
-    add(sums_[static_cast<size_t>(number(name.substr(at + between.size())))], weights);
-  }
-
-  // [queries, keys], the sum over heads and layers; empty when nothing came.
-  const std::vector<double>& of(int sequence) const { return sums_[static_cast<size_t>(sequence)]; }
-
- private:
-  static int number(std::string_view digits) {
-    int value = -1;
-    std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    check(value >= 0, "alignment: expected a number in the name of cross-attention weights, found '", digits, "'");
-    return value;
-  }
-
-  static void add(std::vector<double>& sum, const Tensor& weights) {
-    const auto cells = static_cast<size_t>(weights.size(1) * weights.size(2));
-    sum.resize(cells);
-    dispatch_floating(weights.dtype(), [&](auto zero) {
-      const auto values = weights.data<decltype(zero)>();
-      for (size_t i = 0; i < values.size(); ++i) {
-        sum[i % cells] += static_cast<double>(values[i]);
-      }
-    });
-  }
-
-  std::vector<std::vector<double>> sums_;
-};
 
 // weights [rows, columns]: row i predicts target piece i, the last row </s>; so the last column.
 WordAttention between_words(const std::vector<double>& weights, size_t columns, const WordsOfPieces& words) {
@@ -99,42 +56,76 @@ Alignment links_of(const WordAttention& attention) {
   return links;
 }
 
+void check_words(const Example& pair, const WordsOfPieces& words) {
+  check(words.source.size() == pair.source.size() && words.target.size() == pair.target.size(),
+        "alignment: one word for each piece, please");
+}
+
+// Calls each(first pair, batch) for batches of pairs in their order.
+template <class Each>
+void for_batches(std::span<const Example> pairs, std::span<const WordsOfPieces> words, int batch_size,
+                 const Each& each) {
+  check(words.size() == pairs.size(), "alignment: ", words.size(), " word lists for ", pairs.size(), " pairs");
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    check_words(pairs[i], words[i]);
+  }
+  for (size_t begin = 0; begin < pairs.size(); begin += static_cast<size_t>(batch_size)) {
+    std::vector<int> indices(std::min(static_cast<size_t>(batch_size), pairs.size() - begin));
+    std::iota(indices.begin(), indices.end(), static_cast<int>(begin));
+    each(begin, make_batch(pairs, indices));
+  }
+}
+
+void add(std::vector<double>& sum, const std::vector<double>& weights) {
+  sum.resize(weights.size());
+  std::transform(sum.begin(), sum.end(), weights.begin(), sum.begin(), std::plus<>());
+}
+
+void check_head(int head, const Tensor& weights) {
+  check_usage(head < weights.size(0), "alignment-head: expected 0 to ", weights.size(0) - 1,
+              " or -1 (the mean of all), got ", head);
+}
+
+void refuse_mean(const ModelConfig& config) {
+  check_usage(config.cross_mixer != "mean",
+              "alignment: this model reads the mean of the source (cross-mixer mean): it looks at no word");
+}
+
+void check_offered(bool offered, const ModelConfig& config, const std::string& layer) {
+  check(offered, "alignment: ", layer, " of this model (architecture ", config.architecture,
+        ") offers no cross-attention weights; take another alignment-layer, or do without an alignment");
+}
+
 }  // namespace
 
 void check_options(const AlignmentOptions& options, const ModelConfig& config) {
   check_usage(options.layer >= -2 && options.layer < config.decoder_layers, "alignment-layer: expected 0 to ",
               config.decoder_layers - 1, ", -1 (the mean of all) or -2 (the last but one), got ", options.layer);
+  check_usage(options.head >= -1 && options.head < config.heads, "alignment-head: expected 0 to ", config.heads - 1,
+              " or -1 (the mean of all), got ", options.head);
   check_whole("batch-size", options.batch_size, {1});
-  check_usage(config.cross_mixer != "mean",
-              "alignment: this model reads the mean of the source (cross-mixer mean): it looks at no word");
+  refuse_mean(config);
 }
 
 std::vector<WordAttention> attend_words(const Model& model, std::span<const Example> pairs,
                                         std::span<const WordsOfPieces> words, const AlignmentOptions& options) {
   check_options(options, model.config());
-  check(words.size() == pairs.size(), "attend_words: ", words.size(), " word lists for ", pairs.size(), " pairs");
   const int layer = options.layer == -2 ? std::max(0, model.config().decoder_layers - 2) : options.layer;
   std::vector<WordAttention> result(pairs.size());
-  for (size_t begin = 0; begin < pairs.size(); begin += static_cast<size_t>(options.batch_size)) {
-    std::vector<int> indices(std::min(static_cast<size_t>(options.batch_size), pairs.size() - begin));
-    std::iota(indices.begin(), indices.end(), static_cast<int>(begin));
-    CrossAttention attention(static_cast<int>(indices.size()));
-    const Probe probe([&](const std::string& name, const Tensor& value) { attention.receive(name, value, layer); });
-    const Batch batch = make_batch(pairs, indices);
-    model.hidden(batch, Pass{.probe = &probe});
-    for (int i = 0; i < batch.count(); ++i) {
-      const auto pair = begin + static_cast<size_t>(i);
-      const auto columns = static_cast<size_t>(batch.sources.length(i));
-      const std::vector<double>& weights = attention.of(i);
-      check(weights.size() == columns * static_cast<size_t>(batch.targets.length(i)),
-            "alignment: this model (architecture ", model.config().architecture,
-            ") offers no cross-attention weights; translate without --alignment");
-      check(words[pair].source.size() == pairs[pair].source.size() &&
-                words[pair].target.size() == pairs[pair].target.size(),
-            "attend_words: one word for each piece, please");
-      result[pair] = between_words(weights, columns, words[pair]);
+  for_batches(pairs, words, options.batch_size, [&](size_t begin, const Batch& batch) {
+    std::vector<std::vector<double>> sums(static_cast<size_t>(batch.count()));
+    see_cross_attention(model, batch, [&](int from, int sequence, const Tensor& weights) {
+      if (layer < 0 || from == layer) {
+        check_head(options.head, weights);
+        add(sums[static_cast<size_t>(sequence)], weights_of_head(weights, options.head));
+      }
+    });
+    for (size_t i = 0; i < sums.size(); ++i) {
+      check_offered(!sums[i].empty(), model.config(), layer < 0 ? "no layer" : "layer " + std::to_string(layer));
+      const auto columns = static_cast<size_t>(batch.sources.length(static_cast<int>(i)));
+      result[begin + i] = between_words(sums[i], columns, words[begin + i]);
     }
-  }
+  });
   return result;
 }
 
@@ -143,6 +134,37 @@ std::vector<Alignment> align_words(const Model& model, std::span<const Example> 
   std::vector<Alignment> result;
   for (const WordAttention& attention : attend_words(model, pairs, words, options)) {
     result.push_back(links_of(attention));
+  }
+  return result;
+}
+
+std::vector<HeadAlignments> align_words_by_head(const Model& model, std::span<const Example> pairs,
+                                                std::span<const WordsOfPieces> words, int batch_size) {
+  refuse_mean(model.config());
+  check_whole("batch-size", batch_size, {1});
+  std::map<std::pair<int, int>, std::vector<Alignment>> links;  // by layer and head
+  for_batches(pairs, words, batch_size, [&](size_t begin, const Batch& batch) {
+    std::vector<std::vector<double>> sums(static_cast<size_t>(batch.count()));  // over layers
+    const auto keep = [&](std::pair<int, int> where, int sequence, const std::vector<double>& weights) {
+      const size_t pair = begin + static_cast<size_t>(sequence);
+      std::vector<Alignment>& of_all = links[where];
+      of_all.resize(pairs.size());
+      of_all[pair] = links_of(between_words(weights, static_cast<size_t>(batch.sources.length(sequence)), words[pair]));
+    };
+    see_cross_attention(model, batch, [&](int layer, int sequence, const Tensor& weights) {
+      for (int head = -1; head < weights.size(0); ++head) {
+        keep({layer, head}, sequence, weights_of_head(weights, head));
+      }
+      add(sums[static_cast<size_t>(sequence)], weights_of_head(weights, -1));
+    });
+    for (size_t i = 0; i < sums.size(); ++i) {
+      check_offered(!sums[i].empty(), model.config(), "no layer");
+      keep({-1, -1}, static_cast<int>(i), sums[i]);
+    }
+  });
+  std::vector<HeadAlignments> result;
+  for (auto& [where, alignments] : links) {
+    result.push_back({where.first, where.second, std::move(alignments)});
   }
   return result;
 }

@@ -40,6 +40,10 @@ std::vector<Translation> encoded(std::span<const std::string> lines, const Token
   return translations;
 }
 
+AlignmentOptions alignment_options(const TranslateOptions& options) {
+  return {.layer = options.alignment_layer, .head = options.alignment_head, .batch_size = options.batch_size};
+}
+
 }  // namespace
 
 void check_options(const TranslateOptions& options) {
@@ -50,8 +54,9 @@ void check_options(const TranslateOptions& options) {
 
 void check_options(const TranslateOptions& options, const ModelConfig& config) {
   check_options(options);
-  if (options.alignment || options.alignment_layer != AlignmentOptions{}.layer) {
-    check_options(AlignmentOptions{.layer = options.alignment_layer, .batch_size = options.batch_size}, config);
+  const AlignmentOptions alignment = alignment_options(options), otherwise;
+  if (options.alignment || alignment.layer != otherwise.layer || alignment.head != otherwise.head) {
+    check_options(alignment, config);
   }
 }
 
@@ -103,8 +108,7 @@ void Translator::align(std::span<Translation> translations, const TranslateOptio
       words.push_back({source_.word_of_piece(translation.source_ids), target_.word_of_piece(candidate.ids)});
     }
   }
-  std::vector<Alignment> alignments =
-      align_words(model_, pairs, words, {.layer = options.alignment_layer, .batch_size = options.batch_size});
+  std::vector<Alignment> alignments = align_words(model_, pairs, words, alignment_options(options));
   size_t pair = 0;
   for (Translation& translation : translations) {
     for (Candidate& candidate : translation.candidates) {

@@ -22,7 +22,7 @@ struct TranslateOptions {
   int batch_size = 32;           // sentences
   int max_source_length = 1024;  // pieces; longer lines get an empty translation and are counted; 0: no limit
   bool alignment = false;
-  int alignment_layer = AlignmentOptions{}.layer;
+  int alignment_layer = AlignmentOptions{}.layer, alignment_head = AlignmentOptions{}.head;
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
@@ -33,6 +33,7 @@ struct TranslateOptions {
     each("alignment", self.alignment, "also give which source word each output word looked at most (Pharaoh: 0-0 1-2)");
     each("alignment-layer", self.alignment_layer,
          "decoder layer whose cross-attention aligns, from 0; -1: the mean of all; -2: the last but one");
+    each("alignment-head", self.alignment_head, "the head of it that aligns, from 0; -1: the mean of all");
   }
 };
 

@@ -94,6 +94,15 @@ std::string to_pharaoh(const Alignment& alignment) {
   return text;
 }
 
+Alignment diagonal_alignment(int source_words, int target_words) {
+  Alignment alignment;
+  for (int target = 0; target < target_words && source_words > 0; ++target) {  // the middle of the word
+    alignment.push_back(
+        {static_cast<int>((2 * int64_t{target} + 1) * source_words / (2 * int64_t{target_words})), target});
+  }
+  return alignment;
+}
+
 GoldAlignment parse_gold_alignment(std::string_view line, const AlignmentFormat& format) {
   GoldAlignment gold;
   for (const std::string_view word : split_whitespace(line)) {

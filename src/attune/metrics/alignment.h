@@ -35,6 +35,10 @@ std::string to_pharaoh(const Alignment& alignment);
 // "0-0 1p2": i-j is sure, ipj possible
 GoldAlignment parse_gold_alignment(std::string_view line, const AlignmentFormat& format = {});
 
+// Words in the same order, stretched to fit: each target word links to the source word that stands at the same share of
+// the sentence. The yardstick of every alignment.
+Alignment diagonal_alignment(int source_words, int target_words);
+
 // One sentence a line; errors name the line.
 std::vector<Alignment> read_alignments(std::istream& lines, const AlignmentFormat& format = {});
 std::vector<GoldAlignment> read_gold_alignments(std::istream& lines, const AlignmentFormat& format = {});

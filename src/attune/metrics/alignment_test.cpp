@@ -42,6 +42,15 @@ TEST(Alignment, refuses_what_is_no_link_and_names_it_with_its_line) {
   EXPECT_NE(message_of("1-1", {.one_based = true}).find("word 0"), std::string::npos);
 }
 
+TEST(Alignment, the_diagonal_is_stretched_over_unequal_lengths) {
+  EXPECT_EQ(to_pharaoh(diagonal_alignment(3, 3)), "0-0 1-1 2-2");
+  EXPECT_EQ(to_pharaoh(diagonal_alignment(4, 2)), "1-0 3-1");
+  EXPECT_EQ(to_pharaoh(diagonal_alignment(2, 5)), "0-0 0-1 1-2 1-3 1-4");
+  EXPECT_EQ(to_pharaoh(diagonal_alignment(1, 3)), "0-0 0-1 0-2");
+  EXPECT_TRUE(diagonal_alignment(0, 3).empty());
+  EXPECT_TRUE(diagonal_alignment(3, 0).empty());
+}
+
 TEST(AlignmentErrorRate, follows_och_and_ney_by_hand) {
   // |A| = 4, |S| = 3, |A n S| = 2, |A n P| = 3
   const std::vector<Alignment> links = {parse_alignment("0-0 1-1"), parse_alignment("0-0 5-5")};
