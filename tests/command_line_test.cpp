@@ -12,8 +12,8 @@ using testing::lines_of;
 using testing::Ran;
 using testing::Workplace;
 
-const std::vector<std::string> all_commands{"train", "compare",  "translate", "evaluate",
-                                            "score", "describe", "bench",     "demo"};
+const std::vector<std::string> all_commands{"train",  "compare",  "translate", "evaluate", "score",
+                                            "corpus", "describe", "bench",     "demo"};
 
 struct BadInput {
   const char* command;
@@ -107,12 +107,25 @@ const std::vector<BadInput> bad_inputs{
     {"evaluate --reference ok.vi --metrics ter < ok.vi", 2, {"--metrics", "ter"}},
     {"evaluate --reference ok.vi --tokenize zh < ok.vi", 2, {"--tokenize", "zh", "13a"}},
     {"evaluate --reference ok.vi < latin1.txt", 1, {"standard input:2", "UTF-8"}},
+    {"evaluate --alignment nowhere < ok.vi", 1, {"nowhere", "no such file"}},
+    {"evaluate --alignment ok.en < links.txt", 1, {"ok.en:1", "'a' is not a link"}},
+    {"evaluate --alignment links.txt --one-based < links.txt", 1, {"links.txt:1", "word 0"}},
+    {"evaluate --alignment links.txt < ok.vi", 1, {"standard input:1", "'con' is not a link"}},
+    {"evaluate --alignment links.txt < one.txt", 1, {"links.txt has 2 lines", "standard input 1"}},
+    {"evaluate --alignment links.txt --lowercase < links.txt", 2, {"--lowercase", "--alignment"}},
+    {"evaluate --alignment links.txt --model nowhere", 2, {"--source is missing"}},
+    {"evaluate --alignment links.txt --source ok.en", 2, {"--source", "--model"}},
+    {"evaluate --alignment links.txt --model nowhere --source ok.en --target ok.vi", 1, {"links.txt has 2", "ok.en 3"}},
+    {"evaluate --reference ok.vi --one-based < ok.vi", 2, {"--one-based", "--alignment"}},
     {"score --model nowhere --source ok.en", 2, {"--target is missing"}},
     {"score --model nowhere --source ok.en --target two.txt", 1, {"two.txt has 2"}},
     {"bench", 2, {"name of a measurement"}},
     {"bench product", 2, {"product", "attune bench products"}},
     {"bench products --size 0", 2, {"--size", "0"}},
     {"bench products --rounds 1e9", 2, {"--rounds", "1e9"}},
+    {"bench layers --lengths 16 16", 2, {"--lengths", "expected 17"}},
+    {"bench layers --lengths 4096", 2, {"--lengths", "4096"}},
+    {"bench layers --width 100 --heads 3", 2, {"heads (3)"}},
     {"bench decode", 2, {"--model is missing"}},
     {"bench decode --model nowhere --length 0", 2, {"--length", "0"}},
     {"bench decode --model nowhere", 1, {"nowhere"}},
@@ -137,10 +150,19 @@ const std::vector<BadInput> bad_inputs{
     {"compare --configs good.toml --train ok.en ok.vi --valid ok.en ok.vi --directory ok.en", 1, {"ok.en/good"}},
     {"compare --configs good.toml --directory new --seeds 1 x", 2, {"--seeds", "x"}},
     {"compare --configs good.toml --directory new --seeds 1 1", 2, {"--seeds", "twice"}},
+    {"compare --configs good.toml --directory new --length-bounds 9 x", 2, {"--length-bounds", "x"}},
+    {"compare --configs good.toml --directory new --length-bounds 9 9", 2, {"--length-bounds", "rising"}},
     {"compare --configs good.toml --directory new --format xml", 2, {"--format", "xml", "json"}},
     {"compare --configs good.toml --train ok.en ok.vi --valid ok.en ok.vi --directory new --beam-size 0",
      2,
      {"beam-size", "0"}},
+    {"corpus --directory new", 2, {"--task is missing", "reverse"}},
+    {"corpus --task copy", 2, {"--directory is missing"}},
+    {"corpus --task sort --directory new", 2, {"task", "sort", "reverse"}},
+    {"corpus --task grammar --symbols 9 --directory new", 2, {"--symbols", "grammar"}},
+    {"corpus --task copy --max-length 3 --directory new", 2, {"max-length", "3"}},
+    {"corpus --task copy --symbols 1 --directory new", 2, {"symbols", "too few"}},
+    {"corpus --task copy --directory ok.en", 1, {"ok.en"}},
     {"demo --directory ''", 2, {"--directory"}},
     {"demo --directory ok.en", 1, {"ok.en"}},
 };
@@ -151,6 +173,8 @@ class CommandLine : public ::testing::Test {
     place = new Workplace;
     place->write("ok.en", "a cat sleeps .\na dog runs .\nthe cat runs .\n");
     place->write("ok.vi", "con mèo ngủ .\ncon chó chạy .\ncon mèo chạy .\n");
+    place->write("links.txt", "0-0 1-1\n0-0\n");
+    place->write("one.txt", "0-0\n");
     place->write("two.txt", "one\ntwo\n");
     place->write("empty.txt", "");
     place->write("blank.txt", "\n\n\n");
@@ -261,6 +285,37 @@ TEST_F(CommandLine, completes_commands_and_their_flags_in_bash) {
   EXPECT_EQ(completed("bench prod"), "products\n");
 }
 
+TEST_F(CommandLine, writes_generated_corpora_that_follow_their_flags) {
+  const std::string flags = " --train 30 --valid 5 --test 40 --max-length 6 --test-max-length 9 --seed 7 --directory ";
+  const Ran ran = place->run("corpus --task reverse" + flags + "made/below");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  EXPECT_NE(ran.err.find("made/below/train.source, made/below/train.target, made/below/train.align: 30 pairs"),
+            std::string::npos)
+      << ran.err;
+  const auto source = lines_of(place->read("made/below/test.source"));
+  const auto target = lines_of(place->read("made/below/test.target"));
+  const auto links = lines_of(place->read("made/below/test.align"));
+  ASSERT_EQ(source.size(), 40U);
+  ASSERT_EQ(target.size(), 40U);
+  ASSERT_EQ(links.size(), 40U);
+  for (size_t i = 0; i < source.size(); ++i) {  // letters: a sequence is reversed with its characters
+    EXPECT_EQ(std::string(source[i].rbegin(), source[i].rend()), target[i]);
+    EXPECT_LE(source[i].size(), 17U);
+    const size_t length = (source[i].size() + 1) / 2;
+    EXPECT_TRUE(links[i].starts_with("0-" + std::to_string(length - 1) + " 1-")) << links[i];
+  }
+  ASSERT_EQ(place->run("corpus --task reverse" + flags + "again").code, 0);
+  EXPECT_EQ(place->shell("diff -r made/below again").code, 0);
+  EXPECT_EQ(place->run("corpus --task grammar --train 3 --valid 0 --test 0 --directory made/grammar").code, 0);
+  EXPECT_EQ(lines_of(place->read("made/grammar/train.vi")).size(), 3U);
+  EXPECT_FALSE(std::filesystem::exists(place->path("made/grammar/test.en"))) << "a part of nothing has no files";
+  EXPECT_EQ(place->read("made/grammar/train.en"), [&] {
+    place->run("corpus --task grammar --train 3 --valid 0 --test 0 --directory again");
+    return place->read("again/train.en");
+  }());
+}
+
 TEST_F(CommandLine, evaluates_as_json_and_as_text) {
   const Ran ran = place->run("evaluate --reference ok.vi --format json < ok.vi");
   ASSERT_EQ(ran.code, 0) << ran.err;
@@ -297,6 +352,58 @@ TEST_F(CommandLine, measures_attention_in_both_types) {
       EXPECT_GT(json[key].get<double>(), 0) << key;
     }
   }
+}
+
+TEST_F(CommandLine, measures_layers_against_their_length_and_says_where_they_cross) {
+  const std::string call =
+      "bench layers --width 32 --heads 2 --neighbourhood 8 --tokens 64 --lengths 4 16 64 --seconds 0";
+  const Ran ran = place->run(call + " --plot layers.svg --format json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto json = nlohmann::json::parse(ran.out);
+  std::map<std::string, int> rows;
+  for (const auto& row : json["layers"]) {
+    EXPECT_GT(row["forward_microseconds_per_token"].get<double>(), 0);
+    EXPECT_GT(row["backward_microseconds_per_token"].get<double>(), 0);
+    const int n = row["n"];
+    if (row["layer"] == "attention") {
+      EXPECT_EQ(row["multiply_adds_per_token"], 32 * n);
+    }
+    if (row["layer"] == "restricted") {
+      EXPECT_EQ(row["multiply_adds_per_token"], 32 * 8);
+    }
+    ++rows[row["layer"]];
+  }
+  EXPECT_GE(rows.size(), 2U);
+  for (const auto& [layer, count] : rows) {
+    EXPECT_EQ(count, 3) << layer;
+  }
+  bool found = false;
+  for (const auto& crossing : json["crossings"]) {
+    if (crossing["layers"] == nlohmann::json{"attention", "restricted"}) {
+      EXPECT_NEAR(crossing["table_1"].get<double>(), 8, 1e-9);
+      found = true;
+    }
+  }
+  EXPECT_TRUE(found) << ran.out;
+  const std::string svg = place->read("layers.svg");
+  EXPECT_NE(svg.find(">attention<"), std::string::npos) << svg;
+  EXPECT_NE(svg.find(">microseconds a token<"), std::string::npos) << svg;
+  const Ran text = place->run(call);
+  EXPECT_EQ(text.code, 0);
+  EXPECT_NE(text.out.find("attention, restricted"), std::string::npos) << text.out;
+}
+
+TEST_F(CommandLine, scores_alignments_against_gold) {
+  place->write("gold", "1-1 2-2 3p3\n1-1\n\n");
+  place->write("links", "-3.5 ||| 0-0 2-2\n0-1\n\n");  // |A| = 3, |S| = 3, |A n S| = 1, |A n P| = 2
+  const Ran ran = place->run("evaluate --alignment gold --one-based --format json < links");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto json = nlohmann::json::parse(ran.out)["alignment"];
+  EXPECT_DOUBLE_EQ(json["error_rate"].get<double>(), 1 - 3.0 / 6);
+  EXPECT_DOUBLE_EQ(json["precision"].get<double>(), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(json["recall"].get<double>(), 1.0 / 3);
+  EXPECT_EQ(place->run("evaluate --alignment gold --one-based < links").out,
+            "alignment error rate = 50.00 % (precision 66.67 %, recall 33.33 %; 3 links, 3 sure)\n");
 }
 
 TEST_F(CommandLine, describes_a_config_without_making_the_model) {

@@ -31,6 +31,7 @@ int run_named(std::span<const Command> list, const Arguments& arguments, const C
 
 int bench(const Arguments& arguments);
 int compare(const Arguments& arguments);
+int corpus(const Arguments& arguments);
 int demo(const Arguments& arguments);
 int describe_model(const Arguments& arguments);
 int evaluate(const Arguments& arguments);

@@ -1,12 +1,12 @@
 // attune demo: the whole way on a corpus that the program makes itself. Every part is kept in the directory, so that an
 // interrupted demo goes on where it stopped.
-#include <filesystem>
-
 #include "attune/base/check.h"
+#include "attune/cli/alignment_report.h"
 #include "attune/cli/attention_picture.h"
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
 #include "attune/cli/demo_report.h"
+#include "attune/cli/generated_files.h"
 #include "attune/cli/interrupt.h"
 #include "attune/cli/option_table.h"
 #include "attune/cli/training_run.h"
@@ -62,7 +62,7 @@ TrainOptions demo_training(int max_update) {
 struct Demo {
   std::string directory;
   int threads = 0;
-  GrammarCorpus corpus = {};
+  GeneratedCorpus corpus = {};
   std::string path(const std::string& name) const { return directory + "/" + name; }
 };
 
@@ -71,36 +71,13 @@ void heading(int number, const std::string& text) {
   flush_output();
 }
 
-Alignment gold_links(const GrammarPair& pair) {
-  Alignment links;
-  for (const auto& [i, j] : pair.alignment) {
-    links.push_back({i, j});
-  }
-  return links;
-}
-
-void write_part(const Demo& demo, const std::string& name, const std::vector<GrammarPair>& pairs) {
-  std::string source, target, links;
-  for (const GrammarPair& pair : pairs) {
-    source += pair.source + "\n";
-    target += pair.target + "\n";
-    links += to_pharaoh(gold_links(pair)) + "\n";
-  }
-  write_file_atomically(demo.path(name + ".en"), source);
-  write_file_atomically(demo.path(name + ".vi"), target);
-  write_file_atomically(demo.path(name + ".align"), links);
-}
-
 void make_corpus(Demo& demo) {
-  std::error_code error;
-  std::filesystem::create_directories(demo.directory, error);
-  check(!error && std::filesystem::is_directory(demo.directory), demo.directory,
-        ": the directory cannot be made: ", error ? error.message() : "a file is in its place");
+  make_directory(demo.directory);
   heading(1, "The corpus: sentences of a small English grammar with their Vietnamese translations");
   demo.corpus = make_grammar_corpus(corpus_size);
-  write_part(demo, "train", demo.corpus.train);
-  write_part(demo, "valid", demo.corpus.valid);
-  write_part(demo, "test", demo.corpus.test);
+  write_pairs(demo.path("train"), {"en", "vi"}, demo.corpus.train);
+  write_pairs(demo.path("valid"), {"en", "vi"}, demo.corpus.valid);
+  write_pairs(demo.path("test"), {"en", "vi"}, demo.corpus.test);
   print(
       "   {} pairs to learn from, {} to watch the training, {} for the test; no sentence occurs twice.\n"
       "   Adjectives go behind the noun, the noun picks classifiers and verbs, time moves to the front.\n"
@@ -126,16 +103,16 @@ TrainResult train_model(const Demo& demo, const std::string& name, const std::st
   return result;
 }
 
-ParallelCorpus text_of(const std::vector<GrammarPair>& pairs) {
+ParallelCorpus text_of(const std::vector<GeneratedPair>& pairs) {
   ParallelCorpus text;
-  for (const GrammarPair& pair : pairs) {
+  for (const GeneratedPair& pair : pairs) {
     text.source.push_back(pair.source);
     text.target.push_back(pair.target);
   }
   return text;
 }
 
-double bleu_of(const std::vector<std::string>& outputs, const std::vector<GrammarPair>& pairs) {
+double bleu_of(const std::vector<std::string>& outputs, const std::vector<GeneratedPair>& pairs) {
   const ParallelCorpus text = text_of(pairs);
   return bleu(outputs, std::span(&text.target, 1), {.tokenization = Tokenization::none}).score;
 }
@@ -162,27 +139,11 @@ void show_examples(const Demo& demo, const std::vector<Translation>& translation
   flush_output();
 }
 
-// Sentence pairs as a model reads them.
-struct EncodedPairs {
-  std::vector<Example> examples;
-  std::vector<WordsOfPieces> words;
-};
-EncodedPairs encode(std::span<const GrammarPair> pairs, const Tokenizers& tokenizers) {
-  const auto& [source, target] = tokenizers;
-  EncodedPairs result;
-  for (const GrammarPair& pair : pairs) {
-    const Example& example =
-        result.examples.emplace_back(Example{source->encode(pair.source), target->encode(pair.target)});
-    result.words.push_back({source->word_of_piece(example.source), target->word_of_piece(example.target)});
-  }
-  return result;
-}
-
 // The model reads source and reference and says which source word it looks at before each reference word.
 double alignment_error(const Demo& demo, const LoadedModel& loaded) {
-  const EncodedPairs pairs = encode(demo.corpus.test, loaded.tokenizers);
+  const EncodedPairs pairs = encode_words(text_of(demo.corpus.test), loaded.tokenizers);
   std::vector<GoldAlignment> gold;
-  for (const GrammarPair& pair : demo.corpus.test) {
+  for (const GeneratedPair& pair : demo.corpus.test) {
     gold.push_back({gold_links(pair), gold_links(pair)});
   }
   return alignment_error_rate(align_words(*loaded.model, pairs.examples, pairs.words, {}), gold).error_rate;
@@ -191,12 +152,12 @@ double alignment_error(const Demo& demo, const LoadedModel& loaded) {
 // The longest of the sentences shown that fits a page.
 void draw_attention(const Demo& demo, const LoadedModel& loaded, const std::string& path) {
   constexpr size_t longest = 20;  // words
-  const GrammarPair* chosen = &demo.corpus.test.front();
-  for (const GrammarPair& pair : std::span(demo.corpus.test).first(sentences_shown)) {
+  const GeneratedPair* chosen = &demo.corpus.test.front();
+  for (const GeneratedPair& pair : std::span(demo.corpus.test).first(sentences_shown)) {
     const size_t words = split_whitespace(pair.source).size();
     chosen = words <= longest && words > split_whitespace(chosen->source).size() ? &pair : chosen;
   }
-  const EncodedPairs pairs = encode(std::span(chosen, 1), loaded.tokenizers);
+  const EncodedPairs pairs = encode_words(text_of({*chosen}), loaded.tokenizers);
   AttentionPicture picture;
   for (const std::string_view word : split_whitespace(chosen->source)) {
     picture.source.emplace_back(word);
@@ -212,7 +173,7 @@ void draw_attention(const Demo& demo, const LoadedModel& loaded, const std::stri
 double dictionary_bleu(const Demo& demo) {
   const auto dictionary = grammar_dictionary(demo.corpus.train);
   std::vector<std::string> outputs;
-  for (const GrammarPair& pair : demo.corpus.test) {
+  for (const GeneratedPair& pair : demo.corpus.test) {
     outputs.push_back(translate_word_by_word(pair.source, dictionary));
   }
   return bleu_of(outputs, demo.corpus.test);

@@ -24,6 +24,7 @@ namespace attune::cli {
 std::span<const Command> commands() {
   static constexpr std::array list{
       Command{"demo", "the whole way on a corpus made here: train, translate, measure; minutes", demo},
+      Command{"corpus", "write a generated corpus: sequences to copy or reverse, a grammar", corpus},
       Command{"train", "train a model on parallel text", train},
       Command{"compare", "train several configs on the same data and measure them in one table", compare},
       Command{"translate", "translate standard input, line by line", translate},
