@@ -27,7 +27,7 @@ class Compare : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     place = new Workplace;
-    const GrammarCorpus corpus = make_grammar_corpus({.train = 200, .valid = 20, .test = 20, .seed = 3});
+    const GeneratedCorpus corpus = make_grammar_corpus({.train = 200, .valid = 20, .test = 20, .seed = 3});
     write("train", corpus.train);
     write("valid", corpus.valid);
     write("test", corpus.test);
@@ -39,9 +39,9 @@ class Compare : public ::testing::Test {
     delete place;
     place = nullptr;
   }
-  static void write(const std::string& name, const std::vector<GrammarPair>& pairs) {
+  static void write(const std::string& name, const std::vector<GeneratedPair>& pairs) {
     std::string source, target;
-    for (const GrammarPair& pair : pairs) {
+    for (const GeneratedPair& pair : pairs) {
       source += pair.source + "\n";
       target += pair.target + "\n";
     }
@@ -78,8 +78,20 @@ void expect_shown(const std::string& cell, double value) {
   EXPECT_NEAR(std::stod(digits), value, 0.5000001 * unit) << cell;
 }
 
-const std::vector<const char*> keys{"parameters", "updates",          "minutes",     "tokens_per_second",
-                                    "valid_nll",  "valid_perplexity", "bleu_greedy", "bleu_beam"};
+// The figures of a row, as its columns stand.
+std::vector<std::string> keys_of(const json& row) {
+  std::vector<std::string> keys{"parameters", "updates",          "minutes",     "tokens_per_second",
+                                "valid_nll",  "valid_perplexity", "bleu_greedy", "bleu_beam"};
+  const std::vector<int> bounds = row["length_bounds"];
+  for (size_t i = 0; i <= bounds.size(); ++i) {
+    const std::string from = i == 0 ? "" : std::to_string(bounds[i - 1] + 1);
+    keys.push_back(i == 0               ? "bleu_up_to_" + std::to_string(bounds[i])
+                   : i == bounds.size() ? "bleu_from_" + from
+                                        : "bleu_" + from + "_to_" + std::to_string(bounds[i]));
+  }
+  keys.insert(keys.end(), {"attention_entropy", "even_entropy"});
+  return keys;
+}
 
 TEST_F(Compare, table_and_json_agree_and_hold_what_the_other_commands_say) {
   const Ran again = place->run(basic + test + "--directory basic --format json");
@@ -88,6 +100,7 @@ TEST_F(Compare, table_and_json_agree_and_hold_what_the_other_commands_say) {
   ASSERT_EQ(rows.size(), 2U);
   const auto lines = lines_of(compared.out);
   ASSERT_GE(lines.size(), 3U) << compared.out;
+  const std::vector<std::string> keys = keys_of(rows[0]);
   for (size_t i = 0; i < 2; ++i) {
     const auto cells = split_whitespace(lines[i + 1]);
     ASSERT_EQ(cells.size(), keys.size() + 1) << lines[i + 1];
@@ -117,6 +130,76 @@ TEST_F(Compare, table_and_json_agree_and_hold_what_the_other_commands_say) {
     EXPECT_EQ(row[key], json::parse(bleu.out)["bleu"]["score"]) << key;
     EXPECT_GT(row[key].get<double>(), 0);
   }
+}
+
+TEST_F(Compare, scores_short_and_long_sentences_apart) {
+  const json all = json::parse(place->run(basic + test + "--directory basic --format json").out);
+  const json& row = all["rows"][1];
+  const std::vector<int> thirds = row["length_bounds"];
+  ASSERT_EQ(thirds.size(), 2U);
+  const auto sources = lines_of(place->read("test.en")), references = lines_of(place->read("test.vi"));
+  const auto outputs =
+      lines_of(place->run("translate --model basic/wide --max-decoding-length 12 --beam-size 5 < test.en").out);
+  size_t fewest = sources.size();
+  for (size_t bucket = 0; bucket < 3; ++bucket) {
+    std::string some, expected;
+    size_t count = 0;
+    for (size_t i = 0; i < sources.size(); ++i) {
+      const int words = static_cast<int>(split_whitespace(sources[i]).size());
+      if ((bucket == 0 || words > thirds[bucket - 1]) && (bucket == 2 || words <= thirds[bucket])) {
+        some += outputs[i] + "\n";
+        expected += references[i] + "\n";
+        ++count;
+      }
+    }
+    fewest = std::min(fewest, count);
+    place->write("some", some);
+    place->write("expected", expected);
+    const Ran bleu = place->run("evaluate --reference expected --tokenize none --metrics bleu --format json < some");
+    EXPECT_EQ(row[keys_of(row)[8 + bucket]], json::parse(bleu.out)["bleu"]["score"]) << bucket;
+  }
+  EXPECT_GE(fewest, 3U) << "20 sentences in three groups of about the same size";
+
+  copy("basic", "bounds");
+  const std::string bounded = basic + test + "--directory bounds --length-bounds 4 9 ";
+  const Ran ran = place->run(bounded + "--plot curve.svg");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto title = lines_of(ran.out)[0];
+  for (const char* words : {" ≤4 ", " 5-9 ", " ≥10 "}) {
+    EXPECT_NE(title.find(words), std::string::npos) << title;
+  }
+  EXPECT_EQ(result_of("bounds/wide")["figures"]["bleu_beam"], row["bleu_beam"]);
+  const std::string svg = place->read("curve.svg");
+  for (const char* words : {">narrow<", ">wide<", ">BLEU<", ">words of the source<", "prefers-color-scheme"}) {
+    EXPECT_NE(svg.find(words), std::string::npos) << words << "\n" << svg;
+  }
+  EXPECT_EQ(place->run(bounded).err.find("measured before") != std::string::npos, true) << "nothing is left to do";
+}
+
+TEST_F(Compare, the_attention_of_the_mean_is_even_and_a_models_own_is_not) {
+  place->write("even.toml", "width = 16\ncross-mixer = \"mean\"\n");
+  const Ran ran =
+      place->run("compare " + data + tiny + "--max-update 2 --configs even.toml --directory even --format json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json row = json::parse(ran.out)["rows"][0];
+  EXPECT_NEAR(row["attention_entropy"].get<double>(), row["even_entropy"].get<double>(), 1e-5);
+  const json figures = result_of("basic/wide")["figures"];
+  EXPECT_LT(figures["attention_entropy"].get<double>(), figures["even_entropy"].get<double>() - 1e-3);
+  EXPECT_NEAR(figures["even_entropy"].get<double>(), row["even_entropy"].get<double>(), 1e-9);
+}
+
+TEST_F(Compare, a_row_measured_before_there_were_these_columns_is_measured_again_and_keeps_its_time) {
+  copy("basic", "older");
+  json older = result_of("older/wide");
+  const json whole = older;
+  older["measured_on"].erase("length-bounds");
+  for (const char* key : {"attention_entropy", "even_entropy"}) {
+    older["figures"].erase(key);
+  }
+  place->write("older/wide/comparison.json", older.dump());
+  std::filesystem::remove_all(place->path("older/wide/checkpoints"));
+  ASSERT_EQ(place->run(basic + test + "--directory older").code, 0);
+  EXPECT_EQ(result_of("older/wide"), whole);
 }
 
 TEST_F(Compare, rows_that_are_done_are_left_alone) {
@@ -243,7 +326,7 @@ TEST_F(Compare, a_row_that_fails_does_not_lose_the_others) {
   const auto lines = lines_of(ran.out);
   ASSERT_GE(lines.size(), 3U) << ran.out;
   EXPECT_EQ(lines[1].find("diverges  failed: training stopped at update "), 0U) << ran.out;
-  EXPECT_EQ(split_whitespace(lines[2]).size(), keys.size() + 1) << lines[2];
+  EXPECT_EQ(split_whitespace(lines[2]).size(), 14U) << lines[2];
   EXPECT_NE(ran.err.find("error: diverges failed: training stopped"), std::string::npos) << ran.err;
 
   const Ran again = place->run(command + "--directory failing --format json");
@@ -264,7 +347,7 @@ TEST_F(Compare, seeds_give_rows_with_their_mean_and_sample_standard_deviation) {
   EXPECT_EQ(all["rows"][1]["name"], "narrow-seed-7");
   EXPECT_EQ(all["rows"][1]["seed"], 7);
   ASSERT_EQ(all["summary"].size(), 1U);
-  for (const char* key : keys) {
+  for (const std::string& key : keys_of(all["rows"][0])) {
     SCOPED_TRACE(key);
     double values[3], mean = 0, squares = 0;
     for (size_t i = 0; i < 3; ++i) {

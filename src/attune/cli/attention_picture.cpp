@@ -6,45 +6,21 @@
 #include <cmath>
 
 #include "attune/base/check.h"
-#include "attune/text/unicode.h"
+#include "attune/cli/svg.h"
 
 namespace attune::cli {
 
 namespace {
 
 constexpr int cell = 30, margin = 14, font = 15;
-constexpr double advance = 0.58 * font;  // of a character, about
-constexpr double slope = 0.7071;         // source words lean by 45 degrees
-
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += c;
-    }
-  }
-  return result;
-}
+constexpr double slope = 0.7071;  // source words lean by 45 degrees
 
 int longest(const std::vector<std::string>& words) {
-  size_t most = 0;
+  double most = 0;
   for (const std::string& word : words) {
-    most = std::max(most, count_code_points(word));
+    most = std::max(most, text_width(word, font));
   }
-  return static_cast<int>(std::lround(static_cast<double>(most) * advance));
+  return static_cast<int>(std::lround(most));
 }
 
 // White through blue, evenly by weight.

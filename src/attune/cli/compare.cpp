@@ -5,12 +5,16 @@
 
 #include "attune/base/check.h"
 #include "attune/cli/command.h"
+#include "attune/cli/comparison_plot.h"
 #include "attune/cli/comparison_row.h"
 #include "attune/cli/comparison_table.h"
 #include "attune/cli/console.h"
 #include "attune/cli/interrupt.h"
+#include "attune/cli/length_buckets.h"
+#include "attune/cli/line_plot.h"
 #include "attune/cli/option_table.h"
 #include "attune/cli/option_value.h"
+#include "attune/tensor/atomic_file.h"
 
 namespace attune::cli {
 
@@ -33,7 +37,8 @@ const About about{
 // What belongs to the whole comparison.
 struct Frame {
   std::vector<std::string> configs, seeds;
-  std::string directory, format = "text";
+  std::vector<std::string> length_bounds = {};
+  std::string directory, plot, format = "text";
 
   bool operator==(const Frame&) const = default;
 };
@@ -62,6 +67,12 @@ OptionTable::Outcome read_settings(Settings& settings, const Arguments& argument
   table.add("valid", &row.run.valid, "the same for validation, of which the loss is shown", {1, 2, "FILE"});
   table.add("test", &row.test, "the same for BLEU; without it that is measured on the validation data", {1, 2, "FILE"});
   table.add("format", &frame.format, "text or json", {1, 1, "NAME"});
+  table.add("length-bounds", &frame.length_bounds,
+            "score sentences of up to so many source words apart, and those that are longer than the last bound; "
+            "otherwise three groups of equal size",
+            {1, 100, "N"});
+  table.add("plot", &frame.plot, "draw BLEU against the source's length, a line for each config, as an SVG",
+            {1, 1, "FILE"});
   table.section("The search for BLEU");
   SearchOptions::visit(row.search, [&](const char* key, auto& field, const char* help) {
     if (belongs_to_a_row(key)) {
@@ -85,6 +96,18 @@ std::vector<uint64_t> read_seeds(const std::vector<std::string>& words) {
   return seeds;
 }
 
+std::vector<int> read_length_bounds(const std::vector<std::string>& words) {
+  std::vector<int> bounds;
+  for (const std::string& word : words) {
+    int bound = 0;
+    read_value(&bound, {word}, "--length-bounds");
+    check_usage(bound > (bounds.empty() ? 0 : bounds.back()), "--length-bounds: expected rising numbers above 0, got ",
+                bound, bounds.empty() ? "" : fmt::format(" behind {}", bounds.back()));
+    bounds.push_back(bound);
+  }
+  return bounds;
+}
+
 void check_frame(const Frame& frame) {
   check_usage(!frame.configs.empty(), "--configs is missing: the config files to compare");
   check_usage(!frame.directory.empty(), "--directory is missing: where the rows' models go");
@@ -100,7 +123,8 @@ void check_frame(const Frame& frame) {
 ComparisonRow row_of(const Arguments& arguments, const Frame& frame, const std::string& config) {
   Settings own;
   read_settings(own, arguments, config);
-  check_usage(own.frame == frame, config, ": configs, directory, seeds and format are given as flags, not in a config");
+  check_usage(own.frame == frame, config,
+              ": configs, directory, seeds, length-bounds, plot and format are given as flags, not in a config");
   ComparisonRow& row = own.row;
   row.name = std::filesystem::path(config).stem().string();
   row.config = config;
@@ -126,14 +150,17 @@ std::vector<ComparisonRow> rows_of(const Arguments& arguments, const Frame& fram
       rows.back().run.options.seed = seed;
     }
   }
+  const std::vector<int> bounds = read_length_bounds(frame.length_bounds);
   for (ComparisonRow& row : rows) {
     row.run.directory = frame.directory + "/" + row.name;
+    row.length_bounds = bounds;
   }
   return rows;
 }
 
-// Before minutes are spent on the first row, everything that can be told of the last one.
-void check_rows(const std::vector<ComparisonRow>& rows) {
+// Before minutes are spent on the first row, everything that can be told of the last one; and the length bounds, where
+// they were not given.
+void check_rows(std::vector<ComparisonRow>& rows) {
   std::set<CorpusFiles> files;
   for (const ComparisonRow& row : rows) {
     try {
@@ -145,6 +172,12 @@ void check_rows(const std::vector<ComparisonRow>& rows) {
   }
   for (const CorpusFiles& corpus : files) {
     read_corpus(corpus);
+  }
+  if (rows.front().length_bounds.empty()) {
+    const std::vector<int> bounds = thirds_by_length(read_corpus(rows.front().test).source);
+    for (ComparisonRow& row : rows) {
+      row.length_bounds = bounds;
+    }
   }
 }
 
@@ -166,7 +199,7 @@ std::optional<ComparedRow> compared(const ComparisonRow& row) {
   return InterruptGuard::requested() ? std::nullopt : std::optional(ComparedRow{row, {}, failure});
 }
 
-int run_comparison(const std::vector<ComparisonRow>& rows, bool json) {
+int run_comparison(const std::vector<ComparisonRow>& rows, const std::string& plot, bool json) {
   std::vector<ComparedRow> done;
   bool failed = false;
   for (const ComparisonRow& row : rows) {
@@ -182,6 +215,10 @@ int run_comparison(const std::vector<ComparisonRow>& rows, bool json) {
     done.push_back(*result);
   }
   print(json ? comparison_json(done) : comparison_text(done));
+  if (!plot.empty()) {
+    write_file_atomically(plot, draw(length_plot(done)));
+    note("plot: {}", plot);
+  }
   return failed ? failure : success;
 }
 
@@ -193,9 +230,9 @@ int compare(const Arguments& arguments) {
     return success;
   }
   const bool json = wants_json(settings.frame.format);
-  const std::vector<ComparisonRow> rows = rows_of(arguments, settings.frame);
+  std::vector<ComparisonRow> rows = rows_of(arguments, settings.frame);
   check_rows(rows);
-  return run_comparison(rows, json);
+  return run_comparison(rows, settings.frame.plot, json);
 }
 
 }  // namespace attune::cli

@@ -1,5 +1,7 @@
 #include "attune/cli/comparison_row.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -9,8 +11,10 @@
 #include "attune/base/text.h"
 #include "attune/cli/console.h"
 #include "attune/cli/interrupt.h"
+#include "attune/cli/length_buckets.h"
 #include "attune/cli/translation_score.h"
 #include "attune/data/encode.h"
+#include "attune/decode/cross_attention.h"
 #include "attune/tensor/atomic_file.h"
 #include "attune/train/final_model.h"
 #include "attune/train/manifest.h"
@@ -68,33 +72,70 @@ std::map<std::string, std::string> what_is_measured(const ComparisonRow& row, co
                                            {"valid (target)", fingerprint(texts.valid.target)},
                                            {"test (source)", fingerprint(texts.test.source)},
                                            {"test (target)", fingerprint(texts.test.target)}};
+  on["length-bounds"] = fmt::format("{}", fmt::join(row.length_bounds, " "));
   SearchOptions::visit(row.search, [&](const char* key, const auto& value, const char*) { on[key] = text_of(value); });
   return on;
 }
 
-// The model that came out: its loss without dropout, and its translations.
+// Of the sentences in each bucket; a bucket without any has no figure.
+void add_bleu_by_length(RowResult& result, const ComparisonRow& row, const ParallelCorpus& test,
+                        const std::vector<std::string>& outputs, const BleuOptions& how) {
+  for (const LengthBucket& bucket : length_buckets(row.length_bounds)) {
+    std::vector<std::string> some, references;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (bucket.holds(words_in(test.source[i]))) {
+        some.push_back(outputs[i]);
+        references.push_back(test.target[i]);
+      }
+    }
+    if (!some.empty()) {
+      result.figures["bleu_" + bucket.key()] = bleu(some, std::span(&references, 1), how).score;
+    }
+  }
+}
+
+// The model that came out: its loss without dropout, how it attends, and its translations.
 RowResult measure(const ComparisonRow& row, const Texts& texts) {
   const LoadedModel loaded = load_model(row.run.directory);
   const auto& [model, tokenizers] = loaded;
   RowResult result;
   result.figures["parameters"] = static_cast<double>(model->parameters().count());
-  const double nll = validation_nll(*model, encode(texts.valid, *tokenizers.source, *tokenizers.target),
-                                    {row.run.options.batch_tokens, compute_type(row.run.options)});
+  const std::vector<Example> valid = encode(texts.valid, *tokenizers.source, *tokenizers.target);
+  const double nll = validation_nll(*model, valid, {row.run.options.batch_tokens, compute_type(row.run.options)});
   result.figures["valid_nll"] = nll;
   result.figures["valid_perplexity"] = std::exp(nll);
+  const AttentionEntropy attention = attention_entropy(*model, valid, {row.run.options.batch_tokens});
+  if (attention.rows > 0) {
+    result.figures["attention_entropy"] = attention.entropy;
+    result.figures["even_entropy"] = attention.even;
+  }
   SearchOptions greedy = row.search;
   greedy.beam_size = 1;
   result.figures["bleu_greedy"] = translation_bleu(*model, tokenizers, texts.test, greedy, row.name + ", greedy").score;
-  const Bleu beam = translation_bleu(*model, tokenizers, texts.test, row.search, row.name + ", beam");
+  const BleuOptions how = bleu_options(model->config());
+  const auto outputs = translated_texts(*model, tokenizers, texts.test.source, row.search, row.name + ", beam");
+  const Bleu beam = bleu(outputs, std::span(&texts.test.target, 1), how);
   result.figures["bleu_beam"] = beam.score;
   result.signature = beam.signature;
+  add_bleu_by_length(result, row, texts.test, outputs, how);
   for (const auto& [key, value] : result.figures) {
     check(std::isfinite(value), row.run.directory, ": the model's ", key, " is ", value);
   }
   return result;
 }
 
-void add_training_figures(RowResult& result, const TrainResult& trained) {
+// A finished run whose checkpoints were thrown away no longer knows them: then those of the last measurement hold, if
+// it was of the same model.
+void add_training_figures(RowResult& result, const TrainResult& trained, const std::optional<RowResult>& before) {
+  if (trained.already_finished && !trained.resumed_from) {
+    const bool same = before && before->measured_on.at("model") == result.measured_on.at("model");
+    for (const char* key : {"updates", "minutes", "tokens_per_second"}) {
+      if (same && before->figures.count(key) == 1) {
+        result.figures[key] = before->figures.at(key);
+      }
+    }
+    return;
+  }
   result.figures["updates"] = static_cast<double>(trained.update);
   result.figures["minutes"] = trained.seconds / 60;
   if (trained.seconds > 0) {
@@ -126,10 +167,7 @@ std::optional<RowOutcome> run_row(const ComparisonRow& row) {
   const bool known = before && before->measured_on == measured_on;
   RowResult result = known ? *before : measure(row, texts);
   result.measured_on = measured_on;
-  // A finished run whose checkpoints were thrown away no longer knows them.
-  if (!trained.already_finished || trained.resumed_from) {
-    add_training_figures(result, trained);
-  }
+  add_training_figures(result, trained, before);
   if (!before || result != *before) {
     write_result(result_path(row), result);
   }

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "attune/cli/corpus_files.h"
 #include "attune/cli/training_run.h"
@@ -18,6 +19,8 @@ struct ComparisonRow {
   TrainingRun run = {};
   CorpusFiles test = {};      // for BLEU
   SearchOptions search = {};  // of the beam; the greedy search is the same with a beam of 1
+  // Of length_buckets(), in words of the source, by which the beam's translations are scored apart.
+  std::vector<int> length_bounds = {};
 };
 
 struct RowResult {

@@ -1,12 +1,12 @@
 #include "attune/cli/comparison_table.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "attune/cli/console.h"
+#include "attune/cli/length_buckets.h"
 #include "attune/text/unicode.h"
 
 namespace attune::cli {
@@ -59,7 +59,10 @@ struct Summary {
   std::map<std::string, Mean> figures = {};
 };
 
+using Columns = std::vector<ComparisonColumn>;
+
 std::vector<Summary> summaries(const std::vector<ComparedRow>& rows) {
+  const Columns shown_columns = comparison_columns(rows);
   std::vector<Summary> list;
   for (const ComparedRow& row : rows) {
     const auto known = [&](const Summary& summary) { return summary.config == row.row.config; };
@@ -72,7 +75,7 @@ std::vector<Summary> summaries(const std::vector<ComparedRow>& rows) {
   }
   list.erase(std::remove_if(list.begin(), list.end(), [](const Summary& s) { return s.rows < 2; }), list.end());
   for (Summary& summary : list) {
-    for (const ComparisonColumn& column : comparison_columns()) {
+    for (const ComparisonColumn& column : shown_columns) {
       std::vector<double> values;
       for (const ComparedRow& row : rows) {
         const auto figure = row.result.figures.find(column.key);
@@ -90,21 +93,21 @@ std::vector<Summary> summaries(const std::vector<ComparedRow>& rows) {
 
 using Cells = std::vector<std::string>;
 
-Cells cells_of(const ComparedRow& row) {
+Cells cells_of(const ComparedRow& row, const Columns& shown_columns) {
   if (!row.failure.empty()) {
     return {row.row.name, "failed: " + on_one_line(row.failure)};
   }
   Cells cells{row.row.name};
-  for (const ComparisonColumn& column : comparison_columns()) {
+  for (const ComparisonColumn& column : shown_columns) {
     const auto figure = row.result.figures.find(column.key);
     cells.push_back(figure == row.result.figures.end() ? "-" : shown(figure->second, column));
   }
   return cells;
 }
 
-Cells cells_of(const Summary& summary) {
+Cells cells_of(const Summary& summary, const Columns& shown_columns) {
   Cells cells{fmt::format("{}, {} of {} rows", summary.config, summary.done, summary.rows)};
-  for (const ComparisonColumn& column : comparison_columns()) {
+  for (const ComparisonColumn& column : shown_columns) {
     const auto figure = summary.figures.find(column.key);
     if (figure == summary.figures.end()) {
       cells.emplace_back("-");
@@ -156,11 +159,33 @@ std::string remark(const std::vector<ComparedRow>& rows, std::string (*of)(const
   return text;
 }
 
+// What the columns mean.
+std::string remarks(const std::vector<ComparedRow>& rows) {
+  std::string text =
+      "minutes, tokens/s: spent in updates, without validation and saving; source and target tokens, no padding\n";
+  text +=
+      remark(rows, [](const ComparedRow& row) { return "loss: nll per target token on " + listed(row.row.run.valid); });
+  text += remark(rows, [](const ComparedRow& row) {
+    return fmt::format("BLEU: {} on {}; beam: {}", row.result.signature, listed(row.row.test),
+                       describe(row.row.search));
+  });
+  if (!rows.empty() && !rows.front().row.length_bounds.empty()) {
+    std::string names;
+    for (const LengthBucket& bucket : length_buckets(rows.front().row.length_bounds)) {
+      names += (names.empty() ? "" : ", ") + bucket.name();
+    }
+    text += names + ": BLEU of the beam over the sentences with so many source words alone\n";
+  }
+  return text +
+         "entropy: of the weights with which the decoder looks at the source on the validation data, heads averaged, "
+         "in nats;\n  even: the same, were all source pieces looked at alike; - without such weights\n";
+}
+
 Json number(double value) {
   return std::abs(value) < 0x1p53 && value == std::floor(value) ? Json(static_cast<int64_t>(value)) : Json(value);
 }
 
-Json json_of(const ComparedRow& compared) {
+Json json_of(const ComparedRow& compared, const Columns& shown_columns) {
   const auto& [row, result, failure] = compared;
   Json json = {
       {"name", row.name}, {"config", row.config}, {"seed", row.run.options.seed}, {"directory", row.run.directory}};
@@ -168,10 +193,11 @@ Json json_of(const ComparedRow& compared) {
     json["error"] = failure;
     return json;
   }
-  for (const ComparisonColumn& column : comparison_columns()) {
+  for (const ComparisonColumn& column : shown_columns) {
     const auto figure = result.figures.find(column.key);
     json[column.key] = figure == result.figures.end() ? Json() : number(figure->second);
   }
+  json["length_bounds"] = row.length_bounds;
   json["valid"] = row.run.valid;
   json["test"] = row.test;
   json["signature"] = result.signature;
@@ -191,13 +217,18 @@ Json json_of(const Summary& summary) {
 
 }  // namespace
 
-std::span<const ComparisonColumn> comparison_columns() {
-  static constexpr std::array list{
-      ComparisonColumn{"parameters", "parameters", 0},   ComparisonColumn{"updates", "updates", 0},
-      ComparisonColumn{"minutes", "minutes", 1},         ComparisonColumn{"tokens/s", "tokens_per_second", 0},
-      ComparisonColumn{"loss", "valid_nll", 4},          ComparisonColumn{"perplexity", "valid_perplexity", 3},
-      ComparisonColumn{"BLEU greedy", "bleu_greedy", 2}, ComparisonColumn{"BLEU beam", "bleu_beam", 2},
+std::vector<ComparisonColumn> comparison_columns(std::span<const ComparedRow> rows) {
+  std::vector<ComparisonColumn> list{
+      {"parameters", "parameters", 0},      {"updates", "updates", 0},     {"minutes", "minutes", 1},
+      {"tokens/s", "tokens_per_second", 0}, {"loss", "valid_nll", 4},      {"perplexity", "valid_perplexity", 3},
+      {"BLEU greedy", "bleu_greedy", 2},    {"BLEU beam", "bleu_beam", 2},
   };
+  for (const LengthBucket& bucket :
+       rows.empty() ? std::vector<LengthBucket>{} : length_buckets(rows.front().row.length_bounds)) {
+    list.push_back({bucket.name(), "bleu_" + bucket.key(), 2});
+  }
+  list.push_back({"entropy", "attention_entropy", 3});
+  list.push_back({"even", "even_entropy", 3});
   return list;
 }
 
@@ -205,21 +236,23 @@ std::string row_line(const ComparedRow& compared) {
   if (!compared.failure.empty()) {
     return compared.row.name + " failed: " + on_one_line(compared.failure);
   }
+  const Columns shown_columns = comparison_columns(std::span(&compared, 1));
   std::string line = compared.row.name;
-  const Cells cells = cells_of(compared);
+  const Cells cells = cells_of(compared, shown_columns);
   for (size_t i = 1; i < cells.size(); ++i) {
-    line += fmt::format("{} {} {}", i == 1 ? ":" : ",", comparison_columns()[i - 1].title, cells[i]);
+    line += fmt::format("{} {} {}", i == 1 ? ":" : ",", shown_columns[i - 1].title, cells[i]);
   }
   return line;
 }
 
 std::string comparison_text(const std::vector<ComparedRow>& rows) {
+  const Columns shown_columns = comparison_columns(rows);
   std::vector<Cells> lines{{"row"}};
-  for (const ComparisonColumn& column : comparison_columns()) {
-    lines.front().emplace_back(column.title);
+  for (const ComparisonColumn& column : shown_columns) {
+    lines.front().push_back(column.title);
   }
   for (const ComparedRow& row : rows) {
-    lines.push_back(cells_of(row));
+    lines.push_back(cells_of(row, shown_columns));
   }
   const std::vector<Summary> means = summaries(rows);
   if (!means.empty()) {
@@ -227,22 +260,16 @@ std::string comparison_text(const std::vector<ComparedRow>& rows) {
     lines.push_back({"mean ± sample standard deviation"});
   }
   for (const Summary& summary : means) {
-    lines.push_back(cells_of(summary));
+    lines.push_back(cells_of(summary, shown_columns));
   }
-  return laid_out(lines) + "\n" +
-         "minutes, tokens/s: spent in updates, without validation and saving; source and target tokens, no padding\n" +
-         remark(rows,
-                [](const ComparedRow& row) { return "loss: nll per target token on " + listed(row.row.run.valid); }) +
-         remark(rows, [](const ComparedRow& row) {
-           return fmt::format("BLEU: {} on {}; beam: {}", row.result.signature, listed(row.row.test),
-                              describe(row.row.search));
-         });
+  return laid_out(lines) + "\n" + remarks(rows);
 }
 
 std::string comparison_json(const std::vector<ComparedRow>& rows) {
+  const Columns shown_columns = comparison_columns(rows);
   Json json = {{"rows", Json::array()}, {"summary", Json::array()}};
   for (const ComparedRow& row : rows) {
-    json["rows"].push_back(json_of(row));
+    json["rows"].push_back(json_of(row, shown_columns));
   }
   for (const Summary& summary : summaries(rows)) {
     json["summary"].push_back(json_of(summary));

@@ -14,12 +14,13 @@ std::vector<std::string> texts_of(const std::vector<Translation>& translations) 
   return texts;
 }
 
-Bleu translation_bleu(const Model& model, const Tokenizers& tokenizers, const ParallelCorpus& corpus,
-                      const SearchOptions& search, const std::string& purpose) {
+std::vector<std::string> translated_texts(const Model& model, const Tokenizers& tokenizers,
+                                          const std::vector<std::string>& sources, const SearchOptions& search,
+                                          const std::string& purpose) {
   TranslateOptions options;
   options.search = search;
   const auto translations = Translator(model, *tokenizers.source, *tokenizers.target)
-                                .translate(corpus.source, options, [&](int64_t done, int64_t total) {
+                                .translate(sources, options, [&](int64_t done, int64_t total) {
                                   show_progress(fmt::format("{}: {} of {} sentences translated", purpose, done, total));
                                 });
   show_progress("");
@@ -29,9 +30,17 @@ Bleu translation_bleu(const Model& model, const Tokenizers& tokenizers, const Pa
     warn("{}: {} of {} sentences have more than {} pieces and count as empty translations", purpose, too_long,
          translations.size(), options.max_source_length);
   }
-  const bool tokenised = model.config().tokenizer == "words";
-  const BleuOptions how{tokenised ? Tokenization::none : Tokenization::mteval_13a, model.config().lowercase};
-  return bleu(texts_of(translations), std::span(&corpus.target, 1), how);
+  return texts_of(translations);
+}
+
+BleuOptions bleu_options(const ModelConfig& config) {
+  return {config.tokenizer == "words" ? Tokenization::none : Tokenization::mteval_13a, config.lowercase};
+}
+
+Bleu translation_bleu(const Model& model, const Tokenizers& tokenizers, const ParallelCorpus& corpus,
+                      const SearchOptions& search, const std::string& purpose) {
+  return bleu(translated_texts(model, tokenizers, corpus.source, search, purpose), std::span(&corpus.target, 1),
+              bleu_options(model.config()));
 }
 
 }  // namespace attune::cli

@@ -12,7 +12,13 @@
 
 namespace attune::cli {
 
-// Against the corpus's target side; `purpose` opens the line of progress.
+// The best translation of each source; `purpose` opens the line of progress.
+std::vector<std::string> translated_texts(const Model& model, const Tokenizers& tokenizers,
+                                          const std::vector<std::string>& sources, const SearchOptions& search,
+                                          const std::string& purpose);
+BleuOptions bleu_options(const ModelConfig& config);
+
+// Against the corpus's target side; `purpose` as above.
 Bleu translation_bleu(const Model& model, const Tokenizers& tokenizers, const ParallelCorpus& corpus,
                       const SearchOptions& search, const std::string& purpose);
 

@@ -1,0 +1,14 @@
+// What the pictures that the program draws share.
+#pragma once
+
+#include <string>
+
+namespace attune::cli {
+
+// As text between tags and in attributes.
+std::string escaped(const std::string& text);
+
+// The width in pixels of text in a sans-serif font of this size, about; of letters that each take one column.
+double text_width(const std::string& text, double font_size);
+
+}  // namespace attune::cli
