@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,6 +48,7 @@ struct MixerOptions {
   double dropout = 0;  // on the attention weights
   std::string normaliser = "softmax";
   int kernel_width = 3;  // of convolutions
+  std::optional<int> reach = {};  // of self-attention: a token sees so many to either side; not given: all of them
   Initialiser initialiser = {Initialiser::Kind::xavier_uniform, 0};
 };
 

@@ -29,6 +29,7 @@ Tensor MultiHeadAttention::part_in_heads(const Tensor& joined, int part) const {
 attention::Options MultiHeadAttention::attention_options(const Pass& pass) const {
   attention::Options result;
   result.mask.causal = options_.causal;
+  result.mask.left = result.mask.right = options_.reach;
   result.normaliser = normaliser_;
   if (pass.dropout && options_.dropout > 0) {
     result.dropout = {options_.dropout, pass.dropout};
@@ -62,6 +63,7 @@ std::unique_ptr<MixerState> MultiHeadAttention::begin(const Tensor& memory, cons
 Tensor MultiHeadAttention::step(const Tensor& x, MixerState& state, const Pass& pass) const {
   attention::Options options = attention_options(pass);
   options.mask.causal = false;  // all that has been read is the past
+  options.mask.right = {};
   Tensor mixed;
   if (const auto* fixed = dynamic_cast<const FixedState*>(&state)) {
     mixed = attention::scaled_dot(in_heads(query_(x, pass)), part_in_heads(fixed->cache(), 0),

@@ -206,6 +206,38 @@ TEST(MultiHeadAttention, step_by_step_equals_the_whole_sequence) {
   }
 }
 
+TEST(MultiHeadAttention, with_a_reach_sees_only_its_neighbours_in_passes_and_in_steps) {
+  const Segments segments = Segments::of_lengths(std::vector{7, 4});
+  const Tensor x = random_tensor({11, 8}, Rng(3), DType::float32);
+  const auto outputs = [&](std::optional<int> reach, const Tensor& input) {
+    return (*initialised_mixer({.width = 8, .heads = 2, .reach = reach}))(input, segments, input, segments, {});
+  };
+  const auto differs = [&](const Tensor& a, const Tensor& b, int row) {
+    double difference = 0;
+    for (int64_t i = 0; i < 8; ++i) difference += std::abs(a.at(row * 8 + i) - b.at(row * 8 + i));
+    return difference > 1e-6;
+  };
+  Tensor changed = x.clone();
+  for (size_t i = 0; i < 8; ++i) changed.data<float>()[3 * 8 + i] += 1;  // row 3 of the first sequence
+  for (const int reach : {0, 1, 2}) {
+    const Tensor before = outputs(reach, x), after = outputs(reach, changed);
+    for (int row = 0; row < 11; ++row) {
+      EXPECT_EQ(differs(before, after, row), std::abs(row - 3) <= reach) << reach << ", row " << row;
+    }
+  }
+  const Tensor wide = outputs(7, x), all = outputs({}, x);
+  for (int row = 0; row < 11; ++row) EXPECT_FALSE(differs(wide, all, row));
+
+  const auto causal = initialised_mixer({.width = 8, .heads = 2, .causal = true, .reach = 2});
+  const Segments one = Segments::of_lengths(std::vector{11});
+  const Tensor whole = (*causal)(x, one, x, one, {});
+  const auto state = causal->begin(1);
+  for (int64_t row = 0; row < 11; ++row) {
+    const Tensor step = causal->step(x.rows_view(row, 1), *state, {});
+    for (int64_t i = 0; i < 8; ++i) EXPECT_NEAR(step.at(i), whole.at(row * 8 + i), 1e-5) << "row " << row;
+  }
+}
+
 TEST(MultiHeadAttention, a_reordered_state_continues_what_its_rows_were) {
   const auto mixer = initialised_mixer({.width = 8, .heads = 2, .causal = true});
   const Tensor first = random_tensor({3, 8}, Rng(2), DType::float32),
