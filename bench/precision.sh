@@ -1,7 +1,7 @@
 #!/bin/bash
 # What bfloat16 products cost in quality: the same training in float32 and in bfloat16 for several seeds; prints the
 # negative log-likelihood and the BLEU of each run's last validation and the means. Settings and --valid as for train.
-#   bench/precision.sh SEEDS --config examples/multi30k-de-en.toml --train S.gz T.gz --valid S T --max-update 1500
+#   bench/precision.sh SEEDS --config examples/transformer.toml --train S.gz T.gz --valid S T --max-update 1500
 # valid-freq must divide max-update; 3 seeds are 6 trainings.
 set -euo pipefail
 seeds=${1:?usage: bench/precision.sh SEEDS FLAGS OF train...}

@@ -37,8 +37,12 @@ void check_ranges(const TrainOptions& o) {
   check_whole("valid-beam-size", o.valid_beam_size, {1, 10'000});
 }
 
-bool ends_at_max_update(const TrainOptions& o) {
+bool ends_with_the_run(const TrainOptions& o) {
   return o.lr_scheduler == "cosine" || o.lr_scheduler == "linear";
+}
+
+bool ends_with_the_minutes(const TrainOptions& o) {
+  return ends_with_the_run(o) && o.max_update == 0 && o.max_minutes > 0;
 }
 
 }  // namespace
@@ -52,8 +56,9 @@ void check_options(const TrainOptions& o) {
   check_usage(o.max_update > 0 || o.max_epoch > 0 || o.max_minutes > 0 || o.patience > 0,
               "training would never end: set max-update, max-epoch, max-minutes or patience above 0");
   check_usage(!o.nesterov || o.momentum > 0, "nesterov: needs a momentum above 0, got 0");
-  check_usage(!ends_at_max_update(o) || o.max_update > o.warmup_updates, "lr-scheduler ", o.lr_scheduler,
-              ": ends at max-update, which must be above warmup-updates (", o.warmup_updates, "), got ", o.max_update);
+  check_usage(!ends_with_the_run(o) || ends_with_the_minutes(o) || o.max_update > o.warmup_updates, "lr-scheduler ",
+              o.lr_scheduler, ": ends at max-update, which must be above warmup-updates (", o.warmup_updates,
+              ") or, with max-minutes, 0, got ", o.max_update);
   check_usage(o.min_lr <= o.lr || o.lr_scheduler == "transformer", "min-lr: expected at most lr (", o.lr, "), got ",
               o.min_lr);
   check_usage(o.average_last == 0 || o.ema_decay == 0,
@@ -71,8 +76,11 @@ std::map<std::string, std::string> options_text(const TrainOptions& options) {
 std::set<std::string> resumable_keys(const TrainOptions& options) {
   std::set<std::string> keys{"max-epoch", "max-minutes", "patience",   "threads",         "log-freq",
                              "save-freq", "keep-last",   "valid-bleu", "valid-beam-size", "max-update"};
-  if (ends_at_max_update(options)) {
+  if (ends_with_the_run(options)) {
     keys.erase("max-update");
+  }
+  if (ends_with_the_minutes(options)) {
+    keys.erase("max-minutes");
   }
   if (options.average_last > 0) {
     keys.erase("save-freq");  // the model is the mean of what was saved

@@ -47,7 +47,10 @@ struct TrainOptions {
     each("threads", self.threads, "0: all cores this process may use");
     each("max-update", self.max_update, "stop after so many updates; 0: no limit");
     each("max-epoch", self.max_epoch, "stop after so many passes over the data; 0: no limit");
-    each("max-minutes", self.max_minutes, "stop after so many minutes spent in updates; 0: no limit");
+    each(
+        "max-minutes", self.max_minutes,
+        "stop after so many minutes spent in updates, those before an interruption too; 0: no limit. Where it falls is "
+        "up to the clock, so that no two such runs are equal");
     each("batch-tokens", self.batch_tokens, "target tokens a batch at most; a longer sentence is a batch of its own");
     each("update-freq", self.update_freq, "batches whose gradients are summed for one update");
     each("max-train-length", self.max_train_length,
@@ -55,7 +58,9 @@ struct TrainOptions {
     each("optimizer", self.optimizer, "adam, adamw or sgd");
     each("lr", self.lr,
          "peak learning rate; with lr-scheduler transformer the factor before the formula (1 in the paper)");
-    each("lr-scheduler", self.lr_scheduler, "inverse_sqrt, transformer, cosine, linear, constant or plateau");
+    each("lr-scheduler", self.lr_scheduler,
+         "inverse_sqrt, transformer, cosine, linear, constant or plateau; cosine and linear end with max-update or, "
+         "without it, with max-minutes");
     each("warmup-updates", self.warmup_updates, "updates over which the learning rate rises linearly");
     each("min-lr", self.min_lr, "the learning rate does not fall below this after the warm-up");
     each("lr-shrink", self.lr_shrink, "plateau: factor after each validation without improvement");
@@ -87,8 +92,8 @@ void check_options(const TrainOptions& options);
 
 // Key -> value as text, for comparing runs.
 std::map<std::string, std::string> options_text(const TrainOptions& options);
-// The keys that may differ when a run is resumed: limits, threads, logging and saving. With a schedule that ends at
-// max-update that one may not, with average-last not save-freq.
+// The keys that may differ when a run is resumed: limits, threads, logging and saving. With a schedule that ends with
+// the run max-update (or max-minutes, where that is the end) may not, with average-last not save-freq.
 std::set<std::string> resumable_keys(const TrainOptions& options);
 
 DType compute_type(const TrainOptions& options);

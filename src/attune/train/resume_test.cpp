@@ -113,6 +113,45 @@ TEST(Resume, higher_limits_continue_a_finished_run_with_the_same_bits) {
   expect_equal_runs(whole, one.path, rest, two.path, "25 and 25");
 }
 
+TEST(Resume, minutes_are_counted_over_interruptions) {
+  constexpr double one_update = 1e-9;  // shorter than any
+  TrainOptions options = small_options();
+  options.max_update = 0;
+  options.max_minutes = 1000;
+  const TemporaryDirectory directory;
+  const Outcome part = run_training(options, {.stop_before = 5, .directory = directory.path});
+  ASSERT_TRUE(part.result.interrupted);
+  EXPECT_GT(part.result.seconds, 0);
+
+  // Two more updates at least, unless the five before count.
+  options.max_minutes = part.result.seconds / 60 + one_update;
+  const Outcome rest = run_training(options, {.directory = directory.path});
+  EXPECT_EQ(rest.result.resumed_from, 5);
+  EXPECT_EQ(rest.result.stopped_by, "max-minutes");
+  EXPECT_EQ(rest.result.update, 6);
+  EXPECT_GT(rest.result.seconds, part.result.seconds);
+  EXPECT_TRUE(run_training(options, {.directory = directory.path}).result.already_finished);
+
+  options.max_minutes = rest.result.seconds / 60 + one_update;
+  EXPECT_EQ(run_training(options, {.directory = directory.path}).result.update, 7) << "a raised limit goes on";
+}
+
+TEST(Resume, a_schedule_that_ends_with_the_minutes_holds_them_fast) {
+  TrainOptions options = small_options();
+  options.max_update = 0;
+  options.max_minutes = 1000;
+  options.lr_scheduler = "cosine";
+  const TemporaryDirectory directory;
+  run_training(options, {.stop_before = 8, .directory = directory.path});
+  TrainOptions other = options;
+  other.max_minutes = 2000;
+  EXPECT_THROW(run_training(other, {.directory = directory.path}), Error);
+  other.lr_scheduler = "constant";
+  other.max_minutes = 0;
+  EXPECT_THROW(check_options(other), UsageError);
+  EXPECT_EQ(run_training(options, {.stop_before = 12, .directory = directory.path}).result.resumed_from, 8);
+}
+
 TEST(Resume, a_killed_run_goes_on_from_its_last_checkpoint) {
   const TrainOptions options = small_options();
   const TemporaryDirectory one, two;

@@ -6,6 +6,19 @@
 
 namespace attune {
 
+namespace {
+
+// The share of the way from the end of the warm-up to the end of the run, 0 to 1.
+double share_done(const TrainOptions& o, double update, const ScheduleState& state) {
+  if (o.max_update == 0 && o.max_minutes > 0) {
+    return std::min(state.seconds / (60 * o.max_minutes), 1.0);
+  }
+  const auto warmup = static_cast<double>(o.warmup_updates), length = static_cast<double>(o.max_update) - warmup;
+  return length > 0 ? std::min((update - warmup) / length, 1.0) : 1.0;
+}
+
+}  // namespace
+
 double learning_rate(const TrainOptions& o, int64_t update, const ScheduleState& state) {
   const auto u = static_cast<double>(std::max<int64_t>(update, 1));
   const auto warmup = static_cast<double>(o.warmup_updates);
@@ -17,8 +30,7 @@ double learning_rate(const TrainOptions& o, int64_t update, const ScheduleState&
   if (u <= warmup) {
     return o.lr * u / warmup;
   }
-  const double length = static_cast<double>(o.max_update) - warmup;
-  const double done = length > 0 ? std::min((u - warmup) / length, 1.0) : 1.0;
+  const double done = share_done(o, u, state);
   double rate = o.lr;
   if (o.lr_scheduler == "inverse_sqrt") {
     rate = o.lr * std::sqrt(std::max(warmup, 1.0) / u);

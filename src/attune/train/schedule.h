@@ -5,7 +5,9 @@
 //   linear        P u / W, then from P to F at N
 //   constant      P u / W, then P
 //   plateau       P u / W, then P times lr-shrink for each validation without improvement
-// After the warm-up none falls below F.
+// After the warm-up none falls below F. Where there is no max-update but max-minutes, cosine and linear end with the
+// minutes: (u - W) / (N - W) is then the share of them that has been spent in updates, and the rates, unlike all
+// others, depend on the clock.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +16,12 @@
 
 namespace attune {
 
-// plateau_scale: what plateau has come to, 1 at first; part of a checkpoint. width: of the model, for `transformer`.
+// plateau_scale: what plateau has come to, 1 at first; part of a checkpoint, as the seconds spent in updates are.
+// width: of the model, for `transformer`.
 struct ScheduleState {
   int width = 1;
   double plateau_scale = 1;
+  double seconds = 0;
 };
 double learning_rate(const TrainOptions& options, int64_t update, const ScheduleState& state = {});
 

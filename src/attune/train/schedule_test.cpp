@@ -34,6 +34,21 @@ TEST(Schedule, falls_as_its_formula_says) {
   EXPECT_DOUBLE_EQ(learning_rate(with("constant"), 5000), 2);
 }
 
+TEST(Schedule, ends_with_the_minutes_where_only_they_are_given) {
+  for (const char* name : {"cosine", "linear"}) {
+    TrainOptions options = with(name);
+    options.max_update = 0;
+    options.max_minutes = 10;
+    EXPECT_DOUBLE_EQ(learning_rate(options, 50, {.seconds = 599}), 1) << "the warm-up is one of updates";
+    EXPECT_DOUBLE_EQ(learning_rate(options, 101, {.seconds = 300}), 1) << name;
+    EXPECT_DOUBLE_EQ(learning_rate(options, 90'000, {.seconds = 300}), 1) << name;
+    EXPECT_NEAR(learning_rate(options, 101, {.seconds = 600}), 0, 1e-12) << name;
+    EXPECT_NEAR(learning_rate(options, 101, {.seconds = 900}), 0, 1e-12) << name;
+    options.max_update = 1100;  // then the updates decide
+    EXPECT_DOUBLE_EQ(learning_rate(options, 600, {.seconds = 590}), 1) << name;
+  }
+}
+
 TEST(Schedule, the_papers_formula_with_its_numbers) {
   TrainOptions options = with("transformer");
   options.lr = 1;

@@ -180,8 +180,9 @@ int64_t Trainer::update() {
   const Place place{state_.epoch, std::min(data_.batches(state_.epoch), state_.batch + options_.update_freq),
                     data_.batches(state_.epoch)};
   const UpdateGradient gradient = gradient_of_update(place);
-  const double rate = learning_rate(options_, state_.update + 1,
-                                    {.width = model_.config().width, .plateau_scale = state_.plateau_scale});
+  const double rate =
+      learning_rate(options_, state_.update + 1,
+                    {.width = model_.config().width, .plateau_scale = state_.plateau_scale, .seconds = state_.seconds});
   const double norm = apply(gradient, rate);
   ++state_.update;
   if (average_) {
