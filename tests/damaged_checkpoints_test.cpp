@@ -154,6 +154,7 @@ const std::map<std::string, std::string> other_values{
     {"nesterov", "true"},
     {"clip-norm", "2"},
     {"label-smoothing", "0"},
+    {"word-dropout", "0.1"},
     {"ema-decay", "0.8"},
     {"average-last", "2 --ema-decay 0"},
     {"valid-freq", "5"},

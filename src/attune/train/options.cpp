@@ -27,6 +27,7 @@ void check_ranges(const TrainOptions& o) {
   check_number("momentum", o.momentum, {0, 1, false, true});
   check_number("clip-norm", o.clip_norm, {0, most});
   check_number("label-smoothing", o.label_smoothing, {0, 1, false, true});
+  check_number("word-dropout", o.word_dropout, {0, 1, false, true});
   check_number("ema-decay", o.ema_decay, {0, 1, false, true});
   check_whole("average-last", o.average_last, {0});
   check_whole("patience", o.patience, {0});

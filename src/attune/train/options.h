@@ -30,7 +30,7 @@ struct TrainOptions {
   double momentum = 0.9;
   bool nesterov = false;
   double clip_norm = 1;
-  double label_smoothing = 0.1;
+  double label_smoothing = 0.1, word_dropout = 0;
   double ema_decay = 0;
   int average_last = 0;
   int patience = 0;
@@ -72,6 +72,8 @@ struct TrainOptions {
     each("nesterov", self.nesterov, "sgd: look ahead along the momentum");
     each("clip-norm", self.clip_norm, "largest norm of the whole gradient (per token); 0: no clipping");
     each("label-smoothing", self.label_smoothing, "share of the target distribution spread over all classes");
+    each("word-dropout", self.word_dropout,
+         "share of the target words read in training that become <unk>, so that the source must be looked at");
     each("ema-decay", self.ema_decay,
          "moving average of the weights, which becomes the model, e.g. 0.999 (less at the start); 0: off");
     each("average-last", self.average_last, "the model is the mean of so many last checkpoints; 0: off");

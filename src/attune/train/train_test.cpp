@@ -5,10 +5,12 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <numeric>
 
 #include "attune/autograd/parameter_files.h"
 #include "attune/base/parallel.h"
 #include "attune/tensor/safetensors.h"
+#include "attune/text/tokenizer.h"
 #include "attune/train/bigram_model_test.h"
 #include "attune/train/update.h"
 
@@ -101,6 +103,48 @@ TEST(Train, dropout_differs_between_the_batches_of_an_update_and_between_updates
   EXPECT_NE(losses[0], losses[1]);
   EXPECT_NE(losses[0], losses[2]);
   EXPECT_EQ(losses[0], losses[3]);
+}
+
+// Keeps what the decoder read.
+class ListeningModel : public BigramModel {
+ public:
+  using BigramModel::BigramModel;
+  Tensor hidden(const Batch& batch, const Pass& pass) const override {
+    heard.push_back(batch);
+    return BigramModel::hidden(batch, pass);
+  }
+  mutable std::vector<Batch> heard;
+};
+
+TEST(Train, word_dropout_hides_words_that_the_decoder_reads_and_nothing_else) {
+  const auto examples = bigram_examples(400);
+  std::vector<int> all(400);
+  std::iota(all.begin(), all.end(), 0);
+  const Batch batch = make_batch(examples, all);
+  TrainOptions options = small_options();
+  options.word_dropout = 0.3;
+  ListeningModel model({.dropout = 0});
+  UpdateGradient gradient;
+  for (const BatchPlace place : {BatchPlace{1, 0}, BatchPlace{1, 0}, BatchPlace{2, 0}}) {
+    add_batch(gradient, model, batch, options, place);
+  }
+  EXPECT_EQ(model.heard[0].target_input, model.heard[1].target_input);
+  EXPECT_NE(model.heard[0].target_input, model.heard[2].target_input);
+  const Batch& heard = model.heard[0];
+  EXPECT_EQ(heard.source, batch.source);
+  EXPECT_EQ(heard.target_output, batch.target_output);
+  double words = 0, hidden = 0;
+  for (size_t i = 0; i < batch.target_input.size(); ++i) {
+    const bool start = batch.target_input[i] == bos_id;
+    words += start ? 0 : 1;
+    hidden += heard.target_input[i] == batch.target_input[i] ? 0 : 1;
+    EXPECT_TRUE(heard.target_input[i] == batch.target_input[i] || (!start && heard.target_input[i] == unk_id));
+  }
+  EXPECT_NEAR(hidden / words, 0.3, 5 * std::sqrt(0.3 * 0.7 / words));
+
+  options.word_dropout = 0;
+  add_batch(gradient, model, batch, options, {.update = 1, .batch = 0});
+  EXPECT_EQ(model.heard.back().target_input, batch.target_input);
 }
 
 TEST(Train, bits_do_not_depend_on_the_number_of_threads) {

@@ -3,8 +3,24 @@
 #include <cmath>
 
 #include "attune/ops/cross_entropy.h"
+#include "attune/text/tokenizer.h"
 
 namespace attune {
+
+namespace {
+
+// Some of the target pieces that the decoder reads become <unk>; <s> stays, and what it must predict.
+Batch with_unknown_words(const Batch& batch, double rate, const Rng& rng) {
+  Batch result = batch;
+  for (size_t i = 0; i < result.target_input.size(); ++i) {
+    if (result.target_input[i] != bos_id && rng.uniform(i) < rate) {
+      result.target_input[i] = unk_id;
+    }
+  }
+  return result;
+}
+
+}  // namespace
 
 void add_batch(UpdateGradient& into, const Model& model, const Batch& batch, const TrainOptions& options,
                const BatchPlace& place) {
@@ -19,7 +35,10 @@ void add_batch(UpdateGradient& into, const Model& model, const Batch& batch, con
   cross.compute = pass.compute;
 
   Tape tape(model.parameters());
-  const Tensor hidden = model.hidden(batch, pass);
+  const Tensor hidden =
+      options.word_dropout > 0
+          ? model.hidden(with_unknown_words(batch, options.word_dropout, pass.dropout->stream("words")), pass)
+          : model.hidden(batch, pass);
   const OutputLayer output = model.output();
   const CrossEntropy result = linear_cross_entropy(hidden, output.weight, output.bias, batch.target_output, cross);
   const double loss = result.loss.item();
