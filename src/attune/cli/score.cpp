@@ -69,34 +69,16 @@ struct Total {
   double perplexity() const { return std::exp(-log_probability / static_cast<double>(std::max<int64_t>(tokens, 1))); }
 };
 
-std::vector<Scored> score_corpus(const LoadedModel& loaded, const ParallelCorpus& corpus, const ScoreOptions& options,
-                                 const std::optional<AlignmentOptions>& alignment) {
-  const EncodedPairs pairs = encode_words(corpus, loaded.tokenizers);
-  const auto scores = score_pairs(*loaded.model, pairs.examples, options, [](int64_t done, int64_t all) {
-    show_progress(fmt::format("{} of {} sentences", done, all));
-  });
-  std::vector<Alignment> links;
-  if (alignment) {
-    links = align_words(*loaded.model, pairs.examples, pairs.words, *alignment);
-  }
-  std::vector<Scored> scored;
-  for (size_t i = 0; i < scores.size(); ++i) {
-    scored.push_back({scores[i], pieces_of(pairs.examples[i], *loaded.tokenizers.target), {}});
-    if (alignment) {
-      scored.back().alignment = links[i];
-    }
-  }
-  return scored;
-}
-
-}  // namespace
-
-int score(const Arguments& arguments) {
+struct Settings {
   std::string directory, source, target, format = "text";
-  ScoreOptions options;
-  AlignmentOptions alignment;
-  int thread_count = 0;
+  ScoreOptions options = {};
+  AlignmentOptions alignment = {};
+  int threads = 0;
   bool tokens = false, align = false;
+};
+
+OptionTable::Outcome read_settings(Settings& settings, const Arguments& arguments) {
+  auto& [directory, source, target, format, options, alignment, thread_count, tokens, align] = settings;
   OptionTable table(about);
   table.add("model", &directory, "a model directory made by attune train", {1, 1, "DIR"});
   table.add("source", &source, "source sentences, one a line", {1, 1, "FILE"});
@@ -111,32 +93,41 @@ int score(const Arguments& arguments) {
   table.add("max-length", &options.max_length, "a sentence of more pieces is refused");
   table.add("threads", &thread_count, "0: all cores this process may use");
   table.add("format", &format, "text or json (one document with a list of sentences)", {1, 1, "NAME"});
-  if (table.parse(arguments) == OptionTable::Outcome::help) {
-    return success;
-  }
-  const bool json_format = wants_json(format);
+  const OptionTable::Outcome outcome = table.parse(arguments);
   align = align || table.given("alignment-layer") || table.given("alignment-head");
-  use_threads(thread_count);
-  check_options(options);
-  check_usage(!directory.empty(), "--model is missing: the directory of a trained model");
-  check_usage(!source.empty() && !target.empty(), "--", source.empty() ? "source" : "target",
-              " is missing: a file with one sentence a line");
-  const ParallelCorpus corpus = read_parallel(source, target);
-  const LoadedModel loaded = load_model(directory);
-  if (align) {
-    check_options(alignment, loaded.model->config());
+  return outcome;
+}
+
+std::vector<Scored> score_corpus(const LoadedModel& loaded, const ParallelCorpus& corpus, const Settings& settings) {
+  const EncodedPairs pairs = encode_words(corpus, loaded.tokenizers);
+  const auto scores = score_pairs(*loaded.model, pairs.examples, settings.options, [](int64_t done, int64_t all) {
+    show_progress(fmt::format("{} of {} sentences", done, all));
+  });
+  std::vector<Alignment> links;
+  if (settings.align) {
+    links = align_words(*loaded.model, pairs.examples, pairs.words, settings.alignment);
   }
+  std::vector<Scored> scored;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    scored.push_back({scores[i], pieces_of(pairs.examples[i], *loaded.tokenizers.target), {}});
+    if (settings.align) {
+      scored.back().alignment = links[i];
+    }
+  }
+  return scored;
+}
+
+void print_scores(const std::vector<Scored>& pairs, const Settings& settings) {
   Total total;
   nlohmann::ordered_json sentences = nlohmann::ordered_json::array();
-  int64_t count = 0;
-  for (const Scored& pair : score_corpus(loaded, corpus, options, align ? std::optional(alignment) : std::nullopt)) {
+  const bool json_format = wants_json(settings.format);
+  for (const Scored& pair : pairs) {
     total.log_probability += pair.score.log_probability;
     total.tokens += static_cast<int64_t>(pair.pieces.size());
-    ++count;
     if (json_format) {
       sentences.push_back(as_json(pair));
     } else {
-      print(as_text(pair, tokens));
+      print(as_text(pair, settings.tokens));
     }
   }
   if (json_format) {
@@ -146,8 +137,30 @@ int score(const Arguments& arguments) {
                                       {"sentences", sentences}};
     print(json.dump() + "\n");
   }
-  note("{} sentences, {} pieces: log-probability {:.3f}, perplexity {:.3f}", with_separators(count),
-       with_separators(total.tokens), total.log_probability, total.perplexity());
+  note("{} sentences, {} pieces: log-probability {:.3f}, perplexity {:.3f}",
+       with_separators(static_cast<int64_t>(pairs.size())), with_separators(total.tokens), total.log_probability,
+       total.perplexity());
+}
+
+}  // namespace
+
+int score(const Arguments& arguments) {
+  Settings settings;
+  if (read_settings(settings, arguments) == OptionTable::Outcome::help) {
+    return success;
+  }
+  wants_json(settings.format);  // refused now, not after the work
+  use_threads(settings.threads);
+  check_options(settings.options);
+  check_usage(!settings.directory.empty(), "--model is missing: the directory of a trained model");
+  check_usage(!settings.source.empty() && !settings.target.empty(), "--", settings.source.empty() ? "source" : "target",
+              " is missing: a file with one sentence a line");
+  const ParallelCorpus corpus = read_parallel(settings.source, settings.target);
+  const LoadedModel loaded = load_model(settings.directory);
+  if (settings.align) {
+    check_options(settings.alignment, loaded.model->config());
+  }
+  print_scores(score_corpus(loaded, corpus, settings), settings);
   return success;
 }
 
