@@ -17,6 +17,7 @@ settings() {
   case $1 in
     transformer) printf 'encoder-layers = 2\ndecoder-layers = 2\nheads = 4\nfeed-forward = 512\n' ;;
     convolutional) printf 'encoder-layers = 4\ndecoder-layers = 3\npositions = "learned"\n' ;;
+    bahdanau) ;;
     *) printf 'encoder-layers = 1\ndecoder-layers = 1\n' ;;
   esac
 }

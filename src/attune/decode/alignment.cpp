@@ -4,7 +4,6 @@
 #include <functional>
 #include <map>
 #include <numeric>
-#include <string>
 
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
@@ -91,9 +90,12 @@ void refuse_mean(const ModelConfig& config) {
               "alignment: this model reads the mean of the source (cross-mixer mean): it looks at no word");
 }
 
-void check_offered(bool offered, const ModelConfig& config, const std::string& layer) {
-  check(offered, "alignment: ", layer, " of this model (architecture ", config.architecture,
-        ") offers no cross-attention weights; take another alignment-layer, or do without an alignment");
+// layer -1: any
+void check_offered(bool offered, const ModelConfig& config, int layer) {
+  check(offered || layer >= 0, "alignment: this model (architecture ", config.architecture,
+        ") looks at no source word: it offers no cross-attention weights");
+  check_usage(offered, "alignment-layer: layer ", layer, " of this model (architecture ", config.architecture,
+              ") does not look at the source; take another one, or -1 (the mean of all)");
 }
 
 }  // namespace
@@ -121,7 +123,7 @@ std::vector<WordAttention> attend_words(const Model& model, std::span<const Exam
       }
     });
     for (size_t i = 0; i < sums.size(); ++i) {
-      check_offered(!sums[i].empty(), model.config(), layer < 0 ? "no layer" : "layer " + std::to_string(layer));
+      check_offered(!sums[i].empty(), model.config(), layer);
       const auto columns = static_cast<size_t>(batch.sources.length(static_cast<int>(i)));
       result[begin + i] = between_words(sums[i], columns, words[begin + i]);
     }
@@ -158,7 +160,7 @@ std::vector<HeadAlignments> align_words_by_head(const Model& model, std::span<co
       add(sums[static_cast<size_t>(sequence)], weights_of_head(weights, -1));
     });
     for (size_t i = 0; i < sums.size(); ++i) {
-      check_offered(!sums[i].empty(), model.config(), "no layer");
+      check_offered(!sums[i].empty(), model.config(), -1);
       keep({-1, -1}, static_cast<int>(i), sums[i]);
     }
   });
