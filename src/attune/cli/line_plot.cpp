@@ -32,12 +32,13 @@ std::string style() {
     light += fmt::format(".c{0}{{stroke:{1};fill:{1}}}", i, colours[i][0]);
     dark += fmt::format(".c{0}{{stroke:{1};fill:{1}}}", i, colours[i][1]);
   }
-  return "<style>.page{fill:#ffffff}.ink{fill:#1b1f24}.soft{fill:#57606a}.grid{stroke:#d8dee4}.axis{stroke:#57606a}"
+  return "<style>.page,.hollow{fill:#ffffff}.ink{fill:#1b1f24}.soft{fill:#57606a}.grid{stroke:#d8dee4}.axis{stroke:#"
+         "57606a}"
          ".line{stroke-width:2.2;stroke-linejoin:round}.dashed{stroke-dasharray:7 5}" +
          light +
-         "@media(prefers-color-scheme:dark){.page{fill:#0d1117}.ink{fill:#e6edf3}.soft{fill:#9aa4af}"
+         "@media(prefers-color-scheme:dark){.page,.hollow{fill:#0d1117}.ink{fill:#e6edf3}.soft{fill:#9aa4af}"
          ".grid{stroke:#30363d}.axis{stroke:#9aa4af}" +
-         dark + "}.line{fill:none}</style>\n";
+         dark + "}.line{fill:none}.hollow{stroke-width:2}</style>\n";
 }
 
 struct Range {
@@ -101,16 +102,18 @@ class Scaled {
   std::vector<double> ticks_;
 };
 
+// Four shapes, filled and then hollow.
 std::string marker(size_t kind, double x, double y) {
   constexpr double r = 4;
-  const auto polygon = [](std::initializer_list<std::array<double, 2>> corners) {
+  const char* end = kind % colours.size() < 4 ? "/>" : " class=\"hollow\"/>";
+  const auto polygon = [&](std::initializer_list<std::array<double, 2>> corners) {
     std::string points;
     for (const auto& [cx, cy] : corners) points += fmt::format("{}{:.1f},{:.1f}", points.empty() ? "" : " ", cx, cy);
-    return fmt::format("<polygon points=\"{}\"/>", points);
+    return fmt::format("<polygon points=\"{}\"{}", points, end);
   };
   switch (kind % 4) {
     case 0:
-      return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\"/>", x, y, r);
+      return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\"{}", x, y, r, end);
     case 1:
       return polygon({{x - r, y - r}, {x + r, y - r}, {x + r, y + r}, {x - r, y + r}});
     case 2:
