@@ -122,10 +122,11 @@ TEST_F(RoundTrip, a_profile_of_decoding_tells_its_parts_and_changes_no_output) {
 }
 
 TEST_F(RoundTrip, an_interrupted_training_has_a_profile) {
-  const Ran ran = place->shell(ATTUNE_PROGRAM " --profile " + with_words +
-                               "--model cut-off --max-update 100000 & program=$!; "
-                               "while ! test -e cut-off/checkpoints/step-4; do sleep 0.02; done; "
-                               "kill -TERM $program; wait $program");
+  const Ran ran =
+      place->shell(ATTUNE_PROGRAM " --profile " + with_words +
+                   "--model cut-off --max-update 100000 & program=$!; "
+                   "until ls cut-off/checkpoints/step-* > /dev/null 2>&1 || ! kill -0 $program; do sleep 0.02; done; "
+                   "kill -TERM $program; wait $program");
   EXPECT_EQ(ran.code, 143) << ran.err;
   EXPECT_LT(ran.err.find("interrupted and saved"), ran.err.find("\nupdate  ")) << ran.err;
   EXPECT_GT(shown_tree(ran.err)["update"].calls, 3) << ran.err;

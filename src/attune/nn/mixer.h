@@ -47,7 +47,7 @@ struct MixerOptions {
   bool causal = false;
   double dropout = 0;  // on the attention weights
   std::string normaliser = "softmax";
-  int kernel_width = 3;  // of convolutions
+  int kernel_width = 3;           // of convolutions
   std::optional<int> reach = {};  // of self-attention: a token sees so many to either side; not given: all of them
   Initialiser initialiser = {Initialiser::Kind::xavier_uniform, 0};
 };
