@@ -17,7 +17,8 @@ namespace attune {
 
 namespace {
 
-constexpr int format_version = 1;
+constexpr int format_version = 2;
+constexpr int before_recurrences = 1;  // keys were added: a config without them means their defaults
 constexpr int deepest_model = 1024;  // layers
 constexpr int widest_kernel = 1024;  // tokens
 constexpr int largest = 1 << 20;  // of any size in a config: what a file claims must not decide how much is allocated
@@ -85,8 +86,9 @@ std::string to_json(const ModelConfig& config) {
 
 ModelConfig read_config(const std::string& text, const std::string& where) {
   const nlohmann::json json = parse_json_object(text, where, 1);
-  check(json.contains("format-version") && json["format-version"] == format_version, where, ": format-version is ",
-        json.value("format-version", nlohmann::json()).dump(), ", this program reads ", format_version);
+  const nlohmann::json version = json.value("format-version", nlohmann::json());
+  check(version == format_version || version == before_recurrences, where, ": format-version is ", version.dump(),
+        ", this program reads ", before_recurrences, " and ", format_version);
   ModelConfig config;
   std::set<std::string> known{"format-version", "source-vocabulary", "target-vocabulary"};
   ModelConfig::visit(config, [&](const char* key, const auto&, const char*) { known.insert(key); });
@@ -96,7 +98,11 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
   const auto read = [&](const char* key, auto& field) {
     field = read_value_of<std::decay_t<decltype(field)>>(json, key, where);
   };
-  ModelConfig::visit(config, [&](const char* key, auto& field, const char*) { read(key, field); });
+  ModelConfig::visit(config, [&](const char* key, auto& field, const char*) {
+    if (version == format_version || json.contains(key)) {
+      read(key, field);
+    }
+  });
   read("source-vocabulary", config.source_vocabulary);
   read("target-vocabulary", config.target_vocabulary);
   try {

@@ -106,6 +106,16 @@ TEST(Convolutional, channels_are_listed_layer_by_layer) {
   }
 }
 
+// A model of an earlier version stays readable; what it does not say, it does not have.
+TEST(Config, keys_that_an_older_file_does_not_have_mean_their_defaults) {
+  std::string older = to_json(tiny()), key = "  \"kernel-width\": 3,\n";
+  older.erase(older.find(key), key.size());
+  const std::string now = "\"format-version\": 2";
+  EXPECT_NE(error_of([&] { read_config(older, "here"); }).find("kernel-width is missing"), std::string::npos);
+  older.replace(older.find(now), now.size(), "\"format-version\": 1");
+  EXPECT_EQ(to_json(read_config(older, "here")), to_json(tiny()));
+}
+
 TEST(Config, refuses_json_that_nests_deeply_or_holds_numbers_of_64_bits) {
   const auto message = [](const std::string& json) -> std::string {
     try {
