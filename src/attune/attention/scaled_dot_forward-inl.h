@@ -229,13 +229,7 @@ class ForwardItem {
       const int together = std::min(tile_rows, count - r);
       if (last) ask_for_results(first + r, together);
       float factors[tile_rows];
-      bool rescales = false;
-      for (int n = 0; n < together; ++n) {
-        const int row = first + r + n;
-        factors[n] = weigh_leading(block_rows_, scores_ + (r + n) * block_keys, into_.shift(row), into_.sums(row));
-        rescales = rescales || factors[n] != 1;
-        into_.visible(row) += static_cast<float>(block_rows_);
-      }
+      const bool rescales = weigh_leading(block_rows_, into_, first + r, together, scores_ + r * block_keys, factors);
       gather_values(first + r, together, {scores_ + r * block_keys, block_keys, 1}, right_, block_rows_,
                     rescales ? factors : nullptr);
     }

@@ -290,27 +290,36 @@ HWY_INLINE float weigh_first_of(std::integer_sequence<int, N...>, int keys, floa
   hn::StoreU(sum, d, sums);
   return factor;
 }
+
+// Rows first ... first + count - 1 of `rows`, whose scores lie block_keys apart. Returns whether some factor is not 1.
 template <int kVectors>
-HWY_INLINE float weigh_first(int keys, float* scores, float& shift, float* sums) {
-  return weigh_first_of<kVectors>(std::make_integer_sequence<int, kVectors>(), keys, scores, shift, sums);
+HWY_NOINLINE bool weigh_first(int keys, const Gathered& rows, int first, int count, float* scores, float* factors) {
+  bool rescales = false;
+  for (int r = 0; r < count; ++r, scores += block_keys) {
+    factors[r] = weigh_first_of<kVectors>(std::make_integer_sequence<int, kVectors>(), keys, scores,
+                                          rows.shift(first + r), rows.sums(first + r));
+    rescales = rescales || factors[r] != 1;
+    rows.visible(first + r) += static_cast<float>(keys);
+  }
+  return rescales;
 }
 
 // Whether weigh_leading() takes so many keys of a block.
 inline constexpr bool weighs_leading(int keys) {
   return keys == block_keys || block_vectors == 4;
 }
-HWY_INLINE float weigh_leading(int keys, float* scores, float& shift, float* sums) {
+inline bool weigh_leading(int keys, const Gathered& rows, int first, int count, float* scores, float* factors) {
   if constexpr (block_vectors == 4) {
     switch ((keys + lanes - 1) / lanes) {
       case 1:
-        return weigh_first<1>(keys, scores, shift, sums);
+        return weigh_first<1>(keys, rows, first, count, scores, factors);
       case 2:
-        return weigh_first<2>(keys, scores, shift, sums);
+        return weigh_first<2>(keys, rows, first, count, scores, factors);
       case 3:
-        return weigh_first<3>(keys, scores, shift, sums);
+        return weigh_first<3>(keys, rows, first, count, scores, factors);
     }
   }
-  return weigh_first<block_vectors>(keys, scores, shift, sums);
+  return weigh_first<block_vectors>(keys, rows, first, count, scores, factors);
 }
 
 // What rebuilds a row's weights, and what the normaliser's Jacobian subtracts: sum_j dP_j P_j less the gradient of
