@@ -5,8 +5,8 @@
 
 #include "attune/base/check.h"
 #include "attune/cli/console.h"
+#include "attune/cli/length_buckets.h"
 #include "attune/data/encode.h"
-#include "attune/text/unicode.h"
 
 namespace attune::cli {
 
@@ -99,8 +99,7 @@ AlignmentReport report_alignment(const LoadedModel& loaded, const ParallelCorpus
   }
   std::vector<Alignment> diagonals;
   for (size_t i = 0; i < corpus.source.size(); ++i) {
-    diagonals.push_back(diagonal_alignment(static_cast<int>(split_whitespace(corpus.source[i]).size()),
-                                           static_cast<int>(split_whitespace(corpus.target[i]).size())));
+    diagonals.push_back(diagonal_alignment(words_in(corpus.source[i]), words_in(corpus.target[i])));
   }
   report.diagonal = alignment_error_rate(diagonals, gold);
   return report;

@@ -27,12 +27,9 @@ const About about{
     "bench layers", "[flags]",
     "Measures one layer of each kind on sequences of n tokens, as many of them as --tokens holds, and prints "
     "microseconds a token, forward and backward, beside the multiply-adds that table 1 of the Transformer's paper "
-    "counts "
-    "(which leaves out attention's four projections of d^2 a token; they are in the measured time), and where the "
-    "lines "
-    "cross, measured and counted. With --tokens 2048 the longest length is one sequence: what a recurrence cannot do "
-    "in "
-    "parallel shows there.",
+    "counts (which leaves out attention's four projections of d^2 a token; they are in the measured time), and where "
+    "the lines cross, measured and counted. With --tokens 2048 the longest length is one sequence: what a recurrence "
+    "cannot do in parallel shows there.",
     "  attune bench layers --threads 2\n  attune bench layers --width 512 --heads 8 --plot layers.svg\n"};
 
 struct Setting {
@@ -48,25 +45,18 @@ struct Kind {
   std::optional<int> reach = {};
 };
 
-bool exists(const std::string& mixer) {
-  const auto table = mixers();
-  return std::any_of(table.begin(), table.end(), [&](const MixerKind& kind) { return kind.word == mixer; });
-}
-
 std::vector<Kind> kinds(const Setting& setting) {
-  constexpr double kernel = 3;  // what the mixer convolution has
+  const double kernel = MixerOptions{}.kernel_width;
   const double d = setting.width, r = setting.neighbourhood;
   const auto recurrent = [d](double) { return d * d; };
-  std::vector<Kind> all{
+  return {
       {"rnn", "rnn", "n d^2", recurrent},
       {"gru", "gru", "n d^2", recurrent},
       {"lstm", "lstm", "n d^2", recurrent},
-      {"convolution", "convolution", "k n d^2", [d](double) { return kernel * d * d; }},
+      {"convolution", "convolution", "k n d^2", [d, kernel](double) { return kernel * d * d; }},
       {"attention", "scaled_dot", "n^2 d", [d](double n) { return n * d; }},
       {"restricted", "scaled_dot", "r n d", [d, r](double) { return r * d; }, setting.neighbourhood / 2},
   };
-  all.erase(std::remove_if(all.begin(), all.end(), [](const Kind& kind) { return !exists(kind.mixer); }), all.end());
-  return all;
 }
 
 struct Figures {

@@ -180,9 +180,9 @@ std::map<std::string, std::vector<std::string>> OptionTable::read_flags(const Ar
   return values;
 }
 
-void OptionTable::apply_config(const std::string& path) {
+void OptionTable::apply_config(const std::vector<ConfigItem>& items) {
   const std::vector<std::string> everywhere = keys_of_all_commands();
-  for (const ConfigItem& item : read_config_file(path)) {
+  for (const ConfigItem& item : items) {
     const Option* option = find(item.key);
     const bool elsewhere = std::find(everywhere.begin(), everywhere.end(), item.key) != everywhere.end();
     if (option == nullptr || item.key == "config") {
@@ -206,10 +206,9 @@ void OptionTable::apply_environment() {
   }
 }
 
-void OptionTable::apply(const std::string& config_path, const std::map<std::string, std::vector<std::string>>& flags) {
-  if (!config_path.empty()) {
-    apply_config(config_path);
-  }
+void OptionTable::apply(const std::vector<ConfigItem>& config,
+                        const std::map<std::string, std::vector<std::string>>& flags) {
+  apply_config(config);
   apply_environment();
   for (const auto& [key, values] : flags) {
     set(*find(key), values, "--" + key);
@@ -247,14 +246,14 @@ OptionTable::Outcome OptionTable::parse(const Arguments& arguments, const std::o
   const auto flags = read_flags(arguments);
   const auto flag = flags.find("config");
   const char* named = find("config") != nullptr ? std::getenv("ATTUNE_CONFIG") : nullptr;
-  const std::string config_path = flag != flags.end() ? flag->second.back()
-                                  : named != nullptr  ? named
-                                                      : config.value_or("");
-  apply(config_path, flags);
+  const std::string path = flag != flags.end() ? flag->second.back() : named != nullptr ? named : config.value_or("");
+  // Read once: it may be a pipe.
+  const std::vector<ConfigItem> items = path.empty() ? std::vector<ConfigItem>{} : read_config_file(path);
+  apply(items, flags);
   warn_of_misspelt_environment();
   if (model_ != nullptr && given("architecture")) {
     *model_ = defaults_of(model_->architecture);
-    apply(config_path, flags);  // again, over its defaults
+    apply(items, flags);  // again, over its defaults
   }
   if (model_ != nullptr) {
     for (const auto& [key, origin] : origins_) {

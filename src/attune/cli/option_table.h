@@ -71,9 +71,9 @@ class OptionTable {
   std::map<std::string, std::vector<std::string>> read_flags(const Arguments& arguments) const;
   Arguments with_empty_values(const Arguments& arguments) const;
   void refuse_extras(const std::vector<std::string>& extras) const;
-  void apply_config(const std::string& path);
+  void apply_config(const std::vector<ConfigItem>& items);
   void apply_environment();
-  void apply(const std::string& config_path, const std::map<std::string, std::vector<std::string>>& flags);
+  void apply(const std::vector<ConfigItem>& config, const std::map<std::string, std::vector<std::string>>& flags);
   void warn_of_misspelt_environment() const;
   void set(const Option& option, const std::vector<std::string>& values, const std::string& origin);
 

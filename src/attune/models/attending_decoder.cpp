@@ -37,9 +37,10 @@ void RowSources::lay_out() {
   segments_ = chosen<int>(encoded_, source_of_);
 }
 
-TargetSteps::TargetSteps(const Batch& batch) : targets(batch.targets), sources(chosen(batch.sources, targets.order())) {
-  for (const int32_t row : targets.packed_row()) input_.push_back(batch.target_input[static_cast<size_t>(row)]);
-}
+TargetSteps::TargetSteps(const Batch& batch)
+    : targets(batch.targets),
+      sources(chosen(batch.sources, targets.order())),
+      input_(targets.arranged(batch.target_input)) {}
 
 Tensor first_rows(const Tensor& x, int64_t count) {
   return count == x.size(0) ? x : split(x, std::array{count, x.size(0) - count}, Along::rows)[0];

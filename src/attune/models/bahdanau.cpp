@@ -39,14 +39,12 @@ struct Step {
 // Row i is at s_{i-1}.
 struct Bahdanau::State : DecodingState {
   State(Encoded encoded, const Segments& segments, std::span<const int> source_of)
-      : memory(std::move(encoded.memory)),
-        sources(segments, source_of),
-        state(select_rows({encoded.start, {}}, source_of).h) {}
+      : memory(std::move(encoded.memory)), sources(segments, source_of), state(embedding(encoded.start, source_of)) {}
 
   int rows() const override { return sources.rows(); }
   void reorder(std::span<const int> from) override {
     sources.reorder(from);
-    state = select_rows({state, {}}, from).h;
+    state = embedding(state, from);
   }
 
   SourceAttention::Memory memory;

@@ -19,8 +19,8 @@ namespace {
 
 constexpr int format_version = 2;
 constexpr int before_recurrences = 1;  // keys were added: a config without them means their defaults
-constexpr int deepest_model = 1024;  // layers
-constexpr int widest_kernel = 1024;  // tokens
+constexpr int deepest_model = 1024;    // layers
+constexpr int widest_kernel = 1024;    // tokens
 constexpr int largest = 1 << 20;  // of any size in a config: what a file claims must not decide how much is allocated
 
 void check_size(const char* key, int value, int least) {

@@ -73,9 +73,6 @@ Tensor attend(const ConvolutionalDecoderLayer& layer, const Tensor& h, const Ten
   return add_scaled(layer.context(reshape(mixed, embedded.shape()), pass), h, half_root);
 }
 
-}  // namespace
-
-namespace {
 std::vector<int> listed_channels(const ModelConfig& config) {
   std::vector<int> channels;
   const char *at = config.channels.data(), *end = at + config.channels.size();
@@ -91,6 +88,7 @@ std::vector<int> listed_channels(const ModelConfig& config) {
   }
   return channels;
 }
+
 }  // namespace
 
 std::vector<int> channels_of(const ModelConfig& config, int layers) {
@@ -116,7 +114,7 @@ void check_convolutional(const ModelConfig& config) {
 }
 
 Convolutional::Convolutional(const ModelConfig& config) : config_(config), embeddings_(config) {
-  const double kept = std::sqrt(1 - config.dropout), kept_of_embeddings = std::sqrt(1 - embedding_dropout());
+  const double kept = std::sqrt(1 - config.dropout), kept_of_embeddings = std::sqrt(1 - embedding_dropout(config));
   const PositionKind kind = position_kind_of_name(config.positions);
   encoder_.positions = Positions(kind, config.width, config.max_positions, embedding_start(config));
   decoder_.positions = encoder_.positions;
@@ -150,15 +148,11 @@ Convolutional::Convolutional(const ModelConfig& config) : config_(config), embed
   parameters_ = parameters_of(*this);
 }
 
-double Convolutional::embedding_dropout() const {
-  return config_.embedding_dropout < 0 ? config_.dropout : config_.embedding_dropout;
-}
-
 Convolutional::Memory Convolutional::encode(std::span<const int32_t> source, const Segments& sources,
                                             const Pass& pass) const {
   const ProfileScope scope("encoder");
   const Tensor embedded = drop(encoder_.positions(embedding(embeddings_.source_table(), source), sources),
-                               embedding_dropout(), pass.within("embedding"));
+                               embedding_dropout(config_), pass.within("embedding"));
   Tensor x = encoder_.input(embedded, pass);
   const Pass layers = pass.within("layers");
   for (size_t i = 0; i < encoder_.layers.size(); ++i) {
@@ -184,7 +178,7 @@ Tensor Convolutional::hidden(const Batch& batch, const Pass& pass) const {
   const Source source{one_head(memory.keys), one_head(memory.values), batch.targets, batch.sources};
   const Tensor embedded =
       drop(decoder_.positions(embedding(embeddings_.target_table(), batch.target_input), batch.targets),
-           embedding_dropout(), decoding.within("embedding"));
+           embedding_dropout(config_), decoding.within("embedding"));
   Tensor x = decoder_.input(embedded, decoding);
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     const ProfileScope layer_scope("decoder.layer");

@@ -83,7 +83,6 @@ class Convolutional : public Model {
   };
 
   Memory encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const;
-  double embedding_dropout() const;
 
   ModelConfig config_;
   Embeddings embeddings_;

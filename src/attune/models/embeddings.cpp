@@ -28,11 +28,17 @@ Embeddings::Embeddings(const ModelConfig& config) {
   target = Embedding(config.target_vocabulary, config.width, embedding_start(config));
 }
 
-Tensor embedded(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config, const Pass& pass) {
+double embedding_dropout(const ModelConfig& config) {
+  return config.embedding_dropout < 0 ? config.dropout : config.embedding_dropout;
+}
+
+Tensor scaled_embedding(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config) {
   const Tensor rows = embedding(table, ids);
-  const Tensor scaled = config.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config.width))) : rows;
-  return drop(scaled, config.embedding_dropout < 0 ? config.dropout : config.embedding_dropout,
-              pass.within("embedding"));
+  return config.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config.width))) : rows;
+}
+
+Tensor embedded(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config, const Pass& pass) {
+  return drop(scaled_embedding(ids, table, config), embedding_dropout(config), pass.within("embedding"));
 }
 
 }  // namespace attune

@@ -28,8 +28,13 @@ struct Embeddings {
   Embedding source, target;  // the source's not given when all are tied
 };
 
-// Rows of a table [ids, width], scaled and with dropout as the config says.
+// Rows of a table [ids, width], scaled as the config says.
+Tensor scaled_embedding(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config);
+// The same with dropout.
 Tensor embedded(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config, const Pass& pass);
+
+// Its rate: embedding-dropout, or dropout where that says so.
+double embedding_dropout(const ModelConfig& config);
 
 // How the tables begin.
 Initialiser embedding_start(const ModelConfig& config);

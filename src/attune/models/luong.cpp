@@ -18,10 +18,6 @@ RecurrentState first_rows(const RecurrentState& state, int64_t count) {
   return {attune::first_rows(state.h, count), state.c ? attune::first_rows(state.c, count) : Tensor()};
 }
 
-Tensor dropped_between_layers(const Tensor& x, const ModelConfig& config, const Pass& pass) {
-  return drop(x, config.dropout, pass);
-}
-
 }  // namespace
 
 // The decoder's steps, for as many as one tape sees.
@@ -49,7 +45,7 @@ class Luong::Steps {
     for (size_t i = 0; i < states.size(); ++i) {
       states[i] = advance_[i](z, states[i]);
       if (i + 1 < states.size()) {
-        z = inputs_[i + 1](dropped_between_layers(states[i].h, config_, pass.within(static_cast<int>(i + 1))));
+        z = inputs_[i + 1](drop(states[i].h, config_.dropout, pass.within(static_cast<int>(i + 1))));
       }
     }
     attention::SourceRead read = look_(states.back().h, memory, at);
@@ -77,7 +73,7 @@ struct Luong::State : DecodingState {
     sources.reorder(from);
     for (RecurrentState& state : states) state = select_rows(state, from);
     if (attended) {
-      attended = select_rows({attended, {}}, from).h;
+      attended = embedding(attended, from);
     }
   }
   State(SourceAttention::Memory read, const Segments& encoded, std::span<const int> source_of)
@@ -132,8 +128,7 @@ Luong::Looked Luong::step_by_step(const Batch& batch, const Encoded& encoded, co
       first.input(embedded(order.input(), embeddings_.target_table(), config_, pass), pass), order.targets);
   std::vector<RecurrentState> states;
   for (const RecurrentState& state : encoded.states) {
-    states.push_back(
-        {embedding(state.h, order.targets.order()), state.c ? embedding(state.c, order.targets.order()) : Tensor()});
+    states.push_back(select_rows(state, order.targets.order()));
   }
   std::vector<Tensor> attended, weights;
   const Pass within_layers = pass.within("layers");
@@ -161,7 +156,7 @@ Luong::Looked Luong::all_at_once(const Batch& batch, const Encoded& encoded, con
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     const Pass inner = within_layers.within(static_cast<int>(i));
     rows = decoder_
-               .layers[i](i == 0 ? rows : dropped_between_layers(rows, config_, inner), order, encoded.states[i], inner)
+               .layers[i](i == 0 ? rows : drop(rows, config_.dropout, inner), order, encoded.states[i], inner)
                .hidden;
   }
   const Tensor top = permute_rows(rows, order.time_row(), order.packed_row());

@@ -16,16 +16,6 @@ Cell cell_of(const ModelConfig& config) {
   return cell_of(config.architecture, config);
 }
 
-// Ids of packed sequences in the order of their time-major rows.
-std::vector<int32_t> time_major(std::span<const int32_t> packed, const TimeMajor& order) {
-  std::vector<int32_t> ids;
-  ids.reserve(packed.size());
-  for (const int32_t row : order.packed_row()) {
-    ids.push_back(packed[static_cast<size_t>(row)]);
-  }
-  return ids;
-}
-
 // The sequence of every time-major row.
 std::vector<int32_t> sequences_of(const TimeMajor& order) {
   std::vector<int32_t> sequences;
@@ -51,9 +41,8 @@ struct Recurrent::State : DecodingState {
       layer = select_rows(layer, from);
     }
     if (to_gates) {
-      const std::vector<int32_t> rows(from.begin(), from.end());
-      to_gates = embedding(to_gates, rows);
-      to_readout = embedding(to_readout, rows);
+      to_gates = embedding(to_gates, from);
+      to_readout = embedding(to_readout, from);
     }
     count = static_cast<int>(from.size());
   }
@@ -80,15 +69,11 @@ Recurrent::Recurrent(const ModelConfig& config)
   parameters_ = parameters_of(*this);
 }
 
-Tensor Recurrent::embed(std::span<const int32_t> ids, const Tensor& table, const Pass& pass) const {
-  return embedded(ids, table, config_, pass);
-}
-
 Recurrent::Encoded Recurrent::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
   const ProfileScope scope("encoder");
   const TimeMajor order(sources);
   const auto encoded =
-      encoder_(embed(time_major(source, order), embeddings_.source_table(), pass), order, pass.within("layers"));
+      encoder_(embedded(order.arranged(source), embeddings_.source_table(), config_, pass), order, pass.within("layers"));
   Encoded result;
   if (!every_step()) {
     for (size_t i = 0; i < decoder_.layers.size(); ++i) {
@@ -120,8 +105,8 @@ Tensor Recurrent::hidden(const Batch& batch, const Pass& pass) const {
   const Pass decoding = pass.within("decoder"), layers = decoding.within("layers");
   const TimeMajor order(batch.targets);
   const auto source_of = sequences_of(order);
-  const Tensor embedded = embed(time_major(batch.target_input, order), embeddings_.target_table(), decoding);
-  Tensor x = embedded;
+  const Tensor tokens = embedded(order.arranged(batch.target_input), embeddings_.target_table(), config_, decoding);
+  Tensor x = tokens;
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     const Pass inner = layers.within(static_cast<int>(i));
     Tensor z = decoder_.layers[i].input(i == 0 ? x : drop(x, config_.dropout, inner), inner);
@@ -131,7 +116,7 @@ Tensor Recurrent::hidden(const Batch& batch, const Pass& pass) const {
     x = decoder_.layers[i].run(std::move(z), order, encoded.starts[i], inner).hidden;
   }
   const Tensor context = every_step() ? embedding(encoded.to_readout, source_of) : Tensor();
-  return permute_rows(predict(x, embedded, context, decoding), order.time_row(), order.packed_row());
+  return permute_rows(predict(x, tokens, context, decoding), order.time_row(), order.packed_row());
 }
 
 OutputLayer Recurrent::output() const {
@@ -159,8 +144,8 @@ Tensor Recurrent::step(DecodingState& any_state, std::span<const int32_t> tokens
   const ProfileScope scope("decoder.step");
   auto& state = dynamic_cast<State&>(any_state);
   check(static_cast<int>(tokens.size()) == state.count, "step: ", tokens.size(), " tokens for ", state.count, " rows");
-  const Tensor embedded = embed(tokens, embeddings_.target_table(), pass);
-  Tensor x = embedded;
+  const Tensor fed = embedded(tokens, embeddings_.target_table(), config_, pass);
+  Tensor x = fed;
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     const RecurrentLayer& layer = decoder_.layers[i];
     Tensor z = layer.input(x, pass);
@@ -170,11 +155,10 @@ Tensor Recurrent::step(DecodingState& any_state, std::span<const int32_t> tokens
     state.layers[i] = RecurrentSteps(layer, pass)(z, state.layers[i]);
     x = state.layers[i].h;
   }
-  return predict(x, embedded, state.to_readout, pass);
+  return predict(x, fed, state.to_readout, pass);
 }
 
-// ---- Row of the table
-// ------------------------------------------------------------------------------------------------
+// ---- Row of the table -----------------------------------------------------------------------------------------------
 
 namespace {
 

@@ -67,7 +67,6 @@ class Recurrent : public Model {
 
   bool every_step() const { return !decoder_.starts.empty(); }
   Encoded encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const;
-  Tensor embed(std::span<const int32_t> ids, const Tensor& table, const Pass& pass) const;
   // From the last layer's states to what the output layer reads; context: O_c c of every row.
   Tensor predict(const Tensor& states, const Tensor& embedded, const Tensor& context, const Pass& pass) const;
 

@@ -71,8 +71,7 @@ RecurrentState RecurrentSteps::operator()(const Tensor& z, const RecurrentState&
 }
 
 RecurrentState select_rows(const RecurrentState& state, std::span<const int> from) {
-  const std::vector<int32_t> rows(from.begin(), from.end());
-  return {embedding(state.h, rows), state.c ? embedding(state.c, rows) : Tensor()};
+  return {embedding(state.h, from), state.c ? embedding(state.c, from) : Tensor()};
 }
 
 }  // namespace attune

@@ -410,17 +410,6 @@ void check_shapes(const Tensor& z, const RecurrentWeights& weights, const TimeMa
   check(options.cell == Cell::lstm || !start.c, "recurrence: only an LSTM has a c");
 }
 
-template <class Fn>
-void dispatch_operand(DType type, DType compute, Fn&& fn) {
-  if (type == DType::float64) {
-    fn(double{}, double{});
-  } else if (compute == DType::bfloat16) {
-    fn(float{}, BFloat16{});
-  } else {
-    fn(float{}, float{});
-  }
-}
-
 }  // namespace
 
 Recurrence recurrence(Tensor z, const RecurrentWeights& weights, const TimeMajor& order, const RecurrentState& start,

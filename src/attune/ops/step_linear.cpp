@@ -17,18 +17,6 @@ struct StepLinear::Uses {
 
 namespace {
 
-// Calls fn with a zero of the type products sum in and one of the type they read.
-template <class Fn>
-void dispatch_operand(DType type, DType compute, Fn&& fn) {
-  if (compute == DType::bfloat16) {
-    fn(float{}, BFloat16{});
-  } else if (type == DType::float32) {
-    fn(float{}, float{});
-  } else {
-    fn(double{}, double{});
-  }
-}
-
 Tensor as_read(const Tensor& x, DType compute) {
   return detach(compute == DType::bfloat16 ? rounded_to_bfloat16(x) : with_even_rows(x));
 }

@@ -28,6 +28,18 @@ std::shared_ptr<const PackedWeight<Operand, transposed>> pack(const Tensor& weig
 
 }  // namespace detail
 
+// Calls fn with a zero of the type that products sum in and one of the type that they read.
+template <class Fn>
+void dispatch_operand(DType type, DType compute, Fn&& fn) {
+  if (compute == DType::bfloat16) {
+    fn(float{}, BFloat16{});
+  } else if (type == DType::float32) {
+    fn(float{}, float{});
+  } else {
+    fn(double{}, double{});
+  }
+}
+
 // Operand: what the product reads; bfloat16 rounds a float32 weight. transposed: A W^T. bias [columns of C] or null.
 template <class Operand, bool transposed, class T>
 void weight_product(const kernels::Matrix<const Operand>& a, const Tensor& weight, const kernels::Matrix<T>& c,

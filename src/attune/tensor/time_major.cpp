@@ -37,4 +37,13 @@ TimeMajor::TimeMajor(const Segments& segments) {
   layout_ = std::make_shared<const Layout>(std::move(layout));
 }
 
+std::vector<int32_t> TimeMajor::arranged(std::span<const int32_t> of_packed_rows) const {
+  std::vector<int32_t> numbers;
+  numbers.reserve(layout_->packed_row.size());
+  for (const int32_t row : layout_->packed_row) {
+    numbers.push_back(of_packed_rows[static_cast<size_t>(row)]);
+  }
+  return numbers;
+}
+
 }  // namespace attune

@@ -32,6 +32,9 @@ class TimeMajor {
   std::span<const int32_t> order() const { return layout_->order; }            // the sequence at a place
   std::span<const int32_t> place() const { return layout_->place; }            // of a sequence
 
+  // Numbers of packed rows, in the order of the time-major ones.
+  std::vector<int32_t> arranged(std::span<const int32_t> of_packed_rows) const;
+
  private:
   struct Layout {
     std::vector<int> running, length;
