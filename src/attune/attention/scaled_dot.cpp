@@ -79,14 +79,7 @@ std::string_view name_of(Normaliser normaliser) {
 }
 
 Normaliser normaliser_of_name(std::string_view name) {
-  std::vector<std::string_view> known;
-  for (const auto& entry : normaliser_names) {
-    if (entry.name == name) {
-      return entry.normaliser;
-    }
-    known.push_back(entry.name);
-  }
-  refuse_word("normaliser", name, known);
+  return entry_of_word("normaliser", name, normaliser_names, &NormaliserName::name).normaliser;
 }
 
 Sizes checked_sizes(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& queries, const Segments& keys,

@@ -2,16 +2,31 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <limits>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace attune {
 
 void check_word(std::string_view key, std::string_view value, std::initializer_list<std::string_view> known);
-// For tables of words, after the search found none.
+// Where a search among the known words found none.
 [[noreturn]] void refuse_word(std::string_view key, std::string_view value, std::span<const std::string_view> known);
+
+// The entry of a table that outlives the call whose word is `name`; word_of: member or function that gives an entry's.
+template <class Table, class WordOf>
+const auto& entry_of_word(std::string_view key, std::string_view name, const Table& table, WordOf word_of) {
+  std::vector<std::string_view> known;
+  for (const auto& entry : table) {
+    if (std::invoke(word_of, entry) == name) {
+      return entry;
+    }
+    known.push_back(std::invoke(word_of, entry));
+  }
+  refuse_word(key, name, known);
+}
 
 struct WholeRange {
   int64_t least = 0, most = std::numeric_limits<int64_t>::max();

@@ -100,14 +100,7 @@ std::span<const GeneratedTask> generated_tasks() {
 }
 
 const GeneratedTask& generated_task(std::string_view word) {
-  std::vector<std::string_view> known;
-  for (const GeneratedTask& task : generated_tasks()) {
-    if (task.word == word) {
-      return task;
-    }
-    known.push_back(task.word);
-  }
-  refuse_word("task", word, known);
+  return entry_of_word("task", word, generated_tasks(), &GeneratedTask::word);
 }
 
 void check_options(const GeneratedTaskOptions& options, const GeneratedTask& task) {

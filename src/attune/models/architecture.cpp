@@ -72,14 +72,7 @@ std::span<const Architecture> architectures() {
 }
 
 const Architecture& architecture_of_name(std::string_view word) {
-  std::vector<std::string_view> known;
-  for (const Architecture& architecture : architectures()) {
-    if (architecture.word == word) {
-      return architecture;
-    }
-    known.push_back(architecture.word);
-  }
-  refuse_word("architecture", word, known);
+  return entry_of_word("architecture", word, architectures(), &Architecture::word);
 }
 
 ModelConfig defaults_of(std::string_view architecture) {

@@ -17,30 +17,24 @@ struct Widths {
   }
 };
 
-int64_t gates_of(const ModelConfig& config) {
-  const bool gru = config.architecture == "bahdanau" || config.cell == "gru";
-  return gru ? 3 : config.cell == "lstm" ? 4 : 1;
-}
-
-// Kept by a layer over whole sequences: gates (but tanh's, whose slope is one of the state), the state, an LSTM's cell
-// or what the reset gate acts on.
-int64_t kept_by_layer(const ModelConfig& config) {
-  const int64_t gates = gates_of(config);
-  const bool extra = gates == 4 || (gates == 3 && config.gru_reset == "after");
-  return (gates == 1 ? 0 : gates) + 1 + (extra ? 1 : 0);
+Cell cell_of(const ModelConfig& config) {
+  return cell_of(config.architecture == "bahdanau" ? "gru" : config.cell, config);
 }
 
 // Kept by a layer's steps: gates, state, an LSTM's cell. GRU: two gates, the candidate, the state, and the factor of
 // the reset gate, or its product, which another product reads.
-Widths kept_by_step(const ModelConfig& config) {
-  switch (gates_of(config)) {
-    case 4:
+Widths kept_by_step(Cell cell) {
+  switch (cell) {
+    case Cell::lstm:
       return {6, 0};
-    case 3:
-      return config.gru_reset == "after" ? Widths{5, 0} : Widths{4, 1};
-    default:
+    case Cell::gru_reset_after:
+      return {5, 0};
+    case Cell::gru_reset_before:
+      return {4, 1};
+    case Cell::tanh:
       return {1, 0};
   }
+  return {};
 }
 
 int64_t visible_tokens(const ModelConfig& config, int length) {
@@ -56,8 +50,9 @@ ModelCost bahdanau_cost(const ModelConfig& config, const CostOptions& options) {
   cost.source_multiply_adds = 2 * 3 * w * (2 * w + (layers - 1) * 3 * w) + 2 * w * w;
   cost.target_multiply_adds = w * w * (3 + 3 + 6 + 1 + 8) + 3 * w * options.length;
   // Source: what the first layer reads, both directions, what is between layers, annotations and their copy, keys.
-  const Widths source{2 * layers * kept_by_layer(config) + 3, 2 + 4 * (layers - 1) + (bytes.rounds() ? 2 : -1)};
-  const Widths step = kept_by_step(config);
+  const Widths source{2 * layers * kept_by_recurrence(cell_of(config)) + 3,
+                      2 + 4 * (layers - 1) + (bytes.rounds() ? 2 : -1)};
+  const Widths step = kept_by_step(cell_of(config));
   // Target: what was fed, states, queries, contexts, the readout's operand and what maxout chose from, hidden states.
   const Widths target{step.full + 1 + 2 + 1, step.operands + 1 + (bytes.rounds() ? 2 : 0) + 2 + 4};
   cost.kept = options.source * source.bytes(config, bytes) +
@@ -70,7 +65,7 @@ ModelCost bahdanau_cost(const ModelConfig& config, const CostOptions& options) {
 }
 
 ModelCost luong_cost(const ModelConfig& config, const CostOptions& options) {
-  const int64_t w = config.width, layers = config.encoder_layers, gates = gates_of(config);
+  const int64_t w = config.width, layers = config.encoder_layers, gates = gates_of(cell_of(config));
   const int64_t directions = config.bidirectional ? 2 : 1, direction = w / directions;
   const bool keys = config.cross_mixer == "general" || config.cross_mixer == "concat";
   const bool location = config.cross_mixer == "location", predicts = config.attention_window == "local-p";
@@ -82,16 +77,16 @@ ModelCost luong_cost(const ModelConfig& config, const CostOptions& options) {
                               query * w + (predicts ? w * w + w : 0) +
                               (location ? 1 : 2) * w * visible_tokens(config, options.length);
   const bool drops = config.dropout > 0;
-  const Widths source{layers * kept_by_layer(config) + 1 + (keys ? 1 : 0) +
+  const Widths source{layers * kept_by_recurrence(cell_of(config)) + 1 + (keys ? 1 : 0) +
                           (drops || config.bidirectional ? layers - 1 : 0) + (bytes.rounds() ? 0 : 1),
                       bytes.rounds() ? directions * layers + (keys ? 1 : 0) : 0};
-  const Widths step = kept_by_step(config);
+  const Widths step = kept_by_step(cell_of(config));
   Widths target{1 + (drops ? 1 : 0) + (predicts ? 1 : 0), 1 + 2 + (bytes.rounds() ? 1 : 0)};
   if (config.input_feeding) {
     target.full += layers * step.full;
     target.operands += layers * step.operands + (bytes.rounds() ? layers : 0) + (drops ? layers - 1 : 0);
   } else {
-    target.full += layers * kept_by_layer(config) + 2;
+    target.full += layers * kept_by_recurrence(cell_of(config)) + 2;
     target.operands += (bytes.rounds() ? layers - 1 : 0) + (drops ? layers - 1 : 0);
   }
   const int64_t read = options.length * (predicts ? 2 : 1) + query;

@@ -65,10 +65,7 @@ Bahdanau::Bahdanau(const ModelConfig& config) : config_(config), embeddings_(con
   decoder_.attention = SourceAttention(
       {.score = Score::additive, .query = width, .memory = 2 * width, .depth = width, .initialiser = start});
   decoder_.readout = Linear({4 * width, 2 * width, config.biases}, start);
-  if (config.tied_embeddings == "none") {
-    output_weight_ = Parameter({config.target_vocabulary, width}, start);
-  }
-  output_bias_ = Parameter({config.target_vocabulary}, {});
+  output_ = OutputParameters(config);
   parameters_ = parameters_of(*this);
   if (config.paper_initialisation) {
     use_the_papers_initialisers();
@@ -132,7 +129,7 @@ Tensor Bahdanau::hidden(const Batch& batch, const Pass& pass) const {
 }
 
 OutputLayer Bahdanau::output() const {
-  return {output_weight_ ? output_weight_ : embeddings_.target_table(), output_bias_};
+  return output_.layer(embeddings_);
 }
 
 std::unique_ptr<DecodingState> Bahdanau::start(std::span<const int32_t> source, const Segments& sources,

@@ -28,6 +28,15 @@ Embeddings::Embeddings(const ModelConfig& config) {
   target = Embedding(config.target_vocabulary, config.width, embedding_start(config));
 }
 
+OutputParameters::OutputParameters(const ModelConfig& config, bool with_bias) {
+  if (config.tied_embeddings == "none") {
+    weight = Parameter({config.target_vocabulary, config.width}, initialiser_of_name(config.initialiser));
+  }
+  if (with_bias) {
+    bias = Parameter({config.target_vocabulary}, {});
+  }
+}
+
 double embedding_dropout(const ModelConfig& config) {
   return config.embedding_dropout < 0 ? config.dropout : config.embedding_dropout;
 }

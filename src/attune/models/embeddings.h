@@ -1,11 +1,11 @@
-// The tables of source and target embeddings, tied as the config says.
+// The two ends of a model that ids go through: the tables of source and target embeddings and the output layer, tied as
+// the config says.
 #pragma once
 
 #include <span>
 
-#include "attune/models/config.h"
+#include "attune/models/model.h"
 #include "attune/nn/embedding.h"
-#include "attune/nn/pass.h"
 
 namespace attune {
 
@@ -26,6 +26,27 @@ struct Embeddings {
   }
 
   Embedding source, target;  // the source's not given when all are tied
+};
+
+// What the output layer does not share with the target's table.
+struct OutputParameters {
+  OutputParameters() = default;
+  explicit OutputParameters(const ModelConfig& config, bool with_bias = true);
+
+  OutputLayer layer(const Embeddings& embeddings) const { return {weight ? weight : embeddings.target_table(), bias}; }
+
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    if (self.weight) {
+      each("weight", self.weight);
+    }
+    if (self.bias) {
+      each("bias", self.bias);
+    }
+  }
+
+  Parameter weight;  // [target vocabulary, width]; not given when tied to the target's table
+  Parameter bias;    // [target vocabulary] or not given
 };
 
 // Rows of a table [ids, width], scaled as the config says.

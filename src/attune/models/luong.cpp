@@ -104,10 +104,7 @@ Luong::Luong(const ModelConfig& config) : config_(config), embeddings_(config) {
                                         .window = config.window_reach,
                                         .initialiser = start});
   decoder_.combine = Linear({2 * width, width, false}, start);
-  if (config.tied_embeddings == "none") {
-    output_weight_ = Parameter({config.target_vocabulary, width}, start);
-  }
-  output_bias_ = Parameter({config.target_vocabulary}, {});
+  output_ = OutputParameters(config);
   parameters_ = parameters_of(*this);
 }
 
@@ -155,9 +152,8 @@ Luong::Looked Luong::all_at_once(const Batch& batch, const Encoded& encoded, con
                              order.packed_row(), order.time_row());
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     const Pass inner = within_layers.within(static_cast<int>(i));
-    rows = decoder_
-               .layers[i](i == 0 ? rows : drop(rows, config_.dropout, inner), order, encoded.states[i], inner)
-               .hidden;
+    rows =
+        decoder_.layers[i](i == 0 ? rows : drop(rows, config_.dropout, inner), order, encoded.states[i], inner).hidden;
   }
   const Tensor top = permute_rows(rows, order.time_row(), order.packed_row());
   const Steps steps(*this, pass);
@@ -178,7 +174,7 @@ Tensor Luong::hidden(const Batch& batch, const Pass& pass) const {
 }
 
 OutputLayer Luong::output() const {
-  return {output_weight_ ? output_weight_ : embeddings_.target_table(), output_bias_};
+  return output_.layer(embeddings_);
 }
 
 std::unique_ptr<DecodingState> Luong::start(std::span<const int32_t> source, const Segments& sources,

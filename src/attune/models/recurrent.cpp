@@ -62,18 +62,15 @@ Recurrent::Recurrent(const ModelConfig& config)
     decoder_.read_token = Linear({width, 2 * width, false}, start);
     decoder_.read_context = Linear({width, 2 * width, false}, start);
   }
-  if (config.tied_embeddings == "none") {
-    output_weight_ = Parameter({config.target_vocabulary, width}, start);
-  }
-  output_bias_ = Parameter({config.target_vocabulary}, {});
+  output_ = OutputParameters(config);
   parameters_ = parameters_of(*this);
 }
 
 Recurrent::Encoded Recurrent::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
   const ProfileScope scope("encoder");
   const TimeMajor order(sources);
-  const auto encoded =
-      encoder_(embedded(order.arranged(source), embeddings_.source_table(), config_, pass), order, pass.within("layers"));
+  const auto encoded = encoder_(embedded(order.arranged(source), embeddings_.source_table(), config_, pass), order,
+                                pass.within("layers"));
   Encoded result;
   if (!every_step()) {
     for (size_t i = 0; i < decoder_.layers.size(); ++i) {
@@ -120,7 +117,7 @@ Tensor Recurrent::hidden(const Batch& batch, const Pass& pass) const {
 }
 
 OutputLayer Recurrent::output() const {
-  return {output_weight_ ? output_weight_ : embeddings_.target_table(), output_bias_};
+  return output_.layer(embeddings_);
 }
 
 std::unique_ptr<DecodingState> Recurrent::start(std::span<const int32_t> source, const Segments& sources,

@@ -32,10 +32,7 @@ class Recurrent : public Model {
     Embeddings::visit(self.embeddings_, each);
     each("encoder", self.encoder_);
     each("decoder", self.decoder_);
-    if (self.output_weight_) {
-      each("output.weight", self.output_weight_);
-    }
-    each("output.bias", self.output_bias_);
+    each("output", self.output_);
   }
 
  private:
@@ -74,7 +71,7 @@ class Recurrent : public Model {
   Embeddings embeddings_;
   RecurrentEncoder encoder_;
   Decoder decoder_;
-  Parameter output_weight_, output_bias_;  // weight not given when tied to the target's embedding
+  OutputParameters output_;
   Parameters parameters_;
 };
 

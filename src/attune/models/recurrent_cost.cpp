@@ -6,16 +6,8 @@ namespace attune {
 
 namespace {
 
-int64_t gates_in(const ModelConfig& config) {
-  return config.architecture == "lstm" ? 4 : config.architecture == "gru" ? 3 : 1;
-}
-
-// Elements of a row that one layer of states `width` wide keeps for its backward: the gates but for tanh, whose slope
-// is one of the state; the states; what the cell has besides (an LSTM's c; U_n h where the reset gate acts on that).
-int64_t kept_by_layer(const ModelConfig& config, int64_t width) {
-  const int64_t gates = gates_in(config);
-  const bool extra = gates == 4 || (gates == 3 && config.gru_reset == "after");
-  return width * ((gates == 1 ? 0 : gates) + 1 + (extra ? 1 : 0));
+Cell cell_of(const ModelConfig& config) {
+  return cell_of(config.architecture, config);
 }
 
 int64_t kept_activations(const ModelConfig& config, const CostOptions& options) {
@@ -29,9 +21,9 @@ int64_t kept_activations(const ModelConfig& config, const CostOptions& options) 
   const int64_t between_source = drops || joined ? read(directions) : read_again(directions);
   const int64_t between_target = drops ? read(1) : read_again(1);
   const int64_t source = read(directions) +
-                         config.encoder_layers * directions * full * kept_by_layer(config, direction) +
+                         config.encoder_layers * directions * full * kept_by_recurrence(cell_of(config)) * direction +
                          (config.encoder_layers - 1) * between_source;
-  int64_t target = read(1) + config.decoder_layers * full * kept_by_layer(config, width) +
+  int64_t target = read(1) + config.decoder_layers * full * kept_by_recurrence(cell_of(config)) * width +
                    (config.decoder_layers - 1) * between_target + width * full;  // the hidden states, packed
   if (config.source_vector == "every_step") {
     target += width * 2 * full + read_again(2);  // what maxout chose from; states and tokens as products read them
@@ -41,7 +33,7 @@ int64_t kept_activations(const ModelConfig& config, const CostOptions& options) 
 
 // Of one layer: the gates' gradients, the states before, the gradients of the layer's result and of what it read.
 int64_t passing_in_backward(const ModelConfig& config, const CostOptions& options) {
-  const int64_t gates = gates_in(config);
+  const int64_t gates = gates_of(cell_of(config));
   const int64_t row = config.width * (options.bytes.full * (gates + 3) + options.bytes.copy() * (gates + 1));
   return std::max(options.source, options.target) * row;
 }
@@ -49,7 +41,7 @@ int64_t passing_in_backward(const ModelConfig& config, const CostOptions& option
 }  // namespace
 
 ModelCost recurrent_cost(const ModelConfig& config, const CostOptions& options) {
-  const int64_t width = config.width, gates = gates_in(config);
+  const int64_t width = config.width, gates = gates_of(cell_of(config));
   const int64_t direction = config.bidirectional ? width / 2 : width, directions = config.bidirectional ? 2 : 1;
   ModelCost cost;
   cost.source_multiply_adds = config.encoder_layers * directions * gates * direction * (width + direction);

@@ -153,25 +153,15 @@ Transformer::Transformer(const ModelConfig& config) : config_(config), embedding
     encoder_.norm = make_norm(config);
     decoder_.norm = make_norm(config);
   }
-  if (config.tied_embeddings == "none") {
-    output_weight_ = Parameter({config.target_vocabulary, config.width}, initialiser_of_name(config.initialiser));
-  }
-  if (config.biases) {
-    output_bias_ = Parameter({config.target_vocabulary}, {});
-  }
+  output_ = OutputParameters(config, config.biases);
   parameters_ = parameters_of(*this);
-}
-
-Tensor Transformer::embed(std::span<const int32_t> ids, const Tensor& table) const {
-  const Tensor rows = embedding(table, ids);
-  return config_.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config_.width))) : rows;
 }
 
 Tensor Transformer::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
   const ProfileScope scope("encoder");
-  const double rate = rate_or(config_.embedding_dropout, config_.dropout);
-  Tensor x =
-      drop(encoder_.positions(embed(source, embeddings_.source_table()), sources), rate, pass.within("embedding"));
+  const double rate = embedding_dropout(config_);
+  Tensor x = drop(encoder_.positions(scaled_embedding(source, embeddings_.source_table(), config_), sources), rate,
+                  pass.within("embedding"));
   const Pass layers = pass.within("layers");
   for (size_t i = 0; i < encoder_.layers.size(); ++i) {
     x = encoder_.layers[i](x, sources, layers.within(static_cast<int>(i)));
@@ -183,9 +173,10 @@ Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
   const Tensor memory = encode(batch.source, batch.sources, pass.within("encoder"));
   const ProfileScope scope("decoder");
   const Pass decoding = pass.within("decoder");
-  const double rate = rate_or(config_.embedding_dropout, config_.dropout);
-  Tensor x = drop(decoder_.positions(embed(batch.target_input, embeddings_.target_table()), batch.targets), rate,
-                  decoding.within("embedding"));
+  const double rate = embedding_dropout(config_);
+  Tensor x =
+      drop(decoder_.positions(scaled_embedding(batch.target_input, embeddings_.target_table(), config_), batch.targets),
+           rate, decoding.within("embedding"));
   const Pass layers = decoding.within("layers");
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     x = decoder_.layers[i](x, batch.targets, memory, batch.sources, layers.within(static_cast<int>(i)));
@@ -194,7 +185,7 @@ Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
 }
 
 OutputLayer Transformer::output() const {
-  return {output_weight_ ? output_weight_ : embeddings_.target_table(), output_bias_};
+  return output_.layer(embeddings_);
 }
 
 std::unique_ptr<DecodingState> Transformer::start(std::span<const int32_t> source, const Segments& sources,
@@ -215,7 +206,7 @@ Tensor Transformer::step(DecodingState& any_state, std::span<const int32_t> toke
   auto& state = dynamic_cast<TransformerState&>(any_state);
   check(static_cast<int>(tokens.size()) == state.count, "step: ", tokens.size(), " tokens for ", state.count, " rows");
   const std::vector<int32_t> positions(tokens.size(), state.position);
-  Tensor x = decoder_.positions.at(embed(tokens, embeddings_.target_table()), positions);
+  Tensor x = decoder_.positions.at(scaled_embedding(tokens, embeddings_.target_table(), config_), positions);
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     x = decoder_.layers[i].step(x, *state.past[i], *state.memory[i], pass);
   }

@@ -104,23 +104,17 @@ class Transformer : public Model {
     Embeddings::visit(self.embeddings_, each);
     each("encoder", self.encoder_);
     each("decoder", self.decoder_);
-    if (self.output_weight_) {
-      each("output.weight", self.output_weight_);
-    }
-    if (self.output_bias_) {
-      each("output.bias", self.output_bias_);
-    }
+    each("output", self.output_);
   }
 
  private:
   Tensor encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const;
-  Tensor embed(std::span<const int32_t> ids, const Tensor& table) const;
 
   ModelConfig config_;
   Embeddings embeddings_;
   Stack<EncoderLayer> encoder_;
   Stack<DecoderLayer> decoder_;
-  Parameter output_weight_, output_bias_;  // weight not given when tied to the target's embedding
+  OutputParameters output_;
   Parameters parameters_;
 };
 

@@ -26,20 +26,12 @@ NormKind norm_kind_of_name(std::string_view name) {
 }
 
 PositionKind position_kind_of_name(std::string_view name) {
-  constexpr std::pair<std::string_view, PositionKind> known[] = {
-      {"none", PositionKind::none},
-      {"sinusoidal", PositionKind::sinusoidal},
-      {"sinusoidal_concatenated", PositionKind::sinusoidal_concatenated},
-      {"sinusoidal_tensor2tensor", PositionKind::sinusoidal_tensor2tensor},
-      {"learned", PositionKind::learned}};
-  std::vector<std::string_view> words;
-  for (const auto& [word, kind] : known) {
-    if (word == name) {
-      return kind;
-    }
-    words.push_back(word);
-  }
-  refuse_word("positions", name, words);
+  using Known = std::pair<std::string_view, PositionKind>;
+  static constexpr std::array known{Known{"none", PositionKind::none}, Known{"sinusoidal", PositionKind::sinusoidal},
+                                    Known{"sinusoidal_concatenated", PositionKind::sinusoidal_concatenated},
+                                    Known{"sinusoidal_tensor2tensor", PositionKind::sinusoidal_tensor2tensor},
+                                    Known{"learned", PositionKind::learned}};
+  return entry_of_word("positions", name, known, &Known::first).second;
 }
 
 namespace {

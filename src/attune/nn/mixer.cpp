@@ -64,14 +64,7 @@ std::span<const MixerKind> mixers() {
 }
 
 const MixerKind& mixer_kind(std::string_view word, std::string_view key) {
-  std::vector<std::string_view> known;
-  for (const MixerKind& kind : mixers()) {
-    if (kind.word == word) {
-      return kind;
-    }
-    known.push_back(kind.word);
-  }
-  refuse_word(key, word, known);
+  return entry_of_word(key, word, mixers(), &MixerKind::word);
 }
 
 std::unique_ptr<Mixer> make_mixer(std::string_view word, const MixerOptions& options) {

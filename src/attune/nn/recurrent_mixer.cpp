@@ -78,10 +78,9 @@ void RecurrentMixer::collect(Parameters& list, const std::string& name) {
 MixerCost recurrent_mixer_cost(const MixerOptions& options, Cell cell) {
   const int64_t width = options.width, gates = gates_of(cell);
   const int64_t direction = options.causal ? width : width / 2, directions = options.causal ? 1 : 2;
-  // The input and the result in another order, the states, the gates (tanh: the states), an LSTM's c or a GRU's U_n h.
-  const int64_t inside = cell == Cell::tanh ? 1 : gates + 2;
+  // The input and the result in another order, and what is inside.
   return {.per_query = directions * gates * direction * (width + direction) + width * width,
-          .kept = (2 + inside) * width,
+          .kept = (2 + kept_by_recurrence(cell)) * width,
           .kept_for_products = (1 + directions) * width};
 }
 

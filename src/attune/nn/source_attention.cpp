@@ -16,19 +16,6 @@ namespace attune {
 
 namespace {
 
-template <class Word, size_t count>
-Word word_of_name(std::string_view key, std::string_view name,
-                  const std::array<std::pair<std::string_view, Word>, count>& known) {
-  std::vector<std::string_view> words;
-  for (const auto& [word, value] : known) {
-    if (word == name) {
-      return value;
-    }
-    words.push_back(word);
-  }
-  refuse_word(key, name, words);
-}
-
 // One head of scale 1.
 Tensor all_at_once(const Tensor& query, const SourceAttention::Memory& memory, const attention::ReadOptions& options) {
   const auto one_head = [](const Tensor& x) { return reshape(x, {x.size(0), 1, x.size(1)}); };
@@ -41,18 +28,18 @@ Tensor all_at_once(const Tensor& query, const SourceAttention::Memory& memory, c
 }  // namespace
 
 Score score_of_name(std::string_view name) {
-  static constexpr std::array<std::pair<std::string_view, Score>, 5> known{{{"additive", Score::additive},
-                                                                            {"dot", Score::dot},
-                                                                            {"general", Score::general},
-                                                                            {"concat", Score::concat},
-                                                                            {"location", Score::location}}};
-  return word_of_name("cross-mixer", name, known);
+  using Known = std::pair<std::string_view, Score>;
+  static constexpr std::array known{Known{"additive", Score::additive}, Known{"dot", Score::dot},
+                                    Known{"general", Score::general}, Known{"concat", Score::concat},
+                                    Known{"location", Score::location}};
+  return entry_of_word("cross-mixer", name, known, &Known::first).second;
 }
 
 Reach reach_of_name(std::string_view name) {
-  static constexpr std::array<std::pair<std::string_view, Reach>, 3> known{
-      {{"global", Reach::global}, {"local-m", Reach::local_monotonic}, {"local-p", Reach::local_predictive}}};
-  return word_of_name("attention-window", name, known);
+  using Known = std::pair<std::string_view, Reach>;
+  static constexpr std::array known{Known{"global", Reach::global}, Known{"local-m", Reach::local_monotonic},
+                                    Known{"local-p", Reach::local_predictive}};
+  return entry_of_word("attention-window", name, known, &Known::first).second;
 }
 
 SourceAttention::SourceAttention(const SourceAttentionOptions& settings) : options(settings) {

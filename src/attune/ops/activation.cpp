@@ -29,14 +29,7 @@ std::string_view name_of(Activation activation) {
 }
 
 Activation activation_of_name(std::string_view name) {
-  std::vector<std::string_view> known;
-  for (const auto& [activation, word] : names) {
-    if (word == name) {
-      return activation;
-    }
-    known.push_back(word);
-  }
-  refuse_word("activation", name, known);
+  return entry_of_word("activation", name, names, &std::pair<Activation, std::string_view>::second).first;
 }
 
 Tensor activate(const Tensor& x, Activation activation) {

@@ -20,6 +20,13 @@ constexpr bool is_gru(Cell cell) {
   return cell == Cell::gru_reset_before || cell == Cell::gru_reset_after;
 }
 
+// What a backward keeps of a row, in widths of the state: the gates (but tanh's, whose slope is one of the state), the
+// state, and an LSTM's c or the product that the reset gate acts on.
+constexpr int64_t kept_by_recurrence(Cell cell) {
+  const int64_t gates = cell == Cell::tanh ? 0 : gates_of(cell);
+  return gates + 1 + (cell == Cell::lstm || cell == Cell::gru_reset_after ? 1 : 0);
+}
+
 // What multiplies the state before. H: the width of the state.
 struct RecurrentWeights {
   Tensor state;           // tanh [H, H], GRU [2 H, H] (r u), LSTM [4 H, H] (i f g o)

@@ -1,6 +1,7 @@
 // What all tokenizers share: names, files, and the choice of the kind.
 #include "attune/text/tokenizer.h"
 
+#include <array>
 #include <filesystem>
 
 #include "attune/base/check.h"
@@ -13,14 +14,8 @@
 namespace attune {
 
 TokenizerKind tokenizer_kind(std::string_view name) {
-  std::vector<std::string_view> known;
-  for (TokenizerKind kind : {TokenizerKind::unigram, TokenizerKind::bpe, TokenizerKind::words}) {
-    if (name == name_of(kind)) {
-      return kind;
-    }
-    known.push_back(name_of(kind));
-  }
-  refuse_word("tokenizer", name, known);
+  static constexpr std::array kinds{TokenizerKind::unigram, TokenizerKind::bpe, TokenizerKind::words};
+  return entry_of_word("tokenizer", name, kinds, [](TokenizerKind kind) { return name_of(kind); });
 }
 
 std::string_view name_of(TokenizerKind kind) {
