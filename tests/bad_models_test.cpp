@@ -27,6 +27,7 @@ std::vector<Reader> readers(const std::string& form) {
   return {
       {"translate --model bad < test.en"},
       {"score --model bad --source test.en --target test.vi"},
+      {"diff --model bad --model bad < test.en"},
       {.command = "describe --model bad", .tokenizers = false, .weights = false, .believes_config = false},
       // Its run has finished: it only loads the model.
       {.command = TrainingPlace::command("bad", form + "--max-update 2"), .believes_config = false},

@@ -31,6 +31,7 @@ const std::map<std::string, Call> calls{
     {"evaluate", {"evaluate --reference test.vi < test.vi"}},
     {"score", {"score --model model --source test.en --target test.vi"}},
     {"describe", {"describe --model model"}},
+    {"diff", {"diff --model model --model model < test.en"}},
     {"bench", {"bench products --size 8 --rounds 1"}},
 };
 

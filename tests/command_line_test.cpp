@@ -13,7 +13,7 @@ using testing::Ran;
 using testing::Workplace;
 
 const std::vector<std::string> all_commands{"train",  "compare",  "translate", "evaluate", "score",
-                                            "corpus", "describe", "bench",     "demo"};
+                                            "corpus", "describe", "bench",     "demo",     "diff"};
 
 struct BadInput {
   const char* command;
@@ -119,6 +119,11 @@ const std::vector<BadInput> bad_inputs{
     {"evaluate --reference ok.vi --one-based < ok.vi", 2, {"--one-based", "--alignment"}},
     {"score --model nowhere --source ok.en", 2, {"--target is missing"}},
     {"score --model nowhere --source ok.en --target two.txt", 1, {"two.txt has 2"}},
+    {"diff --model nowhere < ok.en", 2, {"--model", "two", "got 1"}},
+    {"diff --model nowhere --model nowhere --compute-type float32 int8 < ok.en",
+     2,
+     {"compute-type", "int8", "bfloat16"}},
+    {"diff --model nowhere --model nowhere < ok.en", 1, {"nowhere"}},
     {"bench", 2, {"name of a measurement"}},
     {"bench product", 2, {"product", "attune bench products"}},
     {"bench products --size 0", 2, {"--size", "0"}},

@@ -32,9 +32,11 @@ int run_named(std::span<const Command> list, const Arguments& arguments, const C
 int bench(const Arguments& arguments);
 int compare(const Arguments& arguments);
 int corpus(const Arguments& arguments);
+int diff(const Arguments& arguments);
 int demo(const Arguments& arguments);
 int describe_model(const Arguments& arguments);
 int evaluate(const Arguments& arguments);
+int inspect_heads(const Arguments& arguments);
 int score(const Arguments& arguments);
 int train(const Arguments& arguments);
 int translate(const Arguments& arguments);

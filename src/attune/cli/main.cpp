@@ -30,6 +30,7 @@ std::span<const Command> commands() {
       Command{"translate", "translate standard input, line by line", translate},
       Command{"evaluate", "BLEU and chrF of translations, equal to sacreBLEU's", evaluate},
       Command{"score", "log-probability of given translations", score},
+      Command{"diff", "the first module in which two models part", diff},
       Command{"bench", "measure this machine and the program on it", bench},
       Command{"describe", "the parts, size and cost of a model", describe_model},
   };

@@ -10,6 +10,7 @@
 #include "attune/cli/option_table.h"
 #include "attune/data/corpus.h"
 #include "attune/decode/scorer.h"
+#include "attune/inspect/ablation.h"
 #include "attune/models/model_directory.h"
 
 namespace attune::cli {
@@ -71,6 +72,7 @@ struct Total {
 
 struct Settings {
   std::string directory, source, target, format = "text";
+  std::vector<std::string> without = {};
   ScoreOptions options = {};
   AlignmentOptions alignment = {};
   int threads = 0;
@@ -78,7 +80,7 @@ struct Settings {
 };
 
 OptionTable::Outcome read_settings(Settings& settings, const Arguments& arguments) {
-  auto& [directory, source, target, format, options, alignment, thread_count, tokens, align] = settings;
+  auto& [directory, source, target, format, without, options, alignment, thread_count, tokens, align] = settings;
   OptionTable table(about);
   table.add("model", &directory, "a model directory made by attune train", {1, 1, "DIR"});
   table.add("source", &source, "source sentences, one a line", {1, 1, "FILE"});
@@ -89,6 +91,9 @@ OptionTable::Outcome read_settings(Settings& settings, const Arguments& argument
   table.add("alignment-layer", &alignment.layer,
             "decoder layer whose cross-attention aligns, from 0; -1: the mean of all; -2: the last but one");
   table.add("alignment-head", &alignment.head, "the head of it that aligns, from 0; -1: the mean of all");
+  table.add("without", &without,
+            "attention that is taken away: encoder.layer.2.head.3, or all heads: decoder.layer.0.cross_attention",
+            {1, most_removals, "HEAD"});
   table.add("batch-tokens", &options.batch_tokens, "target tokens scored together; the figures do not depend on it");
   table.add("max-length", &options.max_length, "a sentence of more pieces is refused");
   table.add("threads", &thread_count, "0: all cores this process may use");
@@ -157,6 +162,7 @@ int score(const Arguments& arguments) {
               " is missing: a file with one sentence a line");
   const ParallelCorpus corpus = read_parallel(settings.source, settings.target);
   const LoadedModel loaded = load_model(settings.directory);
+  remove(*loaded.model, settings.without, "--without");
   if (settings.align) {
     check_options(settings.alignment, loaded.model->config());
   }

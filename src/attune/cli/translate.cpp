@@ -9,6 +9,7 @@
 #include "attune/data/corpus.h"
 #include "attune/decode/request.h"
 #include "attune/decode/translator.h"
+#include "attune/inspect/ablation.h"
 #include "attune/models/model_directory.h"
 
 namespace attune::cli {
@@ -115,6 +116,7 @@ int translate(const Arguments& arguments) {
   std::string directory, format = "text", input_format = "text";
   TranslateOptions options;
   Layout layout;
+  std::vector<std::string> without;
   int thread_count = 0;
   OptionTable table(about);
   table.add("model", &directory, "a model directory made by attune train", {1, 1, "DIR"});
@@ -127,6 +129,9 @@ int translate(const Arguments& arguments) {
       "text: a sentence a line; json: an object a line, {\"text\": ..., \"id\": ...}, whose id (a string or a whole "
       "number, if given) comes back with --format json",
       {1, 1, "NAME"});
+  table.add("without", &without,
+            "attention that is taken away: encoder.layer.2.head.3, or all heads: decoder.layer.0.cross_attention",
+            {1, most_removals, "HEAD"});
   table.add_all(options);
   if (table.parse(arguments) == OptionTable::Outcome::help) {
     return success;
@@ -139,6 +144,7 @@ int translate(const Arguments& arguments) {
   layout.json = wants_json(format);
   const bool requests = wants_json(input_format, "--input-format");
   const LoadedModel loaded = load_model(directory);
+  remove(*loaded.model, without, "--without");
   check_options(options, loaded.model->config());
   note("{}: {}", directory, describe(options.search));
   if (is_terminal(Stream::input)) {

@@ -22,6 +22,10 @@ std::unique_ptr<Model> make(const ModelConfig& config) {
 
 void as_they_are(ModelConfig&) {}
 
+std::vector<AttentionPlace> nowhere(const ModelConfig&) {
+  return {};
+}
+
 constexpr std::array<std::string_view, 21> transformer_keys{
     "encoder-layers",     "decoder-layers", "heads",         "feed-forward",    "encoder-mixer",
     "decoder-mixer",      "cross-mixer",    "normaliser",    "kernel-width",    "biases",
@@ -58,15 +62,16 @@ bool reads(const Architecture& architecture, std::string_view key) {
 
 std::span<const Architecture> architectures() {
   static constexpr std::array table{
-      Architecture{"transformer", transformer_keys, as_they_are, check_transformer, make<Transformer>,
-                   transformer_cost},
-      Architecture{"rnn", rnn_keys, set_rnn_defaults, check_recurrent, make<Recurrent>, recurrent_cost},
-      Architecture{"gru", gru_keys, set_gru_defaults, check_recurrent, make<Recurrent>, recurrent_cost},
-      Architecture{"lstm", lstm_keys, set_lstm_defaults, check_recurrent, make<Recurrent>, recurrent_cost},
-      Architecture{"bahdanau", bahdanau_keys, set_bahdanau_defaults, check_bahdanau, make<Bahdanau>, bahdanau_cost},
-      Architecture{"luong", luong_keys, set_luong_defaults, check_luong, make<Luong>, luong_cost},
+      Architecture{"transformer", transformer_keys, as_they_are, check_transformer, make<Transformer>, transformer_cost,
+                   transformer_attends},
+      Architecture{"rnn", rnn_keys, set_rnn_defaults, check_recurrent, make<Recurrent>, recurrent_cost, nowhere},
+      Architecture{"gru", gru_keys, set_gru_defaults, check_recurrent, make<Recurrent>, recurrent_cost, nowhere},
+      Architecture{"lstm", lstm_keys, set_lstm_defaults, check_recurrent, make<Recurrent>, recurrent_cost, nowhere},
+      Architecture{"bahdanau", bahdanau_keys, set_bahdanau_defaults, check_bahdanau, make<Bahdanau>, bahdanau_cost,
+                   bahdanau_attends},
+      Architecture{"luong", luong_keys, set_luong_defaults, check_luong, make<Luong>, luong_cost, luong_attends},
       Architecture{"convolutional", convolutional_keys, set_convolutional_defaults, check_convolutional,
-                   make<Convolutional>, convolutional_cost},
+                   make<Convolutional>, convolutional_cost, convolutional_attends},
   };
   return table;
 }

@@ -5,7 +5,9 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
+#include "attune/models/attention_place.h"
 #include "attune/models/config.h"
 #include "attune/models/cost.h"
 #include "attune/models/model.h"
@@ -22,6 +24,8 @@ struct Architecture {
   void (*check)(const ModelConfig& config);
   std::unique_ptr<Model> (*make)(const ModelConfig& config);
   ModelCost (*cost)(const ModelConfig& config, const CostOptions& options);
+  // In the order in which they are computed; none where a decoder sees one vector of its source.
+  std::vector<AttentionPlace> (*attends)(const ModelConfig& config);
 };
 std::span<const Architecture> architectures();
 // Throws a UsageError that lists the known words.

@@ -52,6 +52,13 @@ struct Bahdanau::State : DecodingState {
   Tensor state;
 };
 
+std::vector<AttentionPlace> bahdanau_attends(const ModelConfig& config) {
+  const int64_t width = config.width;  // the readout reads s_{i-1}, E y_{i-1} and c_i
+  return {{"decoder.layers.0.cross_attention",
+           1,
+           {{"decoder.context.weight", 0, 2 * width}, {"decoder.readout.weight", 2 * width, 2 * width}}}};
+}
+
 Bahdanau::Bahdanau(const ModelConfig& config) : config_(config), embeddings_(config) {
   const int64_t width = config.width;
   const Initialiser start = initialiser_of_name(config.initialiser);
@@ -122,10 +129,13 @@ Tensor Bahdanau::hidden(const Batch& batch, const Pass& pass) const {
   const auto packed = [&](const Tensor& x) {
     return permute_rows(x, steps.targets.time_row(), steps.targets.packed_row());
   };
+  const Tensor before = concat(states, Along::rows), context = concat(contexts, Along::rows);
   if (pass.probe != nullptr) {
+    decoding.offer("states", before);
+    decoding.offer("contexts", context);
     offer_weights(packed(concat(weights, Along::rows)), batch, pass);
   }
-  return packed(predict(concat(states, Along::rows), tokens, concat(contexts, Along::rows), decoding));
+  return decoding.shown("output", packed(predict(before, tokens, context, decoding)));
 }
 
 OutputLayer Bahdanau::output() const {

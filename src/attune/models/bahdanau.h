@@ -7,6 +7,7 @@
 #pragma once
 
 #include "attune/models/attending_decoder.h"
+#include "attune/models/attention_place.h"
 #include "attune/models/cost.h"
 #include "attune/models/embeddings.h"
 #include "attune/models/model.h"
@@ -72,5 +73,6 @@ class Bahdanau : public Model {
 void set_bahdanau_defaults(ModelConfig& config);
 void check_bahdanau(const ModelConfig& config);
 ModelCost bahdanau_cost(const ModelConfig& config, const CostOptions& options);
+std::vector<AttentionPlace> bahdanau_attends(const ModelConfig& config);
 
 }  // namespace attune

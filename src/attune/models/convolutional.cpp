@@ -148,21 +148,30 @@ Convolutional::Convolutional(const ModelConfig& config) : config_(config), embed
   parameters_ = parameters_of(*this);
 }
 
+std::vector<AttentionPlace> convolutional_attends(const ModelConfig& config) {
+  std::vector<AttentionPlace> places;
+  for (int i = 0; i < config.decoder_layers; ++i) {
+    const std::string layer = "decoder.layers." + std::to_string(i);
+    places.push_back({layer + ".cross_attention", 1, {{layer + ".context.weight_g"}}});
+  }
+  return places;
+}
+
 Convolutional::Memory Convolutional::encode(std::span<const int32_t> source, const Segments& sources,
                                             const Pass& pass) const {
   const ProfileScope scope("encoder");
-  const Tensor embedded = drop(encoder_.positions(embedding(embeddings_.source_table(), source), sources),
-                               embedding_dropout(config_), pass.within("embedding"));
+  const Tensor embedded =
+      drop_embedding(encoder_.positions(embedding(embeddings_.source_table(), source), sources), config_, pass);
   Tensor x = encoder_.input(embedded, pass);
   const Pass layers = pass.within("layers");
   for (size_t i = 0; i < encoder_.layers.size(); ++i) {
     const ProfileScope layer_scope("encoder.layer");
     const GatedConvolution& layer = encoder_.layers[i];
     const Pass within = layers.within(static_cast<int>(i));
-    x = layer.with_residual(x, layer(x, sources, within), within);
+    x = within.shown("output", layer.with_residual(x, layer(x, sources, within), within));
   }
   const double factor = config_.encoder_gradient == 0 ? 0.5 / config_.decoder_layers : config_.encoder_gradient;
-  const Tensor z = scale_gradient(encoder_.output(x, pass), factor);
+  const Tensor z = pass.shown("output", scale_gradient(encoder_.output(x, pass), factor));
   // The context's factor m sqrt(1/m) = sqrt(m) does not depend on the query: it stands on the values.
   std::vector<double> factors(static_cast<size_t>(sources.rows()));
   for (int s = 0; s < sources.count(); ++s) {
@@ -176,19 +185,19 @@ Tensor Convolutional::hidden(const Batch& batch, const Pass& pass) const {
   const ProfileScope scope("decoder");
   const Pass decoding = pass.within("decoder"), layers = decoding.within("layers");
   const Source source{one_head(memory.keys), one_head(memory.values), batch.targets, batch.sources};
-  const Tensor embedded =
-      drop(decoder_.positions(embedding(embeddings_.target_table(), batch.target_input), batch.targets),
-           embedding_dropout(config_), decoding.within("embedding"));
+  const Tensor embedded = drop_embedding(
+      decoder_.positions(embedding(embeddings_.target_table(), batch.target_input), batch.targets), config_, decoding);
   Tensor x = decoder_.input(embedded, decoding);
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     const ProfileScope layer_scope("decoder.layer");
     const ConvolutionalDecoderLayer& layer = decoder_.layers[i];
     const Pass within = layers.within(static_cast<int>(i));
     const Tensor h = layer.convolution(x, batch.targets, within);
-    x = layer.convolution.with_residual(x, attend(layer, h, embedded, source, within.within("cross_attention")),
-                                        within);
+    const Pass crossing = within.within("cross_attention");
+    const Tensor attended = crossing.shown("output", attend(layer, h, embedded, source, crossing));
+    x = within.shown("output", layer.convolution.with_residual(x, attended, within));
   }
-  return drop(decoder_.output(x, decoding), config_.dropout, decoding.within("output"));
+  return decoding.shown("output", drop(decoder_.output(x, decoding), config_.dropout, decoding.within("output")));
 }
 
 OutputLayer Convolutional::output() const {

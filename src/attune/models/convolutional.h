@@ -8,6 +8,7 @@
 
 #include <vector>
 
+#include "attune/models/attention_place.h"
 #include "attune/models/cost.h"
 #include "attune/models/embeddings.h"
 #include "attune/models/model.h"
@@ -96,6 +97,7 @@ class Convolutional : public Model {
 void set_convolutional_defaults(ModelConfig& config);
 void check_convolutional(const ModelConfig& config);
 ModelCost convolutional_cost(const ModelConfig& config, const CostOptions& options);
+std::vector<AttentionPlace> convolutional_attends(const ModelConfig& config);
 
 // The width of each layer, as the key channels says.
 std::vector<int> channels_of(const ModelConfig& config, int layers);

@@ -37,17 +37,22 @@ OutputParameters::OutputParameters(const ModelConfig& config, bool with_bias) {
   }
 }
 
-double embedding_dropout(const ModelConfig& config) {
-  return config.embedding_dropout < 0 ? config.dropout : config.embedding_dropout;
-}
-
 Tensor scaled_embedding(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config) {
   const Tensor rows = embedding(table, ids);
   return config.embedding_scale ? scale(rows, std::sqrt(static_cast<double>(config.width))) : rows;
 }
 
+double embedding_dropout(const ModelConfig& config) {
+  return config.embedding_dropout < 0 ? config.dropout : config.embedding_dropout;
+}
+
+Tensor drop_embedding(const Tensor& rows, const ModelConfig& config, const Pass& pass) {
+  const Pass inner = pass.within("embedding");
+  return inner.shown("output", drop(rows, embedding_dropout(config), inner));
+}
+
 Tensor embedded(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config, const Pass& pass) {
-  return drop(scaled_embedding(ids, table, config), embedding_dropout(config), pass.within("embedding"));
+  return drop_embedding(scaled_embedding(ids, table, config), config, pass);
 }
 
 }  // namespace attune

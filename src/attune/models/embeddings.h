@@ -51,11 +51,12 @@ struct OutputParameters {
 
 // Rows of a table [ids, width], scaled as the config says.
 Tensor scaled_embedding(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config);
-// The same with dropout.
-Tensor embedded(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config, const Pass& pass);
-
-// Its rate: embedding-dropout, or dropout where that says so.
+// embedding-dropout, or dropout where that says so.
 double embedding_dropout(const ModelConfig& config);
+// What the first layer reads of them, positions added or not: dropped and shown as embedding.output.
+Tensor drop_embedding(const Tensor& rows, const ModelConfig& config, const Pass& pass);
+// Both.
+Tensor embedded(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config, const Pass& pass);
 
 // How the tables begin.
 Initialiser embedding_start(const ModelConfig& config);

@@ -86,6 +86,10 @@ struct Luong::State : DecodingState {
   int position = 0;
 };
 
+std::vector<AttentionPlace> luong_attends(const ModelConfig& config) {
+  return {{"decoder.layers.0.cross_attention", 1, {{"decoder.combine.weight", 0, config.width}}}};
+}
+
 Luong::Luong(const ModelConfig& config) : config_(config), embeddings_(config) {
   const int64_t width = config.width;
   const Initialiser start = initialiser_of_name(config.initialiser);
@@ -170,7 +174,7 @@ Tensor Luong::hidden(const Batch& batch, const Pass& pass) const {
   if (pass.probe != nullptr) {
     offer_weights(looked.weights, batch, pass);
   }
-  return drop(looked.hidden, config_.dropout, decoding.within("output"));
+  return decoding.shown("output", drop(looked.hidden, config_.dropout, decoding.within("output")));
 }
 
 OutputLayer Luong::output() const {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "attune/models/attending_decoder.h"
+#include "attune/models/attention_place.h"
 #include "attune/models/cost.h"
 #include "attune/models/embeddings.h"
 #include "attune/models/model.h"
@@ -76,5 +77,6 @@ class Luong : public Model {
 void set_luong_defaults(ModelConfig& config);
 void check_luong(const ModelConfig& config);
 ModelCost luong_cost(const ModelConfig& config, const CostOptions& options);
+std::vector<AttentionPlace> luong_attends(const ModelConfig& config);
 
 }  // namespace attune

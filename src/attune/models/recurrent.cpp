@@ -110,10 +110,11 @@ Tensor Recurrent::hidden(const Batch& batch, const Pass& pass) const {
     if (i == 0 && every_step()) {
       z = add(z, embedding(encoded.to_gates, source_of));
     }
-    x = decoder_.layers[i].run(std::move(z), order, encoded.starts[i], inner).hidden;
+    x = inner.shown("output", decoder_.layers[i].run(std::move(z), order, encoded.starts[i], inner).hidden);
   }
   const Tensor context = every_step() ? embedding(encoded.to_readout, source_of) : Tensor();
-  return permute_rows(predict(x, tokens, context, decoding), order.time_row(), order.packed_row());
+  const Tensor hidden = predict(x, tokens, context, decoding);
+  return decoding.shown("output", permute_rows(hidden, order.time_row(), order.packed_row()));
 }
 
 OutputLayer Recurrent::output() const {

@@ -62,6 +62,7 @@ RecurrentEncoder::Encoded RecurrentEncoder::operator()(const Tensor& x, const Ti
       result.backwards.push_back(backward.state);
       result.states = concat(std::array{forward.hidden, backward.hidden}, Along::columns);
     }
+    inner.offer("output", result.states);
   }
   return result;
 }

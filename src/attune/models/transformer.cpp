@@ -77,6 +77,24 @@ void check_transformer(const ModelConfig& config) {
               "\"");
 }
 
+std::vector<AttentionPlace> transformer_attends(const ModelConfig& config) {
+  std::vector<AttentionPlace> places;
+  const auto add = [&](const std::string& module, const std::string& mixer) {
+    const int heads = mixer == "scaled_dot" ? config.heads : 1;
+    if (mixer == "scaled_dot" || mixer == "mean") {
+      places.push_back({module, heads, {{module + ".output.weight", 0, config.width / heads}}});
+    }
+  };
+  for (int i = 0; i < config.encoder_layers; ++i) {
+    add("encoder.layers." + std::to_string(i) + ".self_attention", config.encoder_mixer);
+  }
+  for (int i = 0; i < config.decoder_layers; ++i) {
+    add("decoder.layers." + std::to_string(i) + ".self_attention", config.decoder_mixer);
+    add("decoder.layers." + std::to_string(i) + ".cross_attention", config.cross_mixer);
+  }
+  return places;
+}
+
 Residual::Residual(const ModelConfig& config)
     : norm(make_norm(config)), pre(config.norm_position == "pre"), dropout(config.dropout) {}
 
@@ -91,9 +109,11 @@ Tensor EncoderLayer::operator()(const Tensor& x, const Segments& segments, const
   const Pass attending = pass.within("self_attention"), feeding = pass.within("feed_forward");
   const Tensor mixed = around_self_attention(x, attending, [&](const Tensor& h) {
     const ProfileScope part("self_attention");
-    return (*self_attention)(h, segments, h, segments, attending);
+    return attending.shown("output", (*self_attention)(h, segments, h, segments, attending));
   });
-  return around_feed_forward(mixed, feeding, [&](const Tensor& h) { return feed_forward(h, feeding.within("inner")); });
+  return pass.shown("output", around_feed_forward(mixed, feeding, [&](const Tensor& h) {
+                      return feeding.shown("output", feed_forward(h, feeding.within("inner")));
+                    }));
 }
 
 DecoderLayer::DecoderLayer(const ModelConfig& config)
@@ -116,14 +136,15 @@ Tensor DecoderLayer::operator()(const Tensor& x, const Segments& targets, const 
              feeding = pass.within("feed_forward");
   const Tensor mixed = around_self_attention(x, attending, [&](const Tensor& h) {
     const ProfileScope part("self_attention");
-    return (*self_attention)(h, targets, h, targets, attending);
+    return attending.shown("output", (*self_attention)(h, targets, h, targets, attending));
   });
   const Tensor crossed = around_cross_attention(mixed, crossing, [&](const Tensor& h) {
     const ProfileScope part("cross_attention");
-    return (*cross_attention)(h, targets, memory, sources, crossing);
+    return crossing.shown("output", (*cross_attention)(h, targets, memory, sources, crossing));
   });
-  return around_feed_forward(crossed, feeding,
-                             [&](const Tensor& h) { return feed_forward(h, feeding.within("inner")); });
+  return pass.shown("output", around_feed_forward(crossed, feeding, [&](const Tensor& h) {
+                      return feeding.shown("output", feed_forward(h, feeding.within("inner")));
+                    }));
 }
 
 Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState& memory, const Pass& pass) const {
@@ -159,29 +180,27 @@ Transformer::Transformer(const ModelConfig& config) : config_(config), embedding
 
 Tensor Transformer::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
   const ProfileScope scope("encoder");
-  const double rate = embedding_dropout(config_);
-  Tensor x = drop(encoder_.positions(scaled_embedding(source, embeddings_.source_table(), config_), sources), rate,
-                  pass.within("embedding"));
+  Tensor x = drop_embedding(encoder_.positions(scaled_embedding(source, embeddings_.source_table(), config_), sources),
+                            config_, pass);
   const Pass layers = pass.within("layers");
   for (size_t i = 0; i < encoder_.layers.size(); ++i) {
     x = encoder_.layers[i](x, sources, layers.within(static_cast<int>(i)));
   }
-  return encoder_.norm.weight ? encoder_.norm(x, pass.compute) : x;
+  return pass.shown("output", encoder_.norm.weight ? encoder_.norm(x, pass.compute) : x);
 }
 
 Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
   const Tensor memory = encode(batch.source, batch.sources, pass.within("encoder"));
   const ProfileScope scope("decoder");
   const Pass decoding = pass.within("decoder");
-  const double rate = embedding_dropout(config_);
-  Tensor x =
-      drop(decoder_.positions(scaled_embedding(batch.target_input, embeddings_.target_table(), config_), batch.targets),
-           rate, decoding.within("embedding"));
+  Tensor x = drop_embedding(
+      decoder_.positions(scaled_embedding(batch.target_input, embeddings_.target_table(), config_), batch.targets),
+      config_, decoding);
   const Pass layers = decoding.within("layers");
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     x = decoder_.layers[i](x, batch.targets, memory, batch.sources, layers.within(static_cast<int>(i)));
   }
-  return decoder_.norm.weight ? decoder_.norm(x) : x;
+  return decoding.shown("output", decoder_.norm.weight ? decoder_.norm(x) : x);
 }
 
 OutputLayer Transformer::output() const {

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "attune/models/attention_place.h"
 #include "attune/models/cost.h"
 #include "attune/models/embeddings.h"
 #include "attune/models/model.h"
@@ -121,5 +122,6 @@ class Transformer : public Model {
 // Its row of the table of architectures.
 void check_transformer(const ModelConfig& config);
 ModelCost transformer_cost(const ModelConfig& config, const CostOptions& options);
+std::vector<AttentionPlace> transformer_attends(const ModelConfig& config);
 
 }  // namespace attune

@@ -33,6 +33,11 @@ struct Pass {
                       compute,
                       {}};
   }
+  // Shows a module's result and hands it on.
+  Tensor shown(std::string_view name, Tensor value) const {
+    offer(name, value);
+    return value;
+  }
   void offer(std::string_view name, const Tensor& value) const {
     if (probe != nullptr) {
       probe->offer(path.empty() ? std::string(name) : path + "." + std::string(name), value);

@@ -1,0 +1,69 @@
+// Taking heads away and comparing models, through the built program.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "training_place.h"
+
+namespace {
+
+using attune::testing::expect_one_error;
+using attune::testing::Ran;
+using attune::testing::TrainingPlace;
+
+class Ablation : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    place = new TrainingPlace;
+    trained = place->run(TrainingPlace::command("model", "--tokenizer words --max-update 30"));
+    other = place->run(TrainingPlace::command("other", "--tokenizer words --max-update 31"));
+  }
+  static void TearDownTestSuite() {
+    delete place;
+    place = nullptr;
+  }
+  void SetUp() override {
+    ASSERT_EQ(trained.code, 0) << trained.err;
+    ASSERT_EQ(other.code, 0) << other.err;
+  }
+  static TrainingPlace* place;
+  static Ran trained, other;
+};
+TrainingPlace* Ablation::place = nullptr;
+Ran Ablation::trained, Ablation::other;
+
+TEST_F(Ablation, of_heads_changes_scores_and_translations_and_not_the_files) {
+  const std::string score = "score --model model --source test.en --target test.vi --threads 1";
+  const Ran whole = place->run(score), without = place->run(score + " --without encoder.layer.0.head.0"),
+            both = place->run(score + " --without encoder.layer.0.head.0 encoder.layer.0.head.1"),
+            all = place->run(score + " --without encoder.layers.0.self_attention"), again = place->run(score);
+  ASSERT_EQ(without.code, 0) << without.err;
+  EXPECT_NE(without.out, whole.out);
+  EXPECT_NE(without.out, both.out);
+  EXPECT_EQ(both.out, all.out);
+  EXPECT_EQ(again.out, whole.out);
+  const Ran translated = place->run(
+      "translate --model model --scores --max-decoding-length 8 --without decoder.layer.0.cross_attention < test.en");
+  ASSERT_EQ(translated.code, 0) << translated.err;
+  EXPECT_NE(translated.out, place->run("translate --model model --scores --max-decoding-length 8 < test.en").out);
+  const Ran wrong = place->run("translate --model model --without encoder.layer.9.head.0 < test.en");
+  expect_one_error(wrong, 2);
+  EXPECT_NE(wrong.err.find("encoder.layers.0.self_attention (heads 0 to 1)"), std::string::npos) << wrong.err;
+}
+
+TEST_F(Ablation, diff_names_the_first_module_that_parts) {
+  const Ran same = place->run("diff --model model --model model --tolerance 0 --format json < test.en");
+  ASSERT_EQ(same.code, 0) << same.err;
+  EXPECT_TRUE(nlohmann::json::parse(same.out)["first"].is_null()) << same.out;
+  const Ran rounded =
+      place->run("diff --model model model --compute-type float32 bfloat16 --tolerance 1e-5 --format json < test.en");
+  ASSERT_EQ(rounded.code, 0) << rounded.err;
+  const auto first = nlohmann::json::parse(rounded.out)["first"];
+  EXPECT_EQ(first["module"], "encoder.layers.0.self_attention.weights.0");
+  EXPECT_NE(first["a"], first["b"]);
+  const Ran later = place->run("diff --model model --model other --target test.vi --tolerance 1e-9 < test.en");
+  ASSERT_EQ(later.code, 0) << later.err;
+  EXPECT_NE(later.out.find("they part in encoder.embedding.output: at sentence "), std::string::npos) << later.out;
+}
+
+}  // namespace
