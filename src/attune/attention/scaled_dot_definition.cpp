@@ -7,6 +7,7 @@
 
 #include "attune/attention/scaled_dot_relative.h"
 #include "attune/attention/scaled_dot_terms.h"
+#include "attune/autograd/recorder.h"
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
 #include "attune/base/profile.h"
@@ -38,6 +39,7 @@ BiasTerm bias_term(const Options& options, int head, int i, int j, int64_t relat
 template <class T>
 struct Row {
   std::vector<int> visible;
+  std::vector<T> dot;              // q . k
   std::vector<T> capped, score;    // c, s
   std::vector<T> weight, dropped;  // P, W
   T denominator = 1;               // of relu_mean and relu_sum
@@ -67,10 +69,14 @@ class Definition {
 
   double flops() const { return forward_flops(sizes_, queries_, keys_, options_.mask); }
 
-  Row<T> row(int sequence, int head, int i) const {
+  Row<T> row(int sequence, int head, int i, Recorder* recorder = nullptr) const {
     Row<T> row;
     scores(sequence, head, i, row);
+    const RecordedRow at{sequence, head, i, row.visible};
+    record(recorder, "QK", at, row.dot);
+    record(recorder, "S", at, row.score);
     normalise(row);
+    record(recorder, "P", at, row.weight);
     row.dropped = row.weight;
     for (size_t n = 0; n < row.visible.size(); ++n) {
       row.dropped[n] *= kept(sequence, head, i, row.visible[n]);
@@ -79,10 +85,11 @@ class Definition {
   }
 
   void forward(Tensor& out, Tensor& log_sum_exp) const {
+    Recorder* const recorder = Recorder::current();  // of this thread, which the loop's others know nothing of
     parallel_items(int64_t{queries_.count()} * sizes_.heads, [&](int64_t item) {
       const int sequence = static_cast<int>(item / sizes_.heads), head = static_cast<int>(item % sizes_.heads);
       for (int i = 0; i < queries_.length(sequence); ++i) {
-        const Row<T> row = this->row(sequence, head, i);
+        const Row<T> row = this->row(sequence, head, i, recorder);
         T* o = at(out, queries_.begin(sequence) + i, head);
         for (size_t n = 0; n < row.visible.size(); ++n) {
           const T* v = at(v_, keys_.begin(sequence) + row.visible[n], head / sizes_.group());
@@ -103,6 +110,7 @@ class Definition {
 
   // dout, dlse: gradients of the outputs, contiguous, possibly not given.
   void backward(const Tensor& dout, const Tensor& dlse, Outward& d) const {
+    Recorder* const recorder = Recorder::current();
     // Heads of one group share keys; one plane of bias may be shared by all heads.
     const bool shared_bias = bias_ && bias_.size(0) == 1;
     const int together = shared_bias ? sizes_.heads : sizes_.group();
@@ -110,7 +118,7 @@ class Definition {
       for (int head = static_cast<int>(item) * together; head < static_cast<int>(item + 1) * together; ++head) {
         for (int sequence = 0; sequence < queries_.count(); ++sequence) {
           for (int i = 0; i < queries_.length(sequence); ++i) {
-            backward_row(sequence, head, i, dout, dlse, d);
+            backward_row({sequence, head, i}, recorder, dout, dlse, d);
           }
         }
       }
@@ -167,6 +175,7 @@ class Definition {
       }
       const T x = scale_ * dot;
       row.visible.push_back(j);
+      row.dot.push_back(dot);
       row.capped.push_back(softcap > 0 ? softcap * std::tanh(x / softcap) : x);
       row.score.push_back(row.capped.back() + bias);
     }
@@ -232,7 +241,13 @@ class Definition {
     }
   }
 
-  void backward_row(int sequence, int head, int i, const Tensor& dout, const Tensor& dlse, Outward& d) const {
+  struct Query {
+    int sequence, head, i;
+  };
+
+  void backward_row(const Query& at_query, Recorder* recorder, const Tensor& dout, const Tensor& dlse,
+                    Outward& d) const {
+    const auto [sequence, head, i] = at_query;
     const Row<T> row = this->row(sequence, head, i);
     const int64_t query = queries_.begin(sequence) + i;
     const int kv_head = head / sizes_.group();
@@ -250,7 +265,10 @@ class Definition {
         ds[n] *= kept(sequence, head, i, row.visible[n]);
       }
     }
+    const RecordedRow at_row{sequence, head, i, row.visible};
+    record(recorder, "dP", at_row, ds);
     normalise_backward(row, dlse ? dlse.data<T>()[query * sizes_.heads + head] : T{0}, ds);
+    record(recorder, "dS", at_row, ds);
     const T* q = at(q_, query, head);
     T* dq = at(d.q, query, head);
     const auto softcap = static_cast<T>(options_.softcap);

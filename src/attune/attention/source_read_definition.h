@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "attune/attention/source_read_mechanism.h"
+#include "attune/autograd/recorder.h"
 
 namespace attune::attention {
 
@@ -17,7 +19,10 @@ struct DefinedQuery {
   Visible seen;
   double centre = 0;
 
-  DefinedQuery(const ReadInputs& in, int sequence, int64_t query) : i(query), source(in.options.keys.begin(sequence)) {
+  int sequence;
+
+  DefinedQuery(const ReadInputs& in, int of_sequence, int64_t query)
+      : i(query), source(in.options.keys.begin(of_sequence)), sequence(of_sequence) {
     const Window& window = in.options.window;
     centre = window.centre ? window.centre.pointer<double>()[i] : 0;
     seen = visible(window, centre, in.options.keys.length(sequence));
@@ -26,6 +31,15 @@ struct DefinedQuery {
   double gaussian(const Window& window, int j) const {
     const double away = (j - centre) / (0.5 * window.reach);
     return window.gaussian ? std::exp(-0.5 * away * away) : 1;
+  }
+  // values: of the source's tokens from the first visible one; a recorder may change them
+  void record(const ReadInputs& in, std::string_view name, std::span<double> values) const {
+    Recorder* const recorder = Recorder::current();
+    if (recorder != nullptr) {
+      std::vector<int> columns(values.size());
+      std::iota(columns.begin(), columns.end(), seen.begin);
+      recorder->hand({name, sequence, 0, i - in.options.queries.begin(sequence), columns, values});
+    }
   }
 };
 
@@ -44,20 +58,24 @@ void defined_read(const ReadInputs& in, ReadOutputs& out) {
     const auto [begin, end] = query.seen;
     double *a = out.aligned.pointer<double>() + query.i * longest,
            *w = out.weights.pointer<double>() + query.i * longest;
+    const std::span<double> visible(a + begin, static_cast<size_t>(end - begin));
     double highest = -INFINITY, sum = 0;
     for (int j = begin; j < end; ++j) {
       a[j] = Mechanism::score(in, query.i, query.source + j, j);
-      highest = std::max(highest, a[j]);
     }
+    query.record(in, "S", visible);
+    for (int j = begin; j < end; ++j) highest = std::max(highest, a[j]);
     for (int j = begin; j < end; ++j) sum += a[j] = std::exp(a[j] - highest);
+    for (int j = begin; j < end; ++j) a[j] /= sum;
+    query.record(in, "P", visible);
     for (int j = begin; j < end; ++j) {
-      a[j] /= sum;
       w[j] = a[j] * query.gaussian(in.options.window, j);
       for (int64_t c = 0; c < width; ++c) {
         out.context.pointer<double>()[query.i * width + c] +=
             w[j] * in.value.pointer<double>()[(query.source + j) * width + c];
       }
     }
+    query.record(in, "W", {w + begin, visible.size()});
   });
 }
 
@@ -89,8 +107,12 @@ void defined_read_backward(const ReadInputs& in, const ReadOutputs& saved, const
       da[static_cast<size_t>(j)] = g * dw;
       mean += a[j] * g * dw;
     }
+    const std::span<double> visible(da.data() + begin, static_cast<size_t>(end - begin));
+    query.record(in, "dP", visible);
+    for (int j = begin; j < end; ++j) da[static_cast<size_t>(j)] = a[j] * (da[static_cast<size_t>(j)] - mean);
+    query.record(in, "dS", visible);
     for (int j = begin; j < end; ++j) {
-      Mechanism::score_backward(in, query.i, query.source + j, j, a[j] * (da[static_cast<size_t>(j)] - mean), into);
+      Mechanism::score_backward(in, query.i, query.source + j, j, da[static_cast<size_t>(j)], into);
     }
   });
 }

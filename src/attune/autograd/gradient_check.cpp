@@ -16,6 +16,15 @@ Tensor random_tensor(const Shape& shape, const Rng& rng, DType dtype) {
   return wide.to(dtype);
 }
 
+std::vector<double> central_difference(const std::function<std::vector<double>(double offset)>& at, double step) {
+  const auto p1 = at(step), m1 = at(-step), p2 = at(2 * step), m2 = at(-2 * step);
+  std::vector<double> derivative(p1.size());
+  for (size_t o = 0; o < derivative.size(); ++o) {
+    derivative[o] = (8 * (p1[o] - m1[o]) - (p2[o] - m2[o])) / (12 * step);
+  }
+  return derivative;
+}
+
 namespace {
 
 // Column j of the numeric Jacobian: d output / d input[j].
@@ -30,12 +39,7 @@ std::vector<double> numeric_column(const Function& function, std::vector<Tensor>
     inputs[input].data<double>()[j] = kept;
     return copy;
   };
-  const auto p1 = at(step), m1 = at(-step), p2 = at(2 * step), m2 = at(-2 * step);
-  std::vector<double> column(p1.size());
-  for (size_t o = 0; o < column.size(); ++o) {
-    column[o] = (8 * (p1[o] - m1[o]) - (p2[o] - m2[o])) / (12 * step);
-  }
-  return column;
+  return central_difference(at, step);
 }
 
 }  // namespace

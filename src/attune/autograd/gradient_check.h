@@ -21,6 +21,9 @@ struct GradientCheckOptions {
   double step = 1e-5;
 };
 
+// The derivative at 0 of each value of at(offset): a central difference of fourth order.
+std::vector<double> central_difference(const std::function<std::vector<double>(double offset)>& at, double step);
+
 using Function = std::function<Tensor(std::vector<Tensor>& inputs)>;
 
 // Compares d output[o] / d input[i] for all o and all elements i of every float64 input (others are constants); a

@@ -16,6 +16,20 @@ namespace attune {
 
 namespace {
 
+constexpr std::array<std::pair<std::string_view, Score>, 5> scores{{{"additive", Score::additive},
+                                                                    {"dot", Score::dot},
+                                                                    {"general", Score::general},
+                                                                    {"concat", Score::concat},
+                                                                    {"location", Score::location}}};
+constexpr std::array<std::pair<std::string_view, Reach>, 3> reaches{
+    {{"global", Reach::global}, {"local-m", Reach::local_monotonic}, {"local-p", Reach::local_predictive}}};
+
+std::vector<std::string_view> words_of(const auto& known) {
+  std::vector<std::string_view> words;
+  for (const auto& [word, value] : known) words.push_back(word);
+  return words;
+}
+
 // One head of scale 1.
 Tensor all_at_once(const Tensor& query, const SourceAttention::Memory& memory, const attention::ReadOptions& options) {
   const auto one_head = [](const Tensor& x) { return reshape(x, {x.size(0), 1, x.size(1)}); };
@@ -28,18 +42,19 @@ Tensor all_at_once(const Tensor& query, const SourceAttention::Memory& memory, c
 }  // namespace
 
 Score score_of_name(std::string_view name) {
-  using Known = std::pair<std::string_view, Score>;
-  static constexpr std::array known{Known{"additive", Score::additive}, Known{"dot", Score::dot},
-                                    Known{"general", Score::general}, Known{"concat", Score::concat},
-                                    Known{"location", Score::location}};
-  return entry_of_word("cross-mixer", name, known, &Known::first).second;
+  return entry_of_word("cross-mixer", name, scores, &std::pair<std::string_view, Score>::first).second;
 }
 
 Reach reach_of_name(std::string_view name) {
-  using Known = std::pair<std::string_view, Reach>;
-  static constexpr std::array known{Known{"global", Reach::global}, Known{"local-m", Reach::local_monotonic},
-                                    Known{"local-p", Reach::local_predictive}};
-  return entry_of_word("attention-window", name, known, &Known::first).second;
+  return entry_of_word("attention-window", name, reaches, &std::pair<std::string_view, Reach>::first).second;
+}
+
+std::vector<std::string_view> score_names() {
+  return words_of(scores);
+}
+
+std::vector<std::string_view> reach_names() {
+  return words_of(reaches);
 }
 
 SourceAttention::SourceAttention(const SourceAttentionOptions& settings) : options(settings) {

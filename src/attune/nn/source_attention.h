@@ -18,6 +18,8 @@ enum class Reach : uint8_t { global, local_monotonic, local_predictive };
 // Words as in configs: additive, dot, ...; global, local-m, local-p. They throw a UsageError that lists the known ones.
 Score score_of_name(std::string_view name);
 Reach reach_of_name(std::string_view name);
+std::vector<std::string_view> score_names();
+std::vector<std::string_view> reach_names();
 
 struct SourceAttentionOptions {
   Score score = Score::general;

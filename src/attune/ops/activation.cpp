@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "attune/autograd/recorder.h"
 #include "attune/autograd/tape.h"
 #include "attune/base/option_checks.h"
 #include "attune/base/profile.h"
@@ -77,6 +78,10 @@ Tensor glu(const Tensor& x, Activation gate) {
     using T = decltype(zero);
     cpu::glu<T>(gate, y.rows(), y.columns(), y.data<T>().data(), input.data<T>().data());
   });
+  if (Recorder::current() != nullptr) {  // the loop keeps no gate
+    const NoTape aside;
+    record_rows("gates", activate(input.columns_view(y.columns(), y.columns()), gate));
+  }
   // saved: x alone; the gate is computed again
   return differentiable("glu", y, {x}, [gate, input](const Tensor& dy, Adjoints& into) {
     Tensor dx = Tensor::empty(input.shape(), input.dtype());

@@ -1,5 +1,6 @@
 #include "attune/ops/recurrent_cell.h"
 
+#include "attune/autograd/recorder.h"
 #include "attune/autograd/tape.h"
 #include "attune/base/profile.h"
 #include "attune/ops/recurrent_cell_cpu.h"
@@ -45,6 +46,7 @@ LstmState lstm_cell(const Tensor& z_given, const Tensor& c_given) {
     using T = decltype(zero);
     cpu::run(size_of(h), cpu::LstmForward<T>{read<T>(z), read<T>(before), write<T>(gates), write<T>(c), write<T>(h)});
   });
+  record_rows("gates", gates);
   const auto backward = [gates, before, c](std::span<const Tensor> dys, Adjoints& into) {
     const Tensor dh = compact_or_none(dys[0]);
     Tensor dc = dys[1] ? dys[1].clone() : Tensor::zeros(c.shape(), c.dtype());
@@ -77,6 +79,7 @@ GruGates gru_gates(const Tensor& z_given, const Tensor& factor_given, const Tens
     cpu::run(size_of(product),
              cpu::GruGatesForward<T>{read<T>(z), read<T>(factor), write<T>(gates), write<T>(product), !!base});
   });
+  record_rows("gates", gates);
   const auto backward = [gates, factor](std::span<const Tensor> dys, Adjoints& into) {
     const Tensor d_product = compact_or_none(dys[0]), d_update = compact_or_none(dys[1]);
     Tensor dz = Tensor::empty(gates.shape(), gates.dtype()), d_factor = Tensor::empty(factor.shape(), gates.dtype());
@@ -112,6 +115,7 @@ Tensor gru_blend(const Tensor& update_given, const Tensor& candidate_given, cons
     cpu::run(size_of(h), cpu::GruBlendForward<T>{read<T>(candidate), rows_of(update, zero), read<T>(before),
                                                  write<T>(n), write<T>(h)});
   });
+  record_rows("n", n);
   const auto backward = [n, update, before, rows_of](const Tensor& dy, Adjoints& into) {
     const Tensor dh = dy.compact();
     Tensor d_candidate = Tensor::empty(n.shape(), n.dtype());
