@@ -67,9 +67,10 @@ void place(Sentence& sentence, std::vector<int>& from) {
 
 class Search {
  public:
-  Search(const Model& model, const SearchOptions& options)
+  Search(const Model& model, const SearchOptions& options, const SearchObserver& observer)
       : model_(model),
         options_(options),
+        observer_(observer),
         output_(model.output()),
         pass_{.compute = dtype_of_name(options.compute_type)} {
     if (!options.allow_unknown) {
@@ -88,12 +89,15 @@ class Search {
   std::vector<Extension> extensions(const Sentence& sentence, const NextPieces& pieces) const;
   void advance_all(const NextPieces& pieces);
   void advance(Sentence& sentence, const NextPieces& pieces) const;
+  void show(const Sentence& sentence, const std::vector<Live>& before, const std::vector<Extension>& extended,
+            size_t ends) const;
   void finish(Sentence& sentence, const Live& live, double log_probability, bool cut_short) const;
   bool done(const Sentence& sentence) const;
   void keep_unfinished(DecodingState& state, std::vector<std::vector<Hypothesis>>& results);
 
   const Model& model_;
   const SearchOptions& options_;
+  const SearchObserver& observer_;
   OutputLayer output_;
   Pass pass_;
   std::vector<int> never_ = {bos_id}, too_early_;  // too_early_: and no </s>
@@ -180,13 +184,17 @@ void Search::advance_all(const NextPieces& pieces) {
 }
 
 void Search::advance(Sentence& sentence, const NextPieces& pieces) const {
-  const std::vector<Extension> extended = extensions(sentence, pieces);
+  std::vector<Extension> extended = extensions(sentence, pieces);
   const std::vector<Live> before = std::exchange(sentence.live, {});
   if (extended.empty()) {  // </s> it is
-    for (const Live& live : before) {
-      finish(sentence, live, live.log_probability + pieces.end[static_cast<size_t>(live.row)],
-             pieces.row(live.row).front().id != eos_id);
+    for (size_t i = 0; i < before.size(); ++i) {
+      const Live& live = before[i];
+      const double log_probability = live.log_probability + pieces.end[static_cast<size_t>(live.row)];
+      finish(sentence, live, log_probability, pieces.row(live.row).front().id != eos_id);
+      extended.push_back({log_probability, static_cast<int>(i), eos_id});
     }
+    std::sort(extended.begin(), extended.end());
+    show(sentence, before, extended, before.size());
     return;
   }
   const auto beam = static_cast<size_t>(options_.beam_size);
@@ -203,6 +211,30 @@ void Search::advance(Sentence& sentence, const NextPieces& pieces) const {
       sentence.live.push_back(std::move(next));
     }
   }
+  show(sentence, before, extended, std::min(beam, extended.size()));
+}
+
+// ends: so many of the first ones finish if they end.
+void Search::show(const Sentence& sentence, const std::vector<Live>& before, const std::vector<Extension>& extended,
+                  size_t ends) const {
+  if (!observer_) {
+    return;
+  }
+  SearchStep step{sentence.index, {}};
+  size_t living = 0;
+  for (size_t rank = 0; rank < extended.size(); ++rank) {
+    const Extension& each = extended[rank];
+    SearchStep::Candidate candidate{before[static_cast<size_t>(each.parent)].ids, each.log_probability};
+    candidate.ids.push_back(each.id);
+    if (each.id == eos_id) {
+      candidate.fate = rank < ends ? SearchStep::Fate::finished : SearchStep::Fate::dropped;
+    } else if (living < sentence.live.size()) {
+      ++living;
+      candidate.fate = SearchStep::Fate::lives;
+    }
+    step.candidates.push_back(std::move(candidate));
+  }
+  observer_(step);
 }
 
 void Search::finish(Sentence& sentence, const Live& live, double log_probability, bool cut_short) const {
@@ -263,9 +295,9 @@ void Search::keep_unfinished(DecodingState& state, std::vector<std::vector<Hypot
 }  // namespace
 
 std::vector<std::vector<Hypothesis>> search(const Model& model, std::span<const std::vector<int>> sources,
-                                            const SearchOptions& options) {
+                                            const SearchOptions& options, const SearchObserver& observer) {
   check_options(options);
-  return Search(model, options).run(sources);
+  return Search(model, options, observer).run(sources);
 }
 
 }  // namespace attune

@@ -289,6 +289,39 @@ TEST(Search, flags_what_is_cut_short_at_the_longest_output) {
   EXPECT_FALSE(empty[0].cut_short);
 }
 
+TEST(Search, shows_every_step_to_whoever_looks_on_and_finds_the_same) {
+  const ToyModel model(9, 1.0);
+  const std::vector<Ids> sources = some_sources(4, 9);
+  const SearchOptions options{.beam_size = 3, .n_best = 3, .max_decoding_length = 7, .stopping_rule = "none"};
+  std::vector<std::vector<Ids>> living(sources.size(), {{}}), finished(sources.size());
+  const auto found = search(model, sources, options, [&](const SearchStep& step) {
+    std::vector<Ids> next;
+    double before = 0;
+    for (const SearchStep::Candidate& candidate : step.candidates) {
+      EXPECT_LE(candidate.log_probability, before);
+      before = candidate.log_probability;
+      const Ids parent(candidate.ids.begin(), candidate.ids.end() - 1);
+      const auto& alive = living[step.sentence];
+      EXPECT_NE(std::find(alive.begin(), alive.end(), parent), alive.end()) << "extends what was dropped";
+      EXPECT_EQ(candidate.fate == SearchStep::Fate::finished,
+                candidate.ids.back() == eos_id && candidate.fate != SearchStep::Fate::dropped);
+      if (candidate.fate == SearchStep::Fate::lives) next.push_back(candidate.ids);
+      if (candidate.fate == SearchStep::Fate::finished) finished[step.sentence].push_back(parent);
+    }
+    EXPECT_LE(next.size(), 3U);
+    living[step.sentence] = next;
+  });
+  const auto unseen = search(model, sources, options);
+  for (size_t i = 0; i < sources.size(); ++i) {
+    EXPECT_TRUE(living[i].empty());
+    ASSERT_EQ(found[i].size(), 3U);
+    expect_same_bits(found[i], unseen[i]);
+    for (const Hypothesis& hypothesis : found[i]) {
+      EXPECT_NE(std::find(finished[i].begin(), finished[i].end(), hypothesis.ids), finished[i].end());
+    }
+  }
+}
+
 TEST(Search, takes_no_sources_and_empty_sources) {
   const ToyModel model(9, 1.0);
   EXPECT_TRUE(search(model, {}, {}).empty());
