@@ -32,6 +32,7 @@ const std::map<std::string, Call> calls{
     {"score", {"score --model model --source test.en --target test.vi"}},
     {"describe", {"describe --model model"}},
     {"diff", {"diff --model model --model model < test.en"}},
+    {"explain", {"explain"}},
     {"bench", {"bench products --size 8 --rounds 1"}},
 };
 

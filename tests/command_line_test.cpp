@@ -12,8 +12,8 @@ using testing::lines_of;
 using testing::Ran;
 using testing::Workplace;
 
-const std::vector<std::string> all_commands{"train",  "compare",  "translate", "evaluate", "score",
-                                            "corpus", "describe", "bench",     "demo",     "diff"};
+const std::vector<std::string> all_commands{"train",    "compare", "translate", "evaluate", "score",  "corpus",
+                                            "describe", "bench",   "demo",      "diff",     "explain"};
 
 struct BadInput {
   const char* command;
@@ -168,6 +168,35 @@ const std::vector<BadInput> bad_inputs{
     {"corpus --task copy --max-length 3 --directory new", 2, {"max-length", "3"}},
     {"corpus --task copy --symbols 1 --directory new", 2, {"symbols", "too few"}},
     {"corpus --task copy --directory ok.en", 1, {"ok.en"}},
+    {"explain --mechanism nonesuch", 2, {"mechanism", "nonesuch", "local-p"}},
+    {"explain --loss mse", 2, {"loss", "mse", "cross-entropy"}},
+    {"explain --view tensor", 2, {"view", "tensor", "matrix"}},
+    {"explain --convention diagonal", 2, {"convention", "diagonal"}},
+    {"explain --language de", 2, {"language", "de", "vi"}},
+    {"explain --format pdf", 2, {"format", "pdf", "html"}},
+    {"explain --normaliser l2", 2, {"normaliser", "l2", "sigmoid"}},
+    {"explain --mechanism gru --heads 2", 2, {"heads", "scaled_dot"}},
+    {"explain --mechanism gru --causal", 2, {"causal"}},
+    {"explain --heads 3", 2, {"heads", "divisor", "3"}},
+    {"explain ' '", 2, {"no words"}},
+    {"explain one two", 2, {"two"}},
+    {"explain positions --width 3", 2, {"width", "even", "3"}},
+    {"explain positions --length 1", 2, {"length", "1"}},
+    {"explain initialisers --layers 0", 2, {"layers", "0"}},
+    {"explain complexity --width 0", 2, {"width", "0"}},
+    {"explain beam --model nowhere", 2, {"sentence"}},
+    {"explain beam words", 2, {"--model is missing"}},
+    {"explain beam words --model nowhere", 1, {"nowhere"}},
+    {"explain beam words --model nowhere --beam-size 0", 2, {"beam-size", "0"}},
+    {"explain words --matrices m.json", 2, {"--matrices", "sentence"}},
+    {"explain --matrices ok.en", 2, {"matrices", ".json or .csv"}},
+    {"explain --matrices nowhere.json", 1, {"nowhere.json", "no such file"}},
+    {"explain --matrices broken/config.json", 1, {"broken/config.json", "JSON"}},
+    {"explain --matrices ragged.json", 1, {"ragged.json: X", "row 2 has 1"}},
+    {"explain --matrices words.json", 1, {"words.json: X", "a number"}},
+    {"explain --matrices unknown.json", 1, {"unknown.json", "Wz", "Wq"}},
+    {"explain --matrices shape.json", 1, {"shape.json", "Wq is [3, 2]", "[2, 2]"}},
+    {"explain --matrices words.csv", 1, {"words.csv:2", "one"}},
     {"demo --directory ''", 2, {"--directory"}},
     {"demo --directory ok.en", 1, {"ok.en"}},
 };
@@ -193,6 +222,11 @@ class CommandLine : public ::testing::Test {
                  "[model]\nwidth = 64  # units\nheads = 4\ndropout = 0.2\n[training]\nlr = 1e-3\n"
                  "[search]\nbeam-size = 4\nlength-penalty = \"none\"\n");
     place->write("heads.toml", "width = 100\nheads = 3\n");
+    place->write("ragged.json", R"({"X": [[1, 2], [3]]})");
+    place->write("words.json", R"({"X": [["one", 2]]})");
+    place->write("unknown.json", R"({"X": [[1, 2]], "Wz": [[1]]})");
+    place->write("shape.json", R"({"X": [[1, 2]], "Wq": [[1, 0], [0, 1], [1, 1]]})");
+    place->write("words.csv", "1,2\n3,one\n");
     place->write("frame.toml", "format = \"json\"\n");
     std::filesystem::create_directory(place->path("folder"));
     std::filesystem::create_directory(place->path("broken"));

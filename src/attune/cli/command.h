@@ -37,6 +37,7 @@ int demo(const Arguments& arguments);
 int describe_model(const Arguments& arguments);
 int evaluate(const Arguments& arguments);
 int inspect_heads(const Arguments& arguments);
+int explain_mechanism(const Arguments& arguments);
 int score(const Arguments& arguments);
 int train(const Arguments& arguments);
 int translate(const Arguments& arguments);

@@ -33,6 +33,7 @@ std::span<const Command> commands() {
       Command{"diff", "the first module in which two models part", diff},
       Command{"bench", "measure this machine and the program on it", bench},
       Command{"describe", "the parts, size and cost of a model", describe_model},
+      Command{"explain", "every number of a mechanism, forward and backward", explain_mechanism},
   };
   return list;
 }

@@ -170,7 +170,12 @@ std::map<std::string, std::vector<std::string>> OptionTable::read_flags(const Ar
     const std::string message = error.what();
     check_usage(false, message.substr(0, message.find(':')), ": expected a value after it, got none");
   }
-  refuse_extras(app.remaining());
+  std::vector<std::string> extras = app.remaining();
+  if (positional_ != nullptr && !extras.empty() && !extras.front().starts_with("--")) {
+    positional_->push_back(extras.front());
+    extras.erase(extras.begin());
+  }
+  refuse_extras(extras);
   std::map<std::string, std::vector<std::string>> values;
   for (const auto& [key, entry] : added) {
     if (entry->count() > 0) {

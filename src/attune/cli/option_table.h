@@ -44,6 +44,8 @@ class OptionTable {
     Options::visit(options, [this](const char* key, auto& field, const char* help) { this->add(key, &field, help); });
   }
   void add_config_file();  // --config
+  // What stands without a flag in front; at most one, no default.
+  void add_positional(std::vector<std::string>* words) { positional_ = words; }
   // The keys of a model, in a section of their own. The architecture that is given, wherever it stands, brings its
   // defaults before all other values; a key that means nothing to it is refused.
   void add_model(ModelConfig& config);
@@ -83,6 +85,7 @@ class OptionTable {
   std::map<std::string, std::string> origins_;  // key -> where its value came from
   std::string config_path_;
   ModelConfig* model_ = nullptr;  // of add_model
+  std::vector<std::string>* positional_ = nullptr;
 };
 
 // --format text|json, or another flag of this kind

@@ -3,10 +3,9 @@
 
 #include <string>
 
-namespace attune::cli {
+#include "attune/base/markup.h"
 
-// As text between tags and in attributes.
-std::string escaped(const std::string& text);
+namespace attune::cli {
 
 // The width in pixels of text in a sans-serif font of this size, about; of letters that each take one column.
 double text_width(const std::string& text, double font_size);
