@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "attune/base/check.h"
-#include "attune/cli/svg.h"
+#include "attune/inspect/svg.h"
 
 namespace attune::cli {
 

@@ -5,9 +5,9 @@
 
 #include "attune/base/markup.h"
 
-namespace attune::cli {
+namespace attune {
 
 // The width in pixels of text in a sans-serif font of this size, about; of letters that each take one column.
 double text_width(const std::string& text, double font_size);
 
-}  // namespace attune::cli
+}  // namespace attune

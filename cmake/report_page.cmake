@@ -1,0 +1,16 @@
+# The page of `attune inspect` as one C++ string: page.html with its styles and its scripts, in this order.
+set(page_directory ${CMAKE_CURRENT_SOURCE_DIR}/src/attune/inspect/page)
+set(page_parts data.js scale.js overview.js large.js panels.js main.js)
+set(SCRIPT "")
+foreach(part IN LISTS page_parts)
+  file(READ ${page_directory}/${part} text)
+  string(APPEND SCRIPT "${text}\n")
+endforeach()
+file(READ ${page_directory}/page.css STYLE)
+file(READ ${page_directory}/page.html page)
+string(CONFIGURE "${page}" REPORT_PAGE @ONLY)
+set(report_page_source ${CMAKE_CURRENT_BINARY_DIR}/generated/report_page.cpp)
+configure_file(src/attune/inspect/report_page.cpp.in ${report_page_source} @ONLY)
+list(TRANSFORM page_parts PREPEND ${page_directory}/)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page_parts} ${page_directory}/page.css
+  ${page_directory}/page.html)

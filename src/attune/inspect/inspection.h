@@ -1,0 +1,95 @@
+// What a model did with sentences, as plain values: pieces, attention of every layer and head, rollout, probabilities
+// of next pieces, alignment. Made by inspector.h; written by inspection_text.h and report.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attune/decode/alignment.h"
+
+namespace attune {
+
+// Queries x keys. The decoder's query i is the step that reads target piece i - 1 (<s> for i = 0) and writes piece i.
+//   encoder           source x source
+//   decoder           target written x target read, causal
+//   cross             target written x source
+//   encoder_rollout   source x source, after so many layers (rollout.h)
+//   decoder_rollout   target written x target read, and
+//   source_rollout    target written x source: both together sum to 1 in a row
+enum class AttentionKind : uint8_t { encoder, decoder, cross, encoder_rollout, decoder_rollout, source_rollout };
+std::string_view name_of(AttentionKind kind);  // "encoder", ..., "source_rollout"
+
+// How one map looks at its keys. Rows are divided by their sums; rows of zeros are left out.
+struct AttentionStatistics {
+  double entropy = 0;   // mean over rows, nats
+  double even = 0;      // what it would be if every row looked evenly at all keys it may see
+  double distance = 0;  // mean over rows of sum_j p_j |j - d(i)|, in keys; d is the diagonal stretched over the map
+};
+
+struct AttentionMap {
+  AttentionKind kind = AttentionKind::encoder;
+  int layer = 0, head = 0;     // from 0; head -1: of all heads
+  int queries = 0, keys = 0;   // pieces, special ones too
+  std::vector<float> weights;  // [queries, keys]
+  std::vector<bool> hidden;    // [queries, keys]: masked; empty: nothing is
+  AttentionStatistics statistics = {};
+  std::optional<double> alignment_error = {};  // cross, where gold links are known: 0..1
+
+  bool is_hidden(int query, int key) const {
+    return !hidden.empty() && hidden[static_cast<size_t>(query) * static_cast<size_t>(keys) + static_cast<size_t>(key)];
+  }
+  float weight(int query, int key) const {
+    return weights[static_cast<size_t>(query) * static_cast<size_t>(keys) + static_cast<size_t>(key)];
+  }
+};
+
+struct InspectedPiece {
+  std::string text;  // as in the vocabulary
+  int word = -1;     // of the sentence, from 0; -1: none, as <s> and </s>
+};
+
+struct PieceProbability {
+  std::string text;
+  double log_probability = 0;  // natural logarithm
+};
+
+// One step of the decoder: what it wrote, and what it found most probable.
+struct InspectedStep {
+  double log_probability = 0;          // of the piece that was written
+  std::vector<PieceProbability> next;  // the most probable first
+};
+
+struct InspectedHypothesis {
+  std::string text;
+  bool given = false;          // a translation to look at, not the model's own
+  double score = 0;            // as the search ranked it; 0 when given
+  double log_probability = 0;  // of the pieces and </s>
+  bool cut_short = false;
+  std::vector<InspectedPiece> read, written;  // <s>, pieces; pieces, </s>
+  std::vector<AttentionMap> maps;             // decoder, cross and their rollouts
+  std::vector<InspectedStep> steps;           // of each written piece
+  std::optional<WordAttention> words = {};    // the mean of all layers and heads; where the model attends to the source
+  Alignment links = {};                       // the source word that each target word looked at most
+  std::optional<GoldAlignment> gold = {};
+};
+
+struct InspectedSentence {
+  std::string text;
+  std::vector<InspectedPiece> source;  // pieces, </s>
+  std::vector<AttentionMap> maps;      // encoder and its rollout
+  std::vector<InspectedHypothesis> hypotheses;
+};
+
+struct Inspection {
+  std::string name;          // of the model
+  std::string architecture;  // of config.json
+  int encoder_layers = 0, decoder_layers = 0, heads = 0;
+  int64_t parameters = 0;
+  std::string search;  // how the hypotheses were found
+  std::vector<InspectedSentence> sentences;
+};
+
+}  // namespace attune

@@ -1,0 +1,155 @@
+#include <nlohmann/json.hpp>
+
+#include "attune/inspect/inspection_text.h"
+#include "attune/inspect/largest_weights.h"
+
+namespace attune {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json list_of(const std::vector<InspectedPiece>& pieces) {
+  Json list = Json::array();
+  for (const InspectedPiece& piece : pieces) {
+    list.push_back({{"piece", piece.text}, {"word", piece.word < 0 ? Json() : Json(piece.word)}});
+  }
+  return list;
+}
+
+Json links_of(const Alignment& alignment) {
+  Json list = Json::array();
+  for (const Link& link : alignment) {
+    list.push_back({link.source, link.target});
+  }
+  return list;
+}
+
+Json all_weights(const AttentionMap& map) {
+  Json rows = Json::array();
+  for (int query = 0; query < map.queries; ++query) {
+    Json row = Json::array();
+    for (int key = 0; key < map.keys; ++key) {
+      row.push_back(map.is_hidden(query, key) ? Json() : Json(rounded(static_cast<double>(map.weight(query, key)))));
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void add_largest(const AttentionMap& map, int top_k, Json& into) {
+  Json rows = Json::array(), left_out = Json::array();
+  for (int query = 0; query < map.queries; ++query) {
+    const LargestWeights largest = largest_weights(map, query, top_k);
+    Json row = Json::array();
+    for (const int key : largest.keys) {
+      row.push_back({Json(key), Json(rounded(static_cast<double>(map.weight(query, key))))});
+    }
+    rows.push_back(std::move(row));
+    left_out.push_back(rounded(largest.left_out));
+  }
+  into["largest"] = std::move(rows);
+  into["left_out"] = std::move(left_out);
+}
+
+Json json_of(const AttentionMap& map, int top_k) {
+  Json json{{"kind", name_of(map.kind)},
+            {"layer", map.layer},
+            {"head", map.head < 0 ? Json() : Json(map.head)},
+            {"causal", map.kind == AttentionKind::decoder || map.kind == AttentionKind::decoder_rollout},
+            {"queries", map.queries},
+            {"keys", map.keys},
+            {"entropy", rounded(map.statistics.entropy)},
+            {"even_entropy", rounded(map.statistics.even)},
+            {"distance", rounded(map.statistics.distance)}};
+  if (map.alignment_error) {
+    json["alignment_error"] = rounded(*map.alignment_error);
+  }
+  if (map.keys <= top_k) {
+    json["weights"] = all_weights(map);
+  } else {
+    add_largest(map, top_k, json);
+  }
+  return json;
+}
+
+Json json_of(const std::vector<AttentionMap>& maps, int top_k) {
+  Json list = Json::array();
+  for (const AttentionMap& map : maps) {
+    list.push_back(json_of(map, top_k));
+  }
+  return list;
+}
+
+Json json_of(const std::vector<InspectedStep>& steps) {
+  Json list = Json::array();
+  for (const InspectedStep& step : steps) {
+    Json next = Json::array();
+    for (const PieceProbability& piece : step.next) {
+      next.push_back({{"piece", piece.text}, {"log_probability", rounded(piece.log_probability)}});
+    }
+    list.push_back({{"log_probability", rounded(step.log_probability)}, {"next", std::move(next)}});
+  }
+  return list;
+}
+
+Json json_of(const WordAttention& words) {
+  Json rows = Json::array();
+  for (size_t target = 0; target < static_cast<size_t>(words.target_words); ++target) {
+    Json row = Json::array();
+    for (size_t source = 0; source < static_cast<size_t>(words.source_words); ++source) {
+      row.push_back(rounded(words.weights[target * static_cast<size_t>(words.source_words) + source]));
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Json json_of(const InspectedHypothesis& hypothesis, int top_k) {
+  Json json{{"text", hypothesis.text}, {"given", hypothesis.given}};
+  if (!hypothesis.given) {
+    json["score"] = rounded(hypothesis.score);
+  }
+  json["log_probability"] = rounded(hypothesis.log_probability);
+  json["cut_short"] = hypothesis.cut_short;
+  json["read"] = list_of(hypothesis.read);
+  json["written"] = list_of(hypothesis.written);
+  json["maps"] = json_of(hypothesis.maps, top_k);
+  json["steps"] = json_of(hypothesis.steps);
+  if (hypothesis.words) {
+    json["words"] = json_of(*hypothesis.words);
+  }
+  json["links"] = links_of(hypothesis.links);
+  if (hypothesis.gold) {
+    json["gold"] = {{"sure", links_of(hypothesis.gold->sure)}, {"possible", links_of(hypothesis.gold->possible)}};
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string to_json(const Inspection& inspection, const InspectionTextOptions& options) {
+  Json sentences = Json::array();
+  for (const InspectedSentence& sentence : inspection.sentences) {
+    Json hypotheses = Json::array();
+    for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
+      hypotheses.push_back(json_of(hypothesis, options.top_k));
+    }
+    sentences.push_back({{"text", sentence.text},
+                         {"source", list_of(sentence.source)},
+                         {"maps", json_of(sentence.maps, options.top_k)},
+                         {"hypotheses", std::move(hypotheses)}});
+  }
+  const Json json{{"model",
+                   {{"name", inspection.name},
+                    {"architecture", inspection.architecture},
+                    {"encoder_layers", inspection.encoder_layers},
+                    {"decoder_layers", inspection.decoder_layers},
+                    {"heads", inspection.heads},
+                    {"parameters", inspection.parameters}}},
+                  {"search", inspection.search},
+                  {"sentences", std::move(sentences)}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace attune

@@ -1,0 +1,182 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "attune/inspect/colour_scale.h"
+#include "attune/inspect/inspection_text.h"
+#include "attune/inspect/largest_weights.h"
+#include "attune/inspect/svg.h"
+#include "attune/text/unicode.h"
+
+namespace attune {
+
+namespace {
+
+constexpr int margin = 24, font = 10, gap = 18, title_height = 22;
+constexpr int largest_cell = 13, widest_map = 480, longest_label = 24;
+
+using Pieces = std::vector<InspectedPiece>;
+
+std::string label(const InspectedPiece& piece) {
+  const std::u32string letters = decode_utf8(piece.text);
+  return letters.size() <= longest_label ? piece.text : encode_utf8(letters.substr(0, longest_label)) + "…";
+}
+
+double longest_width(const Pieces& pieces) {
+  double width = 0;
+  for (const InspectedPiece& piece : pieces) {
+    width = std::max(width, text_width(label(piece), font));
+  }
+  return width;
+}
+
+std::string text_at(double x, double y, const std::string& text, const std::string& more = "") {
+  return fmt::format("<text x=\"{:.0f}\" y=\"{:.0f}\"{}>{}</text>\n", x, y, more, escaped(text));
+}
+
+class Drawing {
+ public:
+  void heading(const std::string& text, int size) {
+    y_ += size + 8;
+    svg_ += text_at(margin, y_, text, fmt::format(" font-size=\"{}\" font-weight=\"600\"", size));
+    reach(margin + text_width(text, size), y_ += 8);
+  }
+
+  // Maps of one kind: a row a layer, a column a head.
+  void maps(const std::vector<const AttentionMap*>& all, const Pieces& queries, const Pieces& keys) {
+    const int most = std::max(all.front()->queries, all.front()->keys);
+    const int cell = std::clamp(widest_map / std::max(most, 1), 1, largest_cell);
+    const bool labels = cell >= font - 1;
+    const double left = margin + (labels ? longest_width(queries) + 6 : 0);
+    const double top = labels ? longest_width(keys) + 6 : 0;
+    int layer = -1;
+    double x = left;
+    y_ += 4;
+    for (const AttentionMap* map : all) {
+      const bool begins_row = map->layer != layer;
+      if (begins_row) {
+        y_ += layer >= 0 ? map->queries * cell + gap : 0;
+        layer = map->layer;
+        x = left;
+        y_ += title_height + top;
+      }
+      const std::string name =
+          map->head < 0 ? fmt::format("layer {}", layer) : fmt::format("layer {}, head {}", layer, map->head);
+      svg_ += text_at(x, y_ - top - 8, name, " fill=\"#57606a\"");
+      draw(*map, {x, y_, cell}, queries, keys);
+      if (labels) {
+        label_axes(*map, {x, y_, cell}, begins_row ? &queries : nullptr, keys);
+      }
+      x += std::max(map->keys * cell + gap, 90);
+      reach(x, y_ + map->queries * cell);
+    }
+    y_ += all.back()->queries * cell + gap;
+    reach(0, y_);
+  }
+
+  std::string take() {
+    return fmt::format(
+               "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" "
+               "height=\"{1:.0f}\" font-family=\"sans-serif\" font-size=\"{2}\" fill=\"#1b1f24\">\n<defs><pattern "
+               "id=\"hidden\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\" "
+               "patternTransform=\"rotate(45)\"><path d=\"M0 0V4\" stroke=\"#c4cad1\"/></pattern></defs>\n<rect "
+               "width=\"{0:.0f}\" height=\"{1:.0f}\" fill=\"#ffffff\"/>\n",
+               width_ + margin, height_ + margin, font) +
+           svg_ + "</svg>\n";
+  }
+
+ private:
+  struct Place {
+    double x, y;
+    int cell;
+  };
+
+  void reach(double x, double y) {
+    width_ = std::max(width_, x);
+    height_ = std::max(height_, y);
+  }
+
+  void draw(const AttentionMap& map, const Place& place, const Pieces& queries, const Pieces& keys) {
+    double largest = 0;
+    for (const float weight : map.weights) {
+      largest = std::max(largest, static_cast<double>(weight));
+    }
+    const int cell = place.cell;
+    for (int i = 0; i < map.queries; ++i) {
+      for (int j = 0; j < map.keys; ++j) {
+        const double weight = static_cast<double>(map.weight(i, j));
+        const std::string at = fmt::format("<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{}\" height=\"{}\"",
+                                           place.x + j * cell, place.y + i * cell, cell, cell);
+        if (map.is_hidden(i, j)) {
+          svg_ += at + " fill=\"url(#hidden)\"/>\n";
+        } else if (largest > 0 && weight >= largest / 512) {  // paler ones cannot be told from the ground
+          svg_ += fmt::format("{} fill=\"{}\"><title>{} → {}: {:.6g}</title></rect>\n", at,
+                              scale_colour(weight / largest), escaped(label(queries[static_cast<size_t>(i)])),
+                              escaped(label(keys[static_cast<size_t>(j)])), weight);
+        }
+      }
+    }
+    svg_ +=
+        fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#d8dee4\"/>\n",
+                    place.x - 0.5, place.y - 0.5, map.keys * cell + 1, map.queries * cell + 1);
+  }
+
+  void label_axes(const AttentionMap& map, const Place& place, const Pieces* queries, const Pieces& keys) {
+    for (int j = 0; j < map.keys; ++j) {
+      const double x = place.x + (j + 0.5) * place.cell + font / 3.0, y = place.y - 4;
+      svg_ += text_at(x, y, label(keys[static_cast<size_t>(j)]),
+                      fmt::format(" transform=\"rotate(-90 {:.0f} {:.0f})\"", x, y));
+    }
+    for (int i = 0; queries != nullptr && i < map.queries; ++i) {
+      svg_ += text_at(place.x - 4, place.y + (i + 0.5) * place.cell + font / 3.0,
+                      label((*queries)[static_cast<size_t>(i)]), " text-anchor=\"end\"");
+    }
+  }
+
+  std::string svg_;
+  double y_ = margin, width_ = 0, height_ = 0;
+};
+
+std::string title_of(AttentionKind kind) {
+  static const std::map<AttentionKind, std::string> titles{
+      {AttentionKind::encoder, "Encoder self-attention: query (row) → key (column), both of the source"},
+      {AttentionKind::decoder, "Decoder self-attention: written piece (row) → pieces read so far (column)"},
+      {AttentionKind::cross, "Cross-attention: written piece (row) → source (column)"},
+      {AttentionKind::encoder_rollout, "Rollout through the encoder: state (row) → source (column)"},
+      {AttentionKind::decoder_rollout, "Rollout: written piece (row) → pieces read so far (column)"},
+      {AttentionKind::source_rollout, "Rollout: written piece (row) → source (column)"}};
+  return titles.at(kind);
+}
+
+void draw_kinds(const std::vector<AttentionMap>& maps, const InspectedSentence& sentence,
+                const InspectedHypothesis* hypothesis, Drawing& drawing) {
+  for (size_t begin = 0; begin < maps.size();) {
+    const AttentionKind kind = maps[begin].kind;
+    std::vector<const AttentionMap*> same;
+    for (; begin < maps.size() && maps[begin].kind == kind; ++begin) {
+      same.push_back(&maps[begin]);
+    }
+    const bool to_target = kind == AttentionKind::decoder || kind == AttentionKind::decoder_rollout;
+    drawing.heading(title_of(kind), 13);
+    drawing.maps(same, hypothesis != nullptr ? hypothesis->written : sentence.source,
+                 to_target ? hypothesis->read : sentence.source);
+  }
+}
+
+}  // namespace
+
+std::string to_svg(const Inspection& inspection) {
+  Drawing drawing;
+  for (const InspectedSentence& sentence : inspection.sentences) {
+    drawing.heading(sentence.text, 16);
+    draw_kinds(sentence.maps, sentence, nullptr, drawing);
+    for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
+      drawing.heading(hypothesis.text, 16);
+      draw_kinds(hypothesis.maps, sentence, &hypothesis, drawing);
+    }
+  }
+  return drawing.take();
+}
+
+}  // namespace attune

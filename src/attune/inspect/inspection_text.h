@@ -1,0 +1,31 @@
+// An inspection as text for other programs. Weights have six significant digits; of rows of many keys only the largest
+// are written, with the sum of what is left out. Everything counts from 0.
+#pragma once
+
+#include <string>
+
+#include "attune/inspect/inspection.h"
+
+namespace attune {
+
+struct InspectionTextOptions {
+  int top_k = 64;  // of a map with more keys, the largest weights of each row
+};
+
+// {"model": {...}, "search", "sentences": [{"text", "source": [{"piece", "word"}], "maps": [...], "hypotheses":
+// [...]}]} A map: {"kind", "layer", "head", "causal", "queries", "keys", "entropy", "even_entropy", "distance",
+// "alignment_error"?, "weights": [[...]]}, masked cells null; or, cut to the largest, "largest": [[[key, weight], ...]]
+// and "left_out": [sum of each row]. A hypothesis: {"text", "given", "score"?, "log_probability", "cut_short", "read",
+// "written", "maps", "steps": [{"log_probability", "next": [{"piece", "log_probability"}]}], "words"?, "links",
+// "gold"?}.
+std::string to_json(const Inspection& inspection, const InspectionTextOptions& options = {});
+
+// record,sentence,hypothesis,kind,layer,head,query,query_piece,key,key_piece,value with the records weight, left_out,
+// entropy, even_entropy, distance, alignment_error, log_probability, next (key: its rank), word_weight, link.
+// Masked cells have no line.
+std::string to_csv(const Inspection& inspection, const InspectionTextOptions& options = {});
+
+// One picture of every map of every hypothesis: kinds below one another, a row a layer, a column a head.
+std::string to_svg(const Inspection& inspection);
+
+}  // namespace attune

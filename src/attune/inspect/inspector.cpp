@@ -1,0 +1,261 @@
+#include "attune/inspect/inspector.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+
+#include "attune/base/check.h"
+#include "attune/base/option_checks.h"
+#include "attune/decode/cross_attention.h"
+#include "attune/decode/next_pieces.h"
+#include "attune/decode/translator.h"
+#include "attune/inspect/attention_statistics.h"
+#include "attune/inspect/rollout.h"
+#include "attune/ops/cross_entropy.h"
+#include "attune/ops/linear.h"
+#include "attune/text/unicode.h"
+
+namespace attune {
+
+namespace {
+
+struct Named {
+  AttentionKind kind;
+  int layer;
+};
+
+// "encoder.layers.LAYER.self_attention.weights.0"; of anything else nothing
+std::optional<Named> attention_of_name(std::string_view name) {
+  struct Pattern {
+    std::string_view before, behind;
+    AttentionKind kind;
+  };
+  constexpr std::array<Pattern, 3> patterns{{
+      {"encoder.layers.", ".self_attention.weights.0", AttentionKind::encoder},
+      {"decoder.layers.", ".self_attention.weights.0", AttentionKind::decoder},
+      {"decoder.layers.", ".cross_attention.weights.0", AttentionKind::cross},
+  }};
+  for (const Pattern& pattern : patterns) {
+    if (name.starts_with(pattern.before) && name.ends_with(pattern.behind)) {
+      int layer = -1;
+      const char* end = name.data() + name.size() - pattern.behind.size();
+      const auto read = std::from_chars(name.data() + pattern.before.size(), end, layer);
+      if (read.ec == std::errc() && read.ptr == end) {
+        return Named{pattern.kind, layer};
+      }
+    }
+  }
+  return {};
+}
+
+// A decoder sees no later piece; a local window hides what lies outside, where softmax leaves nothing but zeros.
+std::vector<bool> hidden_cells(const AttentionMap& map, const ModelConfig& config) {
+  const bool window = map.kind == AttentionKind::cross && config.attention_window != "global";
+  std::vector<bool> hidden;
+  if (map.kind != AttentionKind::decoder && !window) {
+    return hidden;
+  }
+  for (int i = 0; i < map.queries; ++i) {
+    for (int j = 0; j < map.keys; ++j) {
+      hidden.push_back(window ? map.weight(i, j) == 0 : j > i);
+    }
+  }
+  return hidden;
+}
+
+// weights [heads, queries, keys]
+void add_heads(const Named& named, const Tensor& weights, const ModelConfig& config, std::vector<AttentionMap>& maps) {
+  for (int head = 0; head < static_cast<int>(weights.size(0)); ++head) {
+    AttentionMap map;
+    map.kind = named.kind;
+    map.layer = named.layer;
+    map.head = head;
+    map.queries = static_cast<int>(weights.size(1));
+    map.keys = static_cast<int>(weights.size(2));
+    const std::vector<double> values = weights_of_head(weights, head);
+    map.weights.assign(values.begin(), values.end());
+    map.hidden = hidden_cells(map, config);
+    map.statistics = statistics_of(map);
+    maps.push_back(std::move(map));
+  }
+}
+
+std::vector<InspectedPiece> pieces_of(std::span<const int> ids, const Tokenizer& tokenizer) {
+  const std::vector<int> words = tokenizer.word_of_piece(ids);
+  std::vector<InspectedPiece> pieces;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    pieces.push_back({tokenizer.piece(ids[i]), words[i]});
+  }
+  return pieces;
+}
+
+std::vector<InspectedStep> steps_of(const Model& model, const Tensor& hidden, const Batch& batch,
+                                    const Tokenizer& tokenizer, int count) {
+  const OutputLayer output = model.output();
+  const std::vector<float> written = token_log_probabilities(hidden, output.weight, output.bias, batch.target_output);
+  const NextPieces next = next_pieces(linear(hidden, output.weight, output.bias), count, {});
+  std::vector<InspectedStep> steps;
+  for (size_t i = 0; i < written.size(); ++i) {
+    steps.push_back({static_cast<double>(written[i]), {}});
+    for (const NextPiece& piece : next.row(static_cast<int>(i))) {
+      if (piece.id >= 0) {
+        steps.back().next.push_back({tokenizer.piece(piece.id), piece.log_probability});
+      }
+    }
+  }
+  return steps;
+}
+
+// Alignments of whole words, and the error of each head against gold links.
+void add_alignments(const Model& model, const Example& pair, const WordsOfPieces& words, InspectedHypothesis& into) {
+  if (model.config().cross_mixer == "mean" ||
+      std::none_of(into.maps.begin(), into.maps.end(), [](const auto& m) { return m.kind == AttentionKind::cross; })) {
+    return;
+  }
+  const std::span pairs(&pair, 1);
+  const std::span of(&words, 1);
+  into.words = attend_words(model, pairs, of, {}).front();
+  into.links = align_words(model, pairs, of, {}).front();
+  if (!into.gold) {
+    return;
+  }
+  for (const HeadAlignments& head : align_words_by_head(model, pairs, of, 1)) {
+    for (AttentionMap& map : into.maps) {
+      if (map.kind == AttentionKind::cross && map.layer == head.layer && map.head == head.head) {
+        map.alignment_error = alignment_error_rate(head.links, std::span(&*into.gold, 1)).error_rate;
+      }
+    }
+  }
+}
+
+class Look {
+ public:
+  Look(const LoadedModel& loaded, std::vector<int> source, const InspectOptions& options)
+      : loaded_(loaded), options_(options) {
+    pair_.source = std::move(source);
+  }
+
+  // Fills all of `hypothesis` but its text, score and gold; `sentence` gets its maps the first time.
+  void at(const std::vector<int>& target, InspectedHypothesis& hypothesis, InspectedSentence& sentence) {
+    pair_.target = target;
+    const Batch batch = make_batch(std::span(&pair_, 1), std::array{0});
+    const bool first = sentence.hypotheses.empty();
+    const ModelConfig& config = loaded_.model->config();
+    const Probe probe([&](const std::string& name, const Tensor& weights) {
+      const auto named = attention_of_name(name);
+      if (named && named->kind != AttentionKind::encoder) {
+        add_heads(*named, weights, config, hypothesis.maps);
+      } else if (named && first) {
+        add_heads(*named, weights, config, sentence.maps);
+      }
+    });
+    const Tensor hidden = loaded_.model->hidden(batch, {.probe = &probe});
+    if (first) {
+      encoder_rollout_ = encoder_rollout(sentence.maps, config.encoder_layers);
+      sentence.maps.insert(sentence.maps.end(), encoder_rollout_.begin(), encoder_rollout_.end());
+    }
+    sort_by_kind(hypothesis.maps);
+    std::vector<AttentionMap> rollout = decoder_rollout(hypothesis.maps, config.decoder_layers, encoder_rollout_);
+    sort_by_kind(rollout);
+    hypothesis.maps.insert(hypothesis.maps.end(), rollout.begin(), rollout.end());
+    describe(hidden, batch, hypothesis);
+  }
+
+ private:
+  static void sort_by_kind(std::vector<AttentionMap>& maps) {
+    std::stable_sort(maps.begin(), maps.end(), [](const auto& a, const auto& b) { return a.kind < b.kind; });
+  }
+
+  void describe(const Tensor& hidden, const Batch& batch, InspectedHypothesis& hypothesis) const {
+    const Tokenizer& tokenizer = *loaded_.tokenizers.target;
+    hypothesis.written = pieces_of(pair_.target, tokenizer);
+    hypothesis.read = hypothesis.written;
+    hypothesis.read.insert(hypothesis.read.begin(), {tokenizer.piece(bos_id), -1});
+    hypothesis.written.push_back({tokenizer.piece(eos_id), -1});
+    hypothesis.steps = steps_of(*loaded_.model, hidden, batch, tokenizer, options_.next_pieces);
+    hypothesis.log_probability =
+        std::accumulate(hypothesis.steps.begin(), hypothesis.steps.end(), 0.0,
+                        [](double sum, const InspectedStep& step) { return sum + step.log_probability; });
+    add_alignments(*loaded_.model, pair_,
+                   {loaded_.tokenizers.source->word_of_piece(pair_.source), tokenizer.word_of_piece(pair_.target)},
+                   hypothesis);
+  }
+
+  const LoadedModel& loaded_;
+  const InspectOptions& options_;
+  Example pair_;
+  std::vector<AttentionMap> encoder_rollout_;
+};
+
+}  // namespace
+
+std::string_view name_of(AttentionKind kind) {
+  constexpr std::array<std::string_view, 6> names{"encoder",         "decoder",         "cross",
+                                                  "encoder_rollout", "decoder_rollout", "source_rollout"};
+  return names.at(static_cast<size_t>(kind));
+}
+
+void check_options(const InspectOptions& options) {
+  check_options(options.search);
+  check_whole("next-pieces", options.next_pieces, {1, 100});
+  check_whole("max-source-length", options.max_source_length, {1, 8192});
+}
+
+InspectedSentence inspect(const LoadedModel& loaded, const InspectRequest& request, const InspectOptions& options) {
+  check_options(options);
+  const auto& [source, target] = loaded.tokenizers;
+  const std::vector<int> ids = source->encode(request.source);
+  check(!ids.empty(), "expected a sentence, found a blank line");
+  const auto fits = [&](const std::vector<int>& pieces) {
+    check(pieces.size() <= static_cast<size_t>(options.max_source_length), "expected sentences of at most ",
+          options.max_source_length, " pieces (max-source-length), got ", pieces.size(), "; split it");
+  };
+  fits(ids);
+  InspectedSentence sentence;
+  sentence.text = request.source;
+  sentence.source = pieces_of(ids, *source);
+  sentence.source.push_back({source->piece(eos_id), -1});
+  Look look(loaded, ids, options);
+  if (request.target) {
+    const std::vector<int> wanted = target->encode(*request.target);
+    fits(wanted);
+    InspectedHypothesis hypothesis;
+    hypothesis.text = *request.target;
+    hypothesis.given = true;
+    hypothesis.gold = request.gold;
+    look.at(wanted, hypothesis, sentence);
+    sentence.hypotheses.push_back(std::move(hypothesis));
+    return sentence;
+  }
+  TranslateOptions translating;
+  translating.search = options.search;
+  translating.max_source_length = 0;
+  const std::vector<Translation> found =
+      Translator(*loaded.model, *source, *target).translate(std::span(&request.source, 1), translating);
+  for (const Candidate& candidate : found.front().candidates) {
+    InspectedHypothesis hypothesis;
+    hypothesis.text = candidate.text;
+    hypothesis.score = candidate.score;
+    hypothesis.cut_short = candidate.cut_short;
+    look.at(candidate.ids, hypothesis, sentence);
+    sentence.hypotheses.push_back(std::move(hypothesis));
+  }
+  return sentence;
+}
+
+Inspection inspection_of(const LoadedModel& loaded, const std::string& name, const InspectOptions& options) {
+  const ModelConfig& config = loaded.model->config();
+  Inspection result;
+  result.name = name;
+  result.architecture = config.architecture;
+  result.encoder_layers = config.encoder_layers;
+  result.decoder_layers = config.decoder_layers;
+  result.heads = config.heads;
+  result.parameters = std::as_const(*loaded.model).parameters().count();
+  result.search = describe(options.search);
+  return result;
+}
+
+}  // namespace attune

@@ -1,0 +1,165 @@
+#include "attune/inspect/inspector.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "attune/decode/scorer.h"
+#include "attune/decode/translator.h"
+#include "attune/inspect/made_model_test.h"
+
+namespace attune {
+namespace {
+
+using testing::forms;
+using testing::made_model;
+using testing::sentence_of;
+using testing::tiny;
+
+int count_of(const std::vector<AttentionMap>& maps, AttentionKind kind) {
+  return static_cast<int>(std::count_if(maps.begin(), maps.end(), [&](const auto& map) { return map.kind == kind; }));
+}
+
+TEST(Inspector, a_probe_that_takes_everything_changes_no_bit_of_any_architecture) {
+  const std::vector<Example> examples = testing::examples();
+  const std::vector<int> all{0, 1, 2, 3};
+  for (const testing::Form& form : forms()) {
+    SCOPED_TRACE(form.name);
+    const auto model = testing::ready(form.config);
+    const Batch batch = make_batch(examples, all);
+    int offered = 0;
+    const Probe probe([&](const std::string&, const Tensor&) { ++offered; });
+    const Tensor plain = model->hidden(batch, {}), probed = model->hidden(batch, {.probe = &probe});
+    for (int64_t i = 0; i < plain.elements(); ++i) ASSERT_EQ(plain.at(i), probed.at(i));
+    const std::string& architecture = form.config.architecture;
+    EXPECT_EQ(offered == 0, architecture == "rnn" || architecture == "gru" || architecture == "lstm");
+  }
+}
+
+// Every kind of attention that a form has, with as many layers and heads, of the right sizes.
+TEST(Inspector, shows_every_head_of_every_layer_of_every_architecture) {
+  for (const testing::Form& form : forms()) {
+    SCOPED_TRACE(form.name);
+    const ModelConfig& config = form.config;
+    const LoadedModel loaded = made_model(config, {"a b c d e", "f g"});
+    const InspectedSentence sentence = inspect(loaded, {"a b c", "f g d e", {}});
+    ASSERT_EQ(sentence.hypotheses.size(), 1U);
+    const InspectedHypothesis& hypothesis = sentence.hypotheses.front();
+    const bool transformer = config.architecture == "transformer";
+    const auto expected = [&](const std::string& mixer, int layers) {
+      return transformer && (mixer == "scaled_dot" || mixer == "mean") ? layers * (mixer == "mean" ? 1 : config.heads)
+                                                                       : 0;
+    };
+    EXPECT_EQ(count_of(sentence.maps, AttentionKind::encoder), expected(config.encoder_mixer, config.encoder_layers));
+    EXPECT_EQ(count_of(hypothesis.maps, AttentionKind::decoder), expected(config.decoder_mixer, config.decoder_layers));
+    const bool recurrent_attention = config.architecture == "bahdanau" || config.architecture == "luong";
+    EXPECT_EQ(count_of(hypothesis.maps, AttentionKind::cross),
+              transformer                              ? expected(config.cross_mixer, config.decoder_layers)
+              : config.architecture == "convolutional" ? config.decoder_layers
+                                                       : static_cast<int>(recurrent_attention));
+    for (const AttentionMap& map : hypothesis.maps) {
+      EXPECT_EQ(map.queries, 5);
+      EXPECT_EQ(map.keys, map.kind == AttentionKind::decoder || map.kind == AttentionKind::decoder_rollout ? 5 : 4);
+      for (int i = 0; i < map.queries; ++i) {
+        double sum = 0;
+        for (int j = 0; j < map.keys; ++j) {
+          sum += static_cast<double>(map.weight(i, j));
+          EXPECT_TRUE(!map.is_hidden(i, j) || map.weight(i, j) == 0);
+        }
+        if (config.normaliser == "softmax" && config.attention_window != "local-p" && map.head >= 0) {
+          EXPECT_NEAR(sum, 1, 1e-5);
+        }
+      }
+    }
+    ASSERT_EQ(hypothesis.steps.size(), 5U);
+    EXPECT_EQ(hypothesis.words.has_value(),
+              count_of(hypothesis.maps, AttentionKind::cross) > 0 && config.cross_mixer != "mean");
+  }
+}
+
+TEST(Inspector, masks_later_pieces_and_what_a_local_window_leaves_out) {
+  ModelConfig local = tiny("luong");
+  local.attention_window = "local-m", local.window_reach = 1;
+  const std::string text = sentence_of(9);
+  const InspectedSentence windowed = inspect(made_model(local, {text}), {text, text, {}});
+  const AttentionMap& cross = windowed.hypotheses[0].maps[0];
+  for (int i = 0; i < cross.queries; ++i) {
+    for (int j = 0; j < cross.keys; ++j) EXPECT_EQ(cross.is_hidden(i, j), std::abs(i - j) > 1) << i << " " << j;
+  }
+  const InspectedSentence plain = inspect(made_model(tiny("transformer"), {text}), {text, text, {}});
+  for (const AttentionMap& map : plain.hypotheses[0].maps) {
+    for (int i = 0; i < map.queries; ++i) {
+      for (int j = 0; j < map.keys; ++j) {
+        EXPECT_EQ(map.is_hidden(i, j), j > i && name_of(map.kind).starts_with("decoder"));
+      }
+    }
+  }
+}
+
+TEST(Inspector, finds_the_translations_of_the_translator_and_the_probabilities_of_the_scorer) {
+  const LoadedModel loaded = made_model(tiny("transformer"), {"a b c d e", "f g h"});
+  InspectOptions options;
+  options.search.n_best = 3;
+  options.search.max_decoding_length = 6;
+  options.next_pieces = 4;
+  const std::string text = "b a f";
+  const InspectedSentence sentence = inspect(loaded, {text, {}, {}}, options);
+  TranslateOptions translating;
+  translating.search = options.search;
+  const auto& [source, target] = loaded.tokenizers;
+  const Translation expected =
+      Translator(*loaded.model, *source, *target).translate(std::span(&text, 1), translating)[0];
+  ASSERT_EQ(sentence.hypotheses.size(), expected.candidates.size());
+  for (size_t i = 0; i < expected.candidates.size(); ++i) {
+    const InspectedHypothesis& found = sentence.hypotheses[i];
+    EXPECT_EQ(found.text, expected.candidates[i].text);
+    EXPECT_EQ(found.score, expected.candidates[i].score);
+    EXPECT_NEAR(found.log_probability, expected.candidates[i].log_probability, 1e-4);
+    const Example pair{source->encode(text), expected.candidates[i].ids};
+    const PairScore score = score_pairs(*loaded.model, std::span(&pair, 1)).front();
+    ASSERT_EQ(found.steps.size(), score.log_probabilities.size());
+    for (size_t step = 0; step < found.steps.size(); ++step) {
+      EXPECT_EQ(found.steps[step].log_probability, static_cast<double>(score.log_probabilities[step]));
+      ASSERT_EQ(found.steps[step].next.size(), 4U);
+      for (const PieceProbability& piece : found.steps[step].next) {
+        if (piece.text == found.written[step].text) {
+          EXPECT_NEAR(piece.log_probability, found.steps[step].log_probability, 1e-5);
+        }
+      }
+    }
+    EXPECT_EQ(found.read.front().text, "<s>");
+    EXPECT_EQ(found.written.back().text, "</s>");
+  }
+}
+
+TEST(Inspector, measures_each_head_against_gold_links) {
+  const LoadedModel loaded = made_model(tiny("transformer"), {"a b c d e"});
+  const GoldAlignment gold{{{0, 0}, {1, 1}}, {{0, 0}, {1, 1}, {2, 2}}};
+  const InspectedSentence sentence = inspect(loaded, {"a b c", "c d e", gold});
+  for (const AttentionMap& map : sentence.hypotheses[0].maps) {
+    ASSERT_EQ(map.alignment_error.has_value(), map.kind == AttentionKind::cross);
+    if (!map.alignment_error) continue;
+    Alignment links;  // one word is one piece: the largest weight of each row, without that of </s>
+    for (int i = 0; i < 3; ++i) {
+      int best = 0;
+      for (int j = 1; j < 3; ++j) best = map.weight(i, j) > map.weight(i, best) ? j : best;
+      links.push_back({best, i});
+    }
+    EXPECT_EQ(*map.alignment_error, alignment_error_rate(std::span(&links, 1), std::span(&gold, 1)).error_rate);
+  }
+}
+
+TEST(Inspector, refuses_blank_and_long_sentences) {
+  const LoadedModel loaded = made_model(tiny("transformer"), {"a b c"});
+  EXPECT_THROW(inspect(loaded, {" ", {}, {}}), Error);
+  InspectOptions options;
+  options.max_source_length = 3;
+  EXPECT_THROW(inspect(loaded, {"a b c a", {}, {}}, options), Error);
+  EXPECT_THROW(inspect(loaded, {"a", "a b c a", {}}, options), Error);
+  EXPECT_NO_THROW(inspect(loaded, {"a b c", "a b c", {}}, options));
+  options.next_pieces = 0;
+  EXPECT_THROW(inspect(loaded, {"a", {}, {}}, options), UsageError);
+}
+
+}  // namespace
+}  // namespace attune

@@ -1,0 +1,101 @@
+// The document that is inside this page, and views of it: a map with its labels, whole or merged to words.
+
+async function openDocument() {
+  const packed = Uint8Array.from(atob(document.getElementById("data").textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+const kinds = {
+  encoder: {
+    name: "Encoder self-attention",
+    note: "Each piece of the source asks what every piece of the source has for it.",
+    query: "source piece that asks", key: "source piece that is looked at",
+  },
+  decoder: {
+    name: "Decoder self-attention",
+    note: "Each step of the decoder asks what has been read so far, itself included. A row is named after the piece that its step writes; later pieces are masked.",
+    query: "step, by the piece it writes", key: "target piece that has been read",
+  },
+  cross: {
+    name: "Cross-attention",
+    note: "Each step of the decoder asks the source before it writes its piece.",
+    query: "step, by the piece it writes", key: "source piece that is looked at",
+  },
+  encoder_rollout: {
+    name: "Encoder rollout",
+    note: "How much of each source piece a layer’s states are made of, if attention were all that mixes: the mean of the heads and half for the residual connection, multiplied through the layers below.",
+    query: "state at the source piece", key: "source piece it is made of",
+  },
+  source_rollout: {
+    name: "Source rollout",
+    note: "How much of each source piece a decoder layer’s states are made of, through cross-attention and the whole encoder. With the target rollout a row sums to 1.",
+    query: "step, by the piece it writes", key: "source piece it is made of",
+  },
+  decoder_rollout: {
+    name: "Target rollout",
+    note: "How much of each piece read so far a decoder layer’s states are made of. With the source rollout a row sums to 1.",
+    query: "step, by the piece it writes", key: "target piece it is made of",
+  },
+};
+
+const titleOf = (map) => `layer ${map.layer}` + (map.head === null ? "" : `, head ${map.head}`);
+
+// null: masked; undefined: left out of a long row
+function rowsOf(map) {
+  if (map.weights) return map.weights;
+  return map.largest.map((row, query) => {
+    const cells = new Array(map.keys).fill(undefined);
+    for (let key = query + 1; map.causal && key < map.keys; ++key) cells[key] = null;
+    for (const [key, weight] of row) cells[key] = weight;
+    return cells;
+  });
+}
+
+// Runs of pieces of one word; a piece of no word is by itself.
+function wordGroups(pieces) {
+  const groups = [];
+  pieces.forEach((piece, i) => {
+    const last = groups.at(-1);
+    if (last && piece.word !== null && last.word === piece.word) last.members.push(i);
+    else groups.push({ word: piece.word, members: [i] });
+  });
+  return groups.map(({ word, members }) => {
+    const text = members.map((i) => pieces[i].piece).join("");
+    return { word, members, text: word === null ? text : text.replace(/^▁/, "") };
+  });
+}
+
+// What a word's pieces look at is averaged, what is looked at in a word's pieces is summed.
+function mergeToWords(rows, queries, keys) {
+  return queries.map((query) => keys.map((key) => {
+    const sums = query.members.map((i) => {
+      const cells = key.members.map((j) => rows[i][j]);
+      if (cells.every((cell) => cell === null)) return null;
+      return cells.reduce((sum, cell) => (typeof cell === "number" ? (sum ?? 0) + cell : sum), undefined);
+    });
+    if (sums.every((sum) => sum === null)) return null;
+    if (sums.every((sum) => typeof sum !== "number")) return undefined;
+    const mean = sums.reduce((sum, part) => sum + (part ?? 0), 0) / sums.length;
+    return Number(mean.toPrecision(6));
+  }));
+}
+
+// { rows, queries: [text], keys: [text], largest, leftOut }
+function viewOf(map, sentence, hypothesis, words) {
+  const ofSource = map.kind === "encoder" || map.kind === "encoder_rollout";
+  const toTarget = map.kind === "decoder" || map.kind === "decoder_rollout";
+  const queryPieces = ofSource ? sentence.source : hypothesis.written;
+  const keyPieces = toTarget ? hypothesis.read : sentence.source;
+  const view = { map, rows: rowsOf(map), leftOut: words ? null : map.left_out ?? null };
+  view.queries = queryPieces.map((piece) => piece.piece);
+  view.keys = keyPieces.map((piece) => piece.piece);
+  if (words) {
+    const queries = wordGroups(queryPieces), keys = wordGroups(keyPieces);
+    view.rows = mergeToWords(view.rows, queries, keys);
+    view.queries = queries.map((group) => group.text);
+    view.keys = keys.map((group) => group.text);
+  }
+  view.largest = view.rows.reduce((most, row) => row.reduce((m, cell) => Math.max(m, cell ?? 0), most), 0);
+  return view;
+}

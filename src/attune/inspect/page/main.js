@@ -1,0 +1,155 @@
+// What is chosen, and everything drawn again when that changes.
+
+function make(name, properties) {
+  const element = document.createElement(name);
+  const { role, ...others } = properties;
+  if (role) element.setAttribute("role", role);
+  return Object.assign(element, others);
+}
+
+const byId = (id) => document.getElementById(id);
+const clamp = (value, most) => Math.max(0, Math.min(most, value));
+
+class State {
+  constructor(data) {
+    Object.assign(this, { data, words: false, span: "own", caption: "entropy", lines: "mean", kind: null, chosen: 0, query: 0, key: 0 });
+    this.sentenceIndex = this.hypothesisIndex = 0;
+  }
+  get sentence() { return this.data.sentences[this.sentenceIndex]; }
+  get hypothesis() { return this.sentence.hypotheses[this.hypothesisIndex]; }
+  get allMaps() { return [...this.sentence.maps, ...this.hypothesis.maps]; }
+  get crossMap() {
+    const map = this.maps[this.chosen];
+    return map?.kind === "cross" ? map : null;
+  }
+  viewOf(map) { return viewOf(map, this.sentence, this.hypothesis, this.words); }
+
+  // After another sentence or hypothesis.
+  refresh() {
+    const there = [...new Set(this.allMaps.map((map) => map.kind))];
+    if (!there.includes(this.kind)) this.kind = there.includes("cross") ? "cross" : there[0] ?? null;
+    drawHeader(this);
+    drawKinds(this, there);
+    drawSteps(this);
+    drawFigures(this);
+    this.showKind();
+  }
+  showKind() {
+    this.maps = this.allMaps.filter((map) => map.kind === this.kind);
+    this.chosen = clamp(this.chosen, this.maps.length - 1);
+    byId("attention").hidden = this.maps.length === 0;
+    if (this.maps.length > 0) {
+      const { note, query, key } = kinds[this.kind];
+      byId("direction").textContent = note;
+      byId("query-axis").textContent = `↓ query: ${query}`;
+      byId("key-axis").textContent = `→ key: ${key}`;
+      drawOverview(this);
+      this.showMap();
+    }
+    drawAlignment(this);
+  }
+  showMap() {
+    const map = this.maps[this.chosen];
+    this.view = this.viewOf(map);
+    byId("head-title").textContent = `${kinds[map.kind].name}, ${titleOf(map)}`;
+    byId("figures").textContent = `Entropy ${map.entropy} nats of ${map.even_entropy} if it looked evenly; ${map.distance} keys off the diagonal` +
+      (map.alignment_error === undefined ? "" : `; alignment error ${(100 * map.alignment_error).toFixed(1)} %`);
+    this.query = clamp(this.query, this.view.queries.length - 1);
+    this.key = clamp(this.key, this.view.keys.length - 1);
+    drawLarge(this);
+  }
+  choose(index) {
+    if (index === this.chosen) return;
+    this.chosen = index;
+    markChosen(this);
+    this.showMap();
+    if (this.lines === "head") drawAlignment(this);
+  }
+  move(query, key) {
+    this.query = clamp(query, this.view.queries.length - 1);
+    this.key = clamp(key, this.view.keys.length - 1);
+    drawCursor(this);
+  }
+}
+
+function drawHeader(state) {
+  const { data, sentence, hypothesis } = state, { model } = data;
+  byId("model").textContent = [model.name, model.architecture, `${model.encoder_layers} + ${model.decoder_layers} layers`,
+    `${model.parameters.toLocaleString("en")} parameters`].join(" · ");
+  byId("source").textContent = sentence.text;
+  byId("translation").textContent = hypothesis.text;
+  const total = `log p = ${hypothesis.log_probability}`;
+  byId("search").textContent = hypothesis.given ? `A given translation, read by the model: ${total}.`
+    : `Found by: ${data.search}. ${total}, score ${hypothesis.score}${hypothesis.cut_short ? "; cut short at the longest output" : ""}.`;
+  const choices = sentence.hypotheses.map((each, i) => make("option", { value: i, textContent: shortened(each.given ? each.text : `${each.score}  ${each.text}`, 90) }));
+  byId("hypothesis").replaceChildren(...choices);
+  byId("hypothesis").value = state.hypothesisIndex;
+  byId("hypothesis-chooser").hidden = choices.length < 2;
+  const nothing = byId("nothing");
+  nothing.hidden = state.allMaps.length > 0;
+  nothing.textContent = `This model (architecture ${model.architecture}) has no attention: its decoder reads the whole source from one vector, so there is no weight to show. Below is what it found probable, step by step.`;
+}
+
+function drawKinds(state, there) {
+  const fieldset = byId("kinds");
+  fieldset.replaceChildren(fieldset.firstElementChild, ...Object.keys(kinds).filter((kind) => there.includes(kind)).map((kind) => {
+    const label = make("label", {}), input = make("input", { type: "radio", name: "kind", value: kind, checked: kind === state.kind });
+    input.addEventListener("change", () => {
+      state.kind = kind;
+      state.showKind();
+    });
+    label.append(input, make("span", { textContent: kinds[kind].name }));
+    return label;
+  }));
+}
+
+function listen(state) {
+  const on = (id, then) => byId(id).addEventListener("change", (event) => then(event.target));
+  byId("sentence").append(...state.data.sentences.map((each, i) => make("option", { value: i, textContent: shortened(each.text, 90) })));
+  byId("sentence-chooser").hidden = state.data.sentences.length < 2;
+  byId("caption").append(...Object.entries(captions).map(([value, { name }]) => make("option", { value, textContent: name })));
+  const gold = state.data.sentences.some((each) => each.hypotheses.some((hypothesis) => hypothesis.gold));
+  byId("caption").lastElementChild.hidden = !gold;
+  on("sentence", ({ value }) => {
+    state.sentenceIndex = Number(value);
+    state.hypothesisIndex = 0;
+    state.refresh();
+  });
+  on("hypothesis", ({ value }) => {
+    state.hypothesisIndex = Number(value);
+    state.refresh();
+  });
+  on("words", ({ checked }) => {
+    state.words = checked;
+    state.query = state.key = 0;
+    state.showKind();
+  });
+  on("span", ({ value }) => {
+    state.span = value;
+    state.showKind();
+  });
+  on("caption", ({ value }) => {
+    state.caption = value;
+    drawOverview(state);
+  });
+  on("lines", ({ value }) => {
+    state.lines = value;
+    drawAlignment(state);
+  });
+  listenToOverview(state);
+  listenToLarge(state);
+  darkness.addEventListener("change", () => state.showKind());
+  window.addEventListener("resize", () => state.showKind());
+}
+
+try {
+  const state = new State(await openDocument());
+  byId("main").hidden = false;
+  listen(state);
+  state.refresh();
+  document.documentElement.dataset.ready = "true";
+} catch (error) {
+  byId("problem").hidden = false;
+  byId("problem").textContent = `This page could not be drawn: ${error.message}. It needs a browser of 2023 or later.`;
+  throw error;
+}

@@ -1,0 +1,107 @@
+// What stands below the maps: alignment, next pieces, all figures.
+
+const shortened = (text, longest) => {
+  const letters = [...text];
+  return letters.length <= longest ? text : letters.slice(0, Math.max(1, longest - 1)).join("") + "…";
+};
+
+function svg(name, attributes, text) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+const wordsOf = (pieces) => wordGroups(pieces).filter((group) => group.word !== null);
+
+// [target word][source word], of the mean or of the chosen head
+function wordWeights(state) {
+  const { sentence, hypothesis } = state;
+  if (state.lines === "mean" || state.crossMap === null) return hypothesis.words;
+  const rows = rowsOf(state.crossMap);
+  return mergeToWords(rows, wordsOf(hypothesis.written), wordsOf(sentence.source));
+}
+
+function drawAlignment(state) {
+  const { sentence, hypothesis } = state;
+  const section = document.getElementById("alignment");
+  section.hidden = !hypothesis.words;
+  if (section.hidden) return;
+  const weights = wordWeights(state);
+  const source = wordsOf(sentence.source).map((group) => group.text), target = wordsOf(hypothesis.written).map((group) => group.text);
+  const width = Math.min(680, section.clientWidth), height = 30, left = width * 0.34, right = width * 0.66;
+  const fits = Math.floor(left / 8);
+  const picture = document.getElementById("links");
+  const rows = Math.max(source.length, target.length);
+  const offset = (count) => ((rows - count) * height) / 2;
+  const y = (i, count) => offset(count) + (i + 0.5) * height;
+  picture.setAttribute("width", width);
+  picture.setAttribute("height", rows * height);
+  const curve = (j, i) => {
+    const from = y(j, source.length), to = y(i, target.length), bend = (right - left) * 0.4;
+    return `M${left + 10} ${from}C${left + bend} ${from} ${right - bend} ${to} ${right - 10} ${to}`;
+  };
+  picture.replaceChildren();
+  target.forEach((word, i) => source.forEach((looked, j) => {
+    const weight = weights[i]?.[j] ?? 0;
+    if (weight < 0.03) return;
+    const line = svg("path", { d: curve(j, i), "stroke-width": (0.75 + 4.5 * weight).toFixed(2), "stroke-opacity": Math.min(1, 0.12 + weight).toFixed(3) });
+    line.append(svg("title", {}, `${word} looks at ${looked}: ${weight}`));
+    picture.append(line);
+  }));
+  for (const [j, i] of hypothesis.gold?.possible ?? []) {
+    picture.append(svg("path", { d: curve(j, i), class: "gold" }));
+  }
+  const name = (text, x, at, anchor) => {
+    const label = svg("text", { x, y: at, "text-anchor": anchor }, shortened(text, fits));
+    label.append(svg("title", {}, text));
+    picture.append(label);
+  };
+  source.forEach((text, j) => name(text, left, y(j, source.length), "end"));
+  target.forEach((text, i) => name(text, right, y(i, target.length), "start"));
+  document.getElementById("alignment-note").textContent = "Source on the left, the translation on the right: the stronger a line, the more the word on the right looked at the word on the left when it was written." +
+    (hypothesis.gold ? " Dotted: the gold links." : "");
+}
+
+const probability = (log) => {
+  const p = Math.exp(log);
+  return p >= 0.0001 ? p.toFixed(4) : p.toExponential(1);
+};
+
+function drawSteps(state) {
+  const { hypothesis } = state;
+  document.getElementById("steps").replaceChildren(...hypothesis.steps.map((step, i) => {
+    const row = make("tr", {}), wrote = make("td", {}), p = make("td", {}), choices = make("td", {});
+    wrote.append(make("bdi", { textContent: hypothesis.written[i].piece, title: hypothesis.written[i].piece }));
+    const bar = make("span", { className: "probability" });
+    bar.append(make("i", {}));
+    bar.firstChild.style.width = `${100 * Math.exp(step.log_probability)}%`;
+    p.append(bar, probability(step.log_probability));
+    p.style.whiteSpace = "nowrap";
+    p.title = `log p = ${step.log_probability}`;
+    const list = make("div", { className: "choices" });
+    list.append(...step.next.map((next) => {
+      const choice = make("span", { title: `log p = ${next.log_probability}` });
+      choice.classList.toggle("chosen", next.piece === hypothesis.written[i].piece);
+      choice.append(make("bdi", { textContent: next.piece }), probability(next.log_probability));
+      return choice;
+    }));
+    choices.append(list);
+    row.append(make("td", { textContent: i, className: "number" }), wrote, p, choices);
+    return row;
+  }));
+}
+
+function drawFigures(state) {
+  const maps = state.allMaps, gold = maps.some((map) => map.alignment_error !== undefined);
+  document.getElementById("all-figures").hidden = maps.length === 0;
+  document.getElementById("and-error").hidden = document.getElementById("error-column").hidden = !gold;
+  document.getElementById("all").replaceChildren(...maps.map((map) => {
+    const row = make("tr", {});
+    row.append(make("td", { textContent: `${kinds[map.kind].name}, ${titleOf(map)}` }));
+    const texts = [map.entropy, map.even_entropy, map.distance];
+    if (gold) texts.push(map.alignment_error === undefined ? "–" : map.alignment_error);
+    row.append(...texts.map((text) => make("td", { textContent: text, className: "number" })));
+    return row;
+  }));
+}
