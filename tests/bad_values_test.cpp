@@ -30,6 +30,7 @@ const std::map<std::string, Call> calls{
       "--max-update 1 --max-epoch 1 --max-decoding-length 5 --beam-size 1"}},
     {"evaluate", {"evaluate --reference test.vi < test.vi"}},
     {"score", {"score --model model --source test.en --target test.vi"}},
+    {"inspect", {"inspect --model model --max-decoding-length 5 < test.en"}},
     {"describe", {"describe --model model"}},
     {"diff", {"diff --model model --model model < test.en"}},
     {"explain", {"explain"}},
@@ -200,10 +201,11 @@ TEST_F(BadValues, text_that_is_no_text_is_refused_by_every_command_that_reads_it
     place->write(text.name, text.content);
     const std::string file = text.name;
     for (const std::string command :
-         {"translate --model model < FILE", "score --model model --source FILE --target FILE",
-          "score --model model --source test.en --target FILE", "evaluate --reference FILE < FILE",
-          "evaluate --reference test.vi < FILE", "train --train FILE FILE --model made",
-          "train --train FILE --model made", "train --train train.en train.vi --valid FILE FILE --model made"}) {
+         {"translate --model model < FILE", "inspect --model model < FILE",
+          "score --model model --source FILE --target FILE", "score --model model --source test.en --target FILE",
+          "evaluate --reference FILE < FILE", "evaluate --reference test.vi < FILE",
+          "train --train FILE FILE --model made", "train --train FILE --model made",
+          "train --train train.en train.vi --valid FILE FILE --model made"}) {
       if (file.ends_with(".gz") && command.find("< FILE") != std::string::npos) {
         continue;  // standard input is text
       }

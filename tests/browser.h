@@ -75,9 +75,10 @@ class Browser {
 
   // Opens a file and waits until its page says that it is drawn (html data-ready) or shows its problem.
   void open(const std::string& path) {
+    evaluate("delete document.documentElement?.dataset.ready");  // of the page before
     call("Page.navigate", {{"url", "file://" + path}});
     wait_for(
-        "document.documentElement.dataset.ready === 'true' || document.getElementById('problem')?.hidden === false");
+        "document.documentElement?.dataset.ready === 'true' || document.getElementById('problem')?.hidden === false");
   }
   void wait_for(const std::string& condition) {
     const auto patience = std::chrono::steady_clock::now() + limit;

@@ -13,7 +13,7 @@ using testing::Ran;
 using testing::Workplace;
 
 const std::vector<std::string> all_commands{"train",    "compare", "translate", "evaluate", "score",  "corpus",
-                                            "describe", "bench",   "demo",      "diff",     "explain"};
+                                            "describe", "bench",   "demo",      "diff",     "explain", "inspect"};
 
 struct BadInput {
   const char* command;
@@ -117,6 +117,12 @@ const std::vector<BadInput> bad_inputs{
     {"evaluate --alignment links.txt --source ok.en", 2, {"--source", "--model"}},
     {"evaluate --alignment links.txt --model nowhere --source ok.en --target ok.vi", 1, {"links.txt has 2", "ok.en 3"}},
     {"evaluate --reference ok.vi --one-based < ok.vi", 2, {"--one-based", "--alignment"}},
+    {"inspect < ok.en", 2, {"--model is missing"}},
+    {"inspect --model nowhere --format pdf < ok.en", 2, {"format", "pdf", "svg"}},
+    {"inspect --model nowhere --alignment links.txt < ok.en", 2, {"--target is missing"}},
+    {"inspect --model nowhere --target ok.vi --one-based < ok.en", 2, {"--one-based", "--alignment"}},
+    {"inspect --model nowhere --top-k 0 < ok.en", 2, {"top-k", "0"}},
+    {"inspect --model nowhere < ok.en", 1, {"nowhere"}},
     {"score --model nowhere --source ok.en", 2, {"--target is missing"}},
     {"score --model nowhere --source ok.en --target two.txt", 1, {"two.txt has 2"}},
     {"diff --model nowhere < ok.en", 2, {"--model", "two", "got 1"}},

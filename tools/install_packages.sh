@@ -5,7 +5,7 @@ set -e
 build="g++ cmake ninja-build pkg-config libdnnl-dev libhwy-dev libsentencepiece-dev libfmt-dev
   nlohmann-json3-dev libcli11-dev zlib1g-dev"
 test="libgtest-dev"
-checks="make clang libclang-rt-14-dev libomp-dev lld clang-format git"
+checks="make clang libclang-rt-14-dev libomp-dev lld clang-format git chromium"
 case "$1" in
   build) wanted=$build ;;
   test) wanted="$build $test" ;;

@@ -14,6 +14,8 @@
 #include "attune/data/grammar.h"
 #include "attune/decode/alignment.h"
 #include "attune/decode/translator.h"
+#include "attune/inspect/inspector.h"
+#include "attune/inspect/report.h"
 #include "attune/metrics/bleu.h"
 #include "attune/models/model_directory.h"
 #include "attune/tensor/atomic_file.h"
@@ -170,6 +172,20 @@ void draw_attention(const Demo& demo, const LoadedModel& loaded, const std::stri
   write_file_atomically(path, draw(picture));
 }
 
+// The first sentences shown: as the model translates them, and what it looks at in their references, beside the gold.
+void write_report(const Demo& demo, const LoadedModel& loaded, const std::string& path) {
+  constexpr size_t sentences = 3;
+  InspectOptions options;
+  options.search.n_best = options.search.beam_size;
+  Inspection inspection = inspection_of(loaded, demo.path("model"), options);
+  for (const GeneratedPair& pair : std::span(demo.corpus.test).first(sentences)) {
+    inspection.sentences.push_back(inspect(loaded, {pair.source, {}, {}}, options));
+    inspection.sentences.push_back(
+        inspect(loaded, {pair.source, pair.target, GoldAlignment{gold_links(pair), gold_links(pair)}}, options));
+  }
+  write_file_atomically(path, to_html(inspection));
+}
+
 double dictionary_bleu(const Demo& demo) {
   const auto dictionary = grammar_dictionary(demo.corpus.train);
   std::vector<std::string> outputs;
@@ -184,9 +200,11 @@ void show_next_commands(const Demo& demo) {
   print(
       "\nTry next:\n"
       "  echo \"{}\" | build/attune translate --model {} --alignment\n"
+      "  head -3 {} | build/attune inspect --model {} --output inspect.html\n"
       "  build/attune translate --model {} < {} | build/attune evaluate --reference {} --tokenize none\n"
       "  build/attune describe --model {}\n",
-      demo.corpus.test[sentences_shown].source, model, model, demo.path("test.en"), demo.path("test.vi"), model);
+      demo.corpus.test[sentences_shown].source, model, demo.path("test.en"), model, model, demo.path("test.en"),
+      demo.path("test.vi"), model);
 }
 
 int run_demo(Demo& demo) {
@@ -230,6 +248,9 @@ int run_demo(Demo& demo) {
                        "of the attention, against the grammar's own links"},
                       {"time", duration(watch.seconds()), "in this call"}}));
   print("  The search: {}.\n", describe(search.search));
+  const std::string report = demo.path("report.html");
+  write_report(demo, loaded, report);
+  print("\n{}: open it in a browser to see every number of the model's attention. It needs no network.\n", report);
   show_next_commands(demo);
   return success;
 }

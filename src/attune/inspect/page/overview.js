@@ -13,6 +13,7 @@ function drawOverview(state) {
     const row = make("div", { className: "layer", role: "row" });
     row.append(make("p", { textContent: `layer ${layer}`, role: "rowheader" }));
     const heads = make("div", { className: "heads", role: "presentation" });
+    heads.style.setProperty("--heads", state.maps.filter((map) => map.layer === layer).length);
     state.maps.forEach((map, index) => {
       if (map.layer === layer) heads.append(thumbnail(state, map, index));
     });

@@ -22,6 +22,14 @@ function wordWeights(state) {
   return mergeToWords(rows, wordsOf(hypothesis.written), wordsOf(sentence.source));
 }
 
+// Below the lines: a gold link without a line inside was missed, a line without gold around it is too much.
+function drawGold(gold, curve, picture) {
+  const sure = new Set((gold?.sure ?? []).map(String));
+  for (const link of gold?.possible ?? []) {
+    picture.append(svg("path", { d: curve(...link), class: sure.has(String(link)) ? "gold" : "gold possible" }));
+  }
+}
+
 function drawAlignment(state) {
   const { sentence, hypothesis } = state;
   const section = document.getElementById("alignment");
@@ -29,8 +37,9 @@ function drawAlignment(state) {
   if (section.hidden) return;
   const weights = wordWeights(state);
   const source = wordsOf(sentence.source).map((group) => group.text), target = wordsOf(hypothesis.written).map((group) => group.text);
-  const width = Math.min(680, section.clientWidth), height = 30, left = width * 0.34, right = width * 0.66;
-  const fits = Math.floor(left / 8);
+  const widest = (texts) => 8 * Math.max(4, ...texts.map((text) => [...text].length));
+  const width = Math.min(680, section.clientWidth), height = 30, left = Math.min(width * 0.34, widest(source) + 4), right = left + width * 0.32;
+  const fits = Math.floor((width * 0.34) / 8);
   const picture = document.getElementById("links");
   const rows = Math.max(source.length, target.length);
   const offset = (count) => ((rows - count) * height) / 2;
@@ -42,6 +51,7 @@ function drawAlignment(state) {
     return `M${left + 10} ${from}C${left + bend} ${from} ${right - bend} ${to} ${right - 10} ${to}`;
   };
   picture.replaceChildren();
+  drawGold(hypothesis.gold, curve, picture);
   target.forEach((word, i) => source.forEach((looked, j) => {
     const weight = weights[i]?.[j] ?? 0;
     if (weight < 0.03) return;
@@ -49,9 +59,6 @@ function drawAlignment(state) {
     line.append(svg("title", {}, `${word} looks at ${looked}: ${weight}`));
     picture.append(line);
   }));
-  for (const [j, i] of hypothesis.gold?.possible ?? []) {
-    picture.append(svg("path", { d: curve(j, i), class: "gold" }));
-  }
   const name = (text, x, at, anchor) => {
     const label = svg("text", { x, y: at, "text-anchor": anchor }, shortened(text, fits));
     label.append(svg("title", {}, text));
@@ -60,7 +67,7 @@ function drawAlignment(state) {
   source.forEach((text, j) => name(text, left, y(j, source.length), "end"));
   target.forEach((text, i) => name(text, right, y(i, target.length), "start"));
   document.getElementById("alignment-note").textContent = "Source on the left, the translation on the right: the stronger a line, the more the word on the right looked at the word on the left when it was written." +
-    (hypothesis.gold ? " Dotted: the gold links." : "");
+    (hypothesis.gold ? " The broad bands are the gold links; broken ones are possible, not sure." : "");
 }
 
 const probability = (log) => {
