@@ -121,6 +121,7 @@ const std::vector<BadInput> bad_inputs{
     {"inspect --model nowhere --format pdf < ok.en", 2, {"format", "pdf", "svg"}},
     {"inspect --model nowhere --alignment links.txt < ok.en", 2, {"--target is missing"}},
     {"inspect --model nowhere --target ok.vi --one-based < ok.en", 2, {"--one-based", "--alignment"}},
+    {"inspect --model nowhere nowhere --checkpoints < ok.en", 2, {"--checkpoints", "one --model"}},
     {"inspect --model nowhere --top-k 0 < ok.en", 2, {"top-k", "0"}},
     {"inspect --model nowhere < ok.en", 1, {"nowhere"}},
     {"score --model nowhere --source ok.en", 2, {"--target is missing"}},

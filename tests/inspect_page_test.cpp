@@ -26,7 +26,8 @@ using testing::sentence_of;
 using testing::tiny;
 using testing::Workplace;
 
-Inspection look(const ModelConfig& config, const std::vector<InspectRequest>& requests, const InspectOptions& options) {
+Inspections look(const ModelConfig& config, const std::vector<InspectRequest>& requests,
+                 const InspectOptions& options) {
   std::vector<std::string> texts;
   for (const InspectRequest& request : requests) {
     texts.push_back(request.source);
@@ -37,7 +38,7 @@ Inspection look(const ModelConfig& config, const std::vector<InspectRequest>& re
   for (const InspectRequest& request : requests) {
     inspection.sentences.push_back(inspect(loaded, request, options));
   }
-  return inspection;
+  return {{std::move(inspection)}, false};
 }
 
 class InspectPage : public ::testing::Test {
@@ -68,8 +69,8 @@ class InspectPage : public ::testing::Test {
     }
   }
 
-  static void open(const Inspection& inspection, const InspectionTextOptions& options = {}) {
-    place->write("report.html", to_html(inspection, options));
+  static void open(const Inspections& inspections, const InspectionTextOptions& options = {}) {
+    place->write("report.html", to_html(inspections, options));
     browser->open(place->path("report.html"));
     ASSERT_EQ(text("#problem"), "");
   }
@@ -102,7 +103,7 @@ Browser* InspectPage::browser = nullptr;
 // The maps of one kind of a document's first sentence and hypothesis.
 std::vector<json> maps_of(const json& document, const std::string& kind) {
   std::vector<json> found;
-  const json& sentence = document["sentences"][0];
+  const json& sentence = document["models"][0]["sentences"][0];
   for (const json* list : {&sentence["maps"], &sentence["hypotheses"][0]["maps"]}) {
     for (const json& map : *list) {
       if (map["kind"] == kind) {
@@ -142,7 +143,7 @@ class InspectPageKeys : public InspectPage {
 };
 
 TEST_F(InspectPageKeys, reach_every_head_of_every_kind_and_show_the_weights_of_the_json) {
-  const Inspection inspection = look(tiny("transformer"), {{"a b", "d", {}}}, {});
+  const Inspections inspection = look(tiny("transformer"), {{"a b", "d", {}}}, {});
   const json document = json::parse(to_json(inspection));
   open(inspection);
   std::set<std::string> kinds;
@@ -176,7 +177,7 @@ TEST_F(InspectPageKeys, reach_every_head_of_every_kind_and_show_the_weights_of_t
 }
 
 TEST_F(InspectPage, shows_the_weight_under_the_pointer) {
-  const Inspection inspection = look(tiny("bahdanau"), {{"a b c d", "d e f", {}}}, {});
+  const Inspections inspection = look(tiny("bahdanau"), {{"a b c d", "d e f", {}}}, {});
   const json map = maps_of(json::parse(to_json(inspection)), "cross").at(0);
   open(inspection);
   value_of("document.getElementById('cells').scrollIntoView()");
@@ -249,7 +250,7 @@ double contrast(const std::string& a, const std::string& b) {
 }
 
 TEST_F(InspectPage, is_readable_on_light_and_dark_grounds) {
-  const Inspection inspection = look(tiny("transformer"), {{"a b c d", "d e f", {}}}, {});
+  const Inspections inspection = look(tiny("transformer"), {{"a b c d", "d e f", {}}}, {});
   std::set<std::string> grounds;
   for (const char* scheme : {"light", "dark"}) {
     browser->prefer(scheme);
@@ -295,7 +296,7 @@ TEST_F(InspectPage, fits_a_screen_of_400_pixels) {
   Inspection inspection = inspection_of(loaded, std::string(200, 'n'), options);
   inspection.sentences.push_back(inspect(loaded, {text, text, {}}, options));
   inspection.sentences.push_back(inspect(loaded, {text, {}, {}}, options));
-  open(inspection);
+  open({{inspection}, false});
   for (const char* sentence : {"0", "1"}) {
     choose("sentence", sentence);
     EXPECT_LE(value_of("document.documentElement.scrollWidth"), 400);
@@ -313,7 +314,7 @@ TEST_F(InspectPage, changes_sentence_and_hypothesis) {
   Inspection inspection = inspection_of(loaded, "made", options);
   inspection.sentences.push_back(inspect(loaded, {"a b c", {}, {}}, options));
   inspection.sentences.push_back(inspect(loaded, {"f g", {}, {}}, options));
-  open(inspection);
+  open({{inspection}, false});
   for (size_t s = 0; s < 2; ++s) {
     choose("sentence", std::to_string(s));
     EXPECT_EQ(text("#source"), inspection.sentences[s].text);
@@ -328,8 +329,8 @@ TEST_F(InspectPage, changes_sentence_and_hypothesis) {
 }
 
 TEST_F(InspectPage, merges_pieces_to_words_as_alignments_do) {
-  Inspection inspection = look(tiny("luong"), {{"a b c", "d e f", {}}}, {});
-  InspectedSentence& sentence = inspection.sentences[0];
+  Inspections inspection = look(tiny("luong"), {{"a b c", "d e f", {}}}, {});
+  InspectedSentence& sentence = inspection.models[0].sentences[0];
   sentence.source[1].word = 0;  // a b | c | </s>
   sentence.source[2].word = 1;
   sentence.hypotheses[0].written[2].word = 1;  // d | e f | </s>
@@ -347,7 +348,7 @@ TEST_F(InspectPage, merges_pieces_to_words_as_alignments_do) {
 }
 
 TEST_F(InspectPage, says_what_long_rows_leave_out) {
-  const Inspection inspection = look(tiny("transformer"), {{sentence_of(20), sentence_of(20), {}}}, {});
+  const Inspections inspection = look(tiny("transformer"), {{sentence_of(20), sentence_of(20), {}}}, {});
   open(inspection, {.top_k = 6});
   EXPECT_EQ(value_of("document.getElementById('left-out-note').hidden"), false);
   EXPECT_NE(text("#left-out-note").find("the 6 largest"), std::string::npos) << text("#left-out-note");
@@ -373,9 +374,9 @@ TEST_F(InspectPage, says_that_a_model_has_no_attention_and_shows_what_it_has) {
       continue;  // each architecture once
     }
     SCOPED_TRACE(form.name);
-    const Inspection inspection = look(form.config, {{"a b c", "d e", {}}}, {});
+    const Inspections inspection = look(form.config, {{"a b c", "d e", {}}}, {});
     open(inspection);
-    const bool none = inspection.sentences[0].hypotheses[0].maps.empty();
+    const bool none = inspection.models[0].sentences[0].hypotheses[0].maps.empty();
     EXPECT_EQ(value_of("document.getElementById('nothing').hidden"), !none);
     EXPECT_EQ(value_of("document.getElementById('attention').hidden"), none);
     EXPECT_EQ(value_of("document.getElementById('alignment').hidden"), none);
@@ -383,9 +384,46 @@ TEST_F(InspectPage, says_that_a_model_has_no_attention_and_shows_what_it_has) {
   }
 }
 
+TEST_F(InspectPage, shows_the_same_head_of_several_models_and_of_checkpoints) {
+  Inspections both = look(tiny("transformer"), {{"a b c", "d e", {}}}, {});
+  const Inspections second = look(tiny("luong"), {{"a b c", "d e", {}}}, {}),
+                    third = look(tiny("gru"), {{"a b c", "d e", {}}}, {});
+  both.models.push_back(second.models[0]);
+  both.models.push_back(third.models[0]);
+  const json document = json::parse(to_json(both));
+  const json first_map = maps_of(document, "cross").at(0);
+  const json other_map = maps_of({{"models", {document["models"][1]}}}, "cross").at(0);
+  open(both);
+  EXPECT_EQ(value_of("document.getElementById('checkpoint-chooser').hidden"), true);
+  EXPECT_EQ(value_of("document.querySelectorAll('#cards .card').length"), 3);
+  browser->evaluate("document.getElementById('large').focus()");
+  browser->press("ArrowDown");
+  browser->press("ArrowRight");
+  EXPECT_EQ(text("#cards .card:nth-child(1) b"), first_map["weights"][1][1].dump());
+  EXPECT_EQ(text("#cards .card:nth-child(2) b"), other_map["weights"][1][1].dump());
+  EXPECT_NE(text("#cards .card:nth-child(3)").find("no attention"), std::string::npos);
+  for (const char* model : {"1", "2", "0"}) {
+    choose("chosen-model", model);
+    EXPECT_EQ(value_of("document.getElementById('attention').hidden"), std::string(model) == "2");
+  }
+
+  both.checkpoints = true;
+  both.models[0].name = "step 1", both.models[1].name = "step 2", both.models[2] = both.models[0];
+  both.models[2].name = "step 3";
+  open(both);
+  EXPECT_EQ(text("#checkpoint-name"), "step 3");
+  EXPECT_EQ(value_of("document.getElementById('model-chooser').hidden"), true);
+  browser->evaluate("document.getElementById('checkpoint').focus()");
+  browser->press("ArrowLeft");
+  EXPECT_EQ(text("#checkpoint-name"), "step 2");
+  EXPECT_EQ(json::parse(text("#weight")), other_map["weights"][0][0]);
+  browser->press("ArrowLeft");
+  EXPECT_EQ(text("#checkpoint-name"), "step 1");
+}
+
 TEST_F(InspectPage, shows_gold_links_and_the_error_of_each_head) {
   const GoldAlignment gold{{{0, 0}, {1, 1}}, {{0, 0}, {1, 1}}};
-  const Inspection inspection = look(tiny("transformer"), {{"a b", "c d", gold}}, {});
+  const Inspections inspection = look(tiny("transformer"), {{"a b", "c d", gold}}, {});
   open(inspection);
   EXPECT_EQ(value_of("document.querySelectorAll('#links .gold').length"), 2);
   const json map = maps_of(json::parse(to_json(inspection)), "cross").at(0);

@@ -183,7 +183,7 @@ void write_report(const Demo& demo, const LoadedModel& loaded, const std::string
     inspection.sentences.push_back(
         inspect(loaded, {pair.source, pair.target, GoldAlignment{gold_links(pair), gold_links(pair)}}, options));
   }
-  write_file_atomically(path, to_html(inspection));
+  write_file_atomically(path, to_html({{std::move(inspection)}, false}));
 }
 
 double dictionary_bleu(const Demo& demo) {

@@ -1,6 +1,4 @@
 // attune inspect: what a model looked at, as a page or as data.
-#include <algorithm>
-
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
 #include "attune/cli/alignment_report.h"
@@ -8,6 +6,7 @@
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
 #include "attune/data/corpus.h"
+#include "attune/inspect/checkpoint_series.h"
 #include "attune/inspect/inspector.h"
 #include "attune/inspect/report.h"
 #include "attune/tensor/atomic_file.h"
@@ -17,25 +16,34 @@ namespace attune::cli {
 
 namespace {
 
-const About about{
-    "inspect", "--model DIR [--output report.html] [flags] < sentences",
-    "Translates sentences, one a line, and shows what the model looked at: every head of every layer, rollout, "
-    "alignment "
-    "and the next pieces it found probable. As one HTML page that needs no network, or as JSON, CSV or SVG.",
-    "  head -3 demo/test.en | attune inspect --model demo/model --n-best 5 --output report.html\n"
-    "  head -3 demo/test.en | attune inspect --model demo/model --format csv > weights.csv\n"};
+const About about{"inspect", "--model DIR... [--output report.html] [flags] < sentences",
+                  "Translates sentences, one a line, and shows what the model looked at: every head of every layer, "
+                  "rollout, alignment "
+                  "and the next pieces it found probable; several models side by side, or the checkpoints of one "
+                  "training. As one HTML "
+                  "page that needs no network, or as JSON, CSV or SVG.",
+                  "  head -3 demo/test.en | attune inspect --model demo/model --n-best 5 --output report.html\n"
+                  "  head -3 demo/test.en | attune inspect --model demo/model --format csv > weights.csv\n"};
+
+constexpr int most_models = 8;
 
 struct Settings {
-  std::string directory, output, format = "html", target, gold;
+  std::vector<std::string> models;
+  std::string output, format = "html", target, gold;
   InspectOptions options = {};
   InspectionTextOptions text = {};
   int max_sentences = 20, threads = 0;
-  bool one_based = false;
+  bool one_based = false, checkpoints = false;
 };
 
 OptionTable::Outcome read_settings(Settings& settings, const Arguments& arguments) {
   OptionTable table(about);
-  table.add("model", &settings.directory, "a model directory made by attune train", {1, 1, "DIR"});
+  table.add("model", &settings.models, "model directories made by attune train, which are shown side by side",
+            {1, most_models, "DIR"});
+  table.add(
+      "checkpoints", &settings.checkpoints,
+      "the model at each checkpoint of its training that is still there (train --keep-last), each of them reading "
+      "the translation of the finished model");
   table.add_config_file();
   table.add("output", &settings.output, "where the result goes; not given: standard output", {1, 1, "FILE"});
   table.add("format", &settings.format, "html, json, csv or svg", {1, 1, "NAME"});
@@ -59,7 +67,10 @@ void check_settings(const Settings& settings) {
   check_whole("top-k", settings.text.top_k, {1});
   check_whole("max-sentences", settings.max_sentences, {1});
   check_options(settings.options);
-  check_usage(!settings.directory.empty(), "--model is missing: the directory of a trained model");
+  check_usage(!settings.models.empty() && !settings.models.front().empty(),
+              "--model is missing: the directory of a trained model");
+  check_usage(!settings.checkpoints || settings.models.size() == 1, "--checkpoints: expected one --model, got ",
+              settings.models.size());
   check_usage(settings.gold.empty() || !settings.target.empty(),
               "--alignment links sentences with given translations: --target is missing");
   check_usage(settings.gold.empty() ? !settings.one_based : true, "--one-based belongs to --alignment");
@@ -107,14 +118,53 @@ std::vector<Line> read_requests(const Settings& settings) {
   return requests;
 }
 
-std::string written(const Inspection& inspection, const Settings& settings) {
+std::string written(const Inspections& inspections, const Settings& settings) {
   if (settings.format == "html") {
-    return to_html(inspection, settings.text);
+    return to_html(inspections, settings.text);
   }
   if (settings.format == "csv") {
-    return to_csv(inspection, settings.text);
+    return to_csv(inspections, settings.text);
   }
-  return settings.format == "svg" ? to_svg(inspection) : to_json(inspection, settings.text) + "\n";
+  return settings.format == "svg" ? to_svg(inspections) : to_json(inspections, settings.text) + "\n";
+}
+
+Inspection inspect_all(const LoadedModel& loaded, const std::string& name, const std::vector<Line>& lines,
+                       const InspectOptions& options) {
+  Inspection inspection = inspection_of(loaded, name, options);
+  for (const Line& line : lines) {
+    try {
+      inspection.sentences.push_back(inspect(loaded, line.request, options));
+    } catch (const UsageError&) {
+      throw;
+    } catch (const Error& error) {
+      fail("standard input:", line.number, ": ", error.what());
+    }
+    show_progress(fmt::format("{}: {} of {} sentences", name, inspection.sentences.size(), lines.size()));
+  }
+  return inspection;
+}
+
+std::vector<Inspection> inspect_models(const std::vector<Line>& lines, const Settings& settings) {
+  std::vector<Inspection> result;
+  for (const std::string& directory : settings.models) {
+    result.push_back(inspect_all(load_model(directory), directory, lines, settings.options));
+  }
+  return result;
+}
+
+// The oldest first. Without given translations all of them read the finished model's, so that the rows stay the same.
+std::vector<Inspection> inspect_checkpoints(std::vector<Line> lines, const Settings& settings) {
+  const std::string& directory = settings.models.front();
+  const LoadedModel loaded = load_model(directory);
+  const Inspection last = inspect_all(loaded, directory, lines, settings.options);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    lines[i].request.target = last.sentences[i].hypotheses.front().text;
+  }
+  std::vector<Inspection> result;
+  for_each_checkpoint(directory, *loaded.model, [&](int64_t update) {
+    result.push_back(inspect_all(loaded, fmt::format("step {}", update), lines, settings.options));
+  });
+  return result;
 }
 
 }  // namespace
@@ -126,30 +176,24 @@ int inspect_model(const Arguments& arguments) {
   }
   check_settings(settings);
   use_threads(settings.threads);
-  const LoadedModel loaded = load_model(settings.directory);
+  for (const std::string& directory : settings.models) {
+    load_config(directory);  // refused now, not after the reading
+  }
   if (is_terminal(Stream::input)) {
     note("Reading sentences from the terminal; Ctrl-D ends them.");
   }
-  Inspection inspection = inspection_of(loaded, settings.directory, settings.options);
-  const std::vector<Line> requests = read_requests(settings);
-  for (const Line& line : requests) {
-    try {
-      inspection.sentences.push_back(inspect(loaded, line.request, settings.options));
-    } catch (const UsageError&) {
-      throw;
-    } catch (const Error& error) {
-      fail("standard input:", line.number, ": ", error.what());
-    }
-    show_progress(fmt::format("{} of {} sentences", inspection.sentences.size(), requests.size()));
-  }
-  const std::string result = written(inspection, settings);
+  const std::vector<Line> lines = read_requests(settings);
+  const Inspections inspections{
+      settings.checkpoints ? inspect_checkpoints(lines, settings) : inspect_models(lines, settings),
+      settings.checkpoints};
+  const std::string result = written(inspections, settings);
   if (settings.output.empty()) {
     print(result);
     flush_output();
   } else {
     write_file_atomically(settings.output, result);
   }
-  note("{} sentences, {}{}", inspection.sentences.size(), bytes_text(static_cast<int64_t>(result.size())),
+  note("{} sentences, {}{}", lines.size(), bytes_text(static_cast<int64_t>(result.size())),
        settings.output.empty() ? "" : ": " + settings.output);
   return success;
 }

@@ -83,13 +83,20 @@ struct InspectedSentence {
   std::vector<InspectedHypothesis> hypotheses;
 };
 
+// One model's view of some sentences.
 struct Inspection {
-  std::string name;          // of the model
+  std::string name;          // of the model; of a checkpoint "step N"
   std::string architecture;  // of config.json
   int encoder_layers = 0, decoder_layers = 0, heads = 0;
   int64_t parameters = 0;
   std::string search;  // how the hypotheses were found
   std::vector<InspectedSentence> sentences;
+};
+
+// Several models' views of the same sentences.
+struct Inspections {
+  std::vector<Inspection> models;
+  bool checkpoints = false;  // they are one training's, in their order
 };
 
 }  // namespace attune

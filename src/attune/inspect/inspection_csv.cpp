@@ -31,7 +31,9 @@ class Lines {
     int query = -1, key = -1;
     std::string query_piece = {}, key_piece = {};
   };
-  void of(int sentence, int hypothesis) { where_ = fmt::format("{},{}", sentence, number(hypothesis)); }
+  void of(const std::string& model, int sentence, int hypothesis) {
+    where_ = fmt::format("{},{},{}", field(model), sentence, number(hypothesis));
+  }
   void add(const char* record, const Cell& cell, double value) { add(record, ",,", cell, value); }
 
   void add(const AttentionMap& map, const std::vector<InspectedPiece>& queries,
@@ -64,7 +66,7 @@ class Lines {
 
   int top_k_;
   std::string where_;
-  std::string text_ = "record,sentence,hypothesis,kind,layer,head,query,query_piece,key,key_piece,value\n";
+  std::string text_ = "record,model,sentence,hypothesis,kind,layer,head,query,query_piece,key,key_piece,value\n";
 };
 
 void add_steps(const InspectedHypothesis& hypothesis, Lines& lines) {
@@ -92,19 +94,16 @@ void add_words(const InspectedHypothesis& hypothesis, Lines& lines) {
   }
 }
 
-}  // namespace
-
-std::string to_csv(const Inspection& inspection, const InspectionTextOptions& options) {
-  Lines lines(options.top_k);
+void add_model(const Inspection& inspection, Lines& lines) {
   int number_of_sentence = 0;
   for (const InspectedSentence& sentence : inspection.sentences) {
-    lines.of(number_of_sentence, -1);
+    lines.of(inspection.name, number_of_sentence, -1);
     for (const AttentionMap& map : sentence.maps) {
       lines.add(map, sentence.source, sentence.source);
     }
     int number_of_hypothesis = 0;
     for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
-      lines.of(number_of_sentence, number_of_hypothesis++);
+      lines.of(inspection.name, number_of_sentence, number_of_hypothesis++);
       for (const AttentionMap& map : hypothesis.maps) {
         const bool to_target = map.kind == AttentionKind::decoder || map.kind == AttentionKind::decoder_rollout;
         lines.add(map, hypothesis.written, to_target ? hypothesis.read : sentence.source);
@@ -113,6 +112,15 @@ std::string to_csv(const Inspection& inspection, const InspectionTextOptions& op
       add_words(hypothesis, lines);
     }
     ++number_of_sentence;
+  }
+}
+
+}  // namespace
+
+std::string to_csv(const Inspections& inspections, const InspectionTextOptions& options) {
+  Lines lines(options.top_k);
+  for (const Inspection& inspection : inspections.models) {
+    add_model(inspection, lines);
   }
   return lines.take();
 }

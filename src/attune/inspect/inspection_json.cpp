@@ -126,29 +126,36 @@ Json json_of(const InspectedHypothesis& hypothesis, int top_k) {
   return json;
 }
 
-}  // namespace
-
-std::string to_json(const Inspection& inspection, const InspectionTextOptions& options) {
+Json json_of(const Inspection& inspection, int top_k) {
   Json sentences = Json::array();
   for (const InspectedSentence& sentence : inspection.sentences) {
     Json hypotheses = Json::array();
     for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
-      hypotheses.push_back(json_of(hypothesis, options.top_k));
+      hypotheses.push_back(json_of(hypothesis, top_k));
     }
     sentences.push_back({{"text", sentence.text},
                          {"source", list_of(sentence.source)},
-                         {"maps", json_of(sentence.maps, options.top_k)},
+                         {"maps", json_of(sentence.maps, top_k)},
                          {"hypotheses", std::move(hypotheses)}});
   }
-  const Json json{{"model",
-                   {{"name", inspection.name},
-                    {"architecture", inspection.architecture},
-                    {"encoder_layers", inspection.encoder_layers},
-                    {"decoder_layers", inspection.decoder_layers},
-                    {"heads", inspection.heads},
-                    {"parameters", inspection.parameters}}},
-                  {"search", inspection.search},
-                  {"sentences", std::move(sentences)}};
+  return {{"name", inspection.name},
+          {"architecture", inspection.architecture},
+          {"encoder_layers", inspection.encoder_layers},
+          {"decoder_layers", inspection.decoder_layers},
+          {"heads", inspection.heads},
+          {"parameters", inspection.parameters},
+          {"search", inspection.search},
+          {"sentences", std::move(sentences)}};
+}
+
+}  // namespace
+
+std::string to_json(const Inspections& inspections, const InspectionTextOptions& options) {
+  Json models = Json::array();
+  for (const Inspection& inspection : inspections.models) {
+    models.push_back(json_of(inspection, options.top_k));
+  }
+  const Json json{{"checkpoints", inspections.checkpoints}, {"models", std::move(models)}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

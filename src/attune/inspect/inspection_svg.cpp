@@ -166,14 +166,17 @@ void draw_kinds(const std::vector<AttentionMap>& maps, const InspectedSentence& 
 
 }  // namespace
 
-std::string to_svg(const Inspection& inspection) {
+std::string to_svg(const Inspections& inspections) {
   Drawing drawing;
-  for (const InspectedSentence& sentence : inspection.sentences) {
-    drawing.heading(sentence.text, 16);
-    draw_kinds(sentence.maps, sentence, nullptr, drawing);
-    for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
-      drawing.heading(hypothesis.text, 16);
-      draw_kinds(hypothesis.maps, sentence, &hypothesis, drawing);
+  for (const Inspection& inspection : inspections.models) {
+    drawing.heading(inspection.name, 20);
+    for (const InspectedSentence& sentence : inspection.sentences) {
+      drawing.heading(sentence.text, 16);
+      draw_kinds(sentence.maps, sentence, nullptr, drawing);
+      for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
+        drawing.heading(hypothesis.text, 16);
+        draw_kinds(hypothesis.maps, sentence, &hypothesis, drawing);
+      }
     }
   }
   return drawing.take();

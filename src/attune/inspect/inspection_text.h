@@ -12,20 +12,21 @@ struct InspectionTextOptions {
   int top_k = 64;  // of a map with more keys, the largest weights of each row
 };
 
-// {"model": {...}, "search", "sentences": [{"text", "source": [{"piece", "word"}], "maps": [...], "hypotheses":
-// [...]}]} A map: {"kind", "layer", "head", "causal", "queries", "keys", "entropy", "even_entropy", "distance",
+// {"checkpoints", "models": [{"name", "architecture", "encoder_layers", "decoder_layers", "heads", "parameters",
+// "search", "sentences": [{"text", "source": [{"piece", "word"}], "maps": [...], "hypotheses": [...]}]}]}
+// A map: {"kind", "layer", "head", "causal", "queries", "keys", "entropy", "even_entropy", "distance",
 // "alignment_error"?, "weights": [[...]]}, masked cells null; or, cut to the largest, "largest": [[[key, weight], ...]]
 // and "left_out": [sum of each row]. A hypothesis: {"text", "given", "score"?, "log_probability", "cut_short", "read",
 // "written", "maps", "steps": [{"log_probability", "next": [{"piece", "log_probability"}]}], "words"?, "links",
 // "gold"?}.
-std::string to_json(const Inspection& inspection, const InspectionTextOptions& options = {});
+std::string to_json(const Inspections& inspections, const InspectionTextOptions& options = {});
 
-// record,sentence,hypothesis,kind,layer,head,query,query_piece,key,key_piece,value with the records weight, left_out,
-// entropy, even_entropy, distance, alignment_error, log_probability, next (key: its rank), word_weight, link.
+// record,model,sentence,hypothesis,kind,layer,head,query,query_piece,key,key_piece,value with the records weight,
+// left_out, entropy, even_entropy, distance, alignment_error, log_probability, next (key: its rank), word_weight, link.
 // Masked cells have no line.
-std::string to_csv(const Inspection& inspection, const InspectionTextOptions& options = {});
+std::string to_csv(const Inspections& inspections, const InspectionTextOptions& options = {});
 
 // One picture of every map of every hypothesis: kinds below one another, a row a layer, a column a head.
-std::string to_svg(const Inspection& inspection);
+std::string to_svg(const Inspections& inspections);
 
 }  // namespace attune

@@ -19,11 +19,11 @@ using testing::made_model;
 using testing::sentence_of;
 using testing::tiny;
 
-Inspection one_sentence(const ModelConfig& config, const std::string& source, const std::string& target) {
+Inspections one_sentence(const ModelConfig& config, const std::string& source, const std::string& target) {
   const LoadedModel loaded = made_model(config, {source, target});
   Inspection inspection = inspection_of(loaded, "made", {});
   inspection.sentences.push_back(inspect(loaded, {source, target, {}}));
-  return inspection;
+  return {{std::move(inspection)}, false};
 }
 
 void expect_equal_maps(const json& written, const std::vector<AttentionMap>& maps) {
@@ -48,22 +48,22 @@ void expect_equal_maps(const json& written, const std::vector<AttentionMap>& map
 }
 
 TEST(InspectionText, json_has_every_weight_to_six_digits_and_masked_ones_as_null) {
-  const Inspection inspection = one_sentence(tiny("transformer"), "a b c d", "e f");
+  const Inspections inspection = one_sentence(tiny("transformer"), "a b c d", "e f");
   const json document = json::parse(to_json(inspection));
-  EXPECT_EQ(document["model"]["architecture"], "transformer");
-  const json& sentence = document["sentences"][0];
+  EXPECT_EQ(document["models"][0]["architecture"], "transformer");
+  const json& sentence = document["models"][0]["sentences"][0];
   EXPECT_EQ(sentence["source"][4], (json{{"piece", "</s>"}, {"word", nullptr}}));
   EXPECT_EQ(sentence["hypotheses"][0]["read"][1], (json{{"piece", "e"}, {"word", 0}}));
-  expect_equal_maps(sentence["maps"], inspection.sentences[0].maps);
-  expect_equal_maps(sentence["hypotheses"][0]["maps"], inspection.sentences[0].hypotheses[0].maps);
+  expect_equal_maps(sentence["maps"], inspection.models[0].sentences[0].maps);
+  expect_equal_maps(sentence["hypotheses"][0]["maps"], inspection.models[0].sentences[0].hypotheses[0].maps);
   EXPECT_EQ(sentence["hypotheses"][0]["words"].size(), 2U);
   EXPECT_EQ(sentence["hypotheses"][0]["steps"].size(), 3U);
 }
 
 TEST(InspectionText, long_rows_keep_their_largest_weights_and_the_sum_of_the_others) {
-  const Inspection inspection = one_sentence(tiny("transformer"), sentence_of(12), sentence_of(3));
-  const json map = json::parse(to_json(inspection, {.top_k = 5}))["sentences"][0]["maps"][0];
-  const AttentionMap& whole = inspection.sentences[0].maps[0];
+  const Inspections inspection = one_sentence(tiny("transformer"), sentence_of(12), sentence_of(3));
+  const json map = json::parse(to_json(inspection, {.top_k = 5}))["models"][0]["sentences"][0]["maps"][0];
+  const AttentionMap& whole = inspection.models[0].sentences[0].maps[0];
   ASSERT_FALSE(map.contains("weights"));
   ASSERT_EQ(map["largest"].size(), 13U);
   for (int i = 0; i < 13; ++i) {
@@ -83,7 +83,7 @@ TEST(InspectionText, long_rows_keep_their_largest_weights_and_the_sum_of_the_oth
 }
 
 TEST(InspectionText, csv_has_a_line_for_everything_and_quotes_what_needs_it) {
-  const Inspection inspection = one_sentence(tiny("luong"), "a,b \"c", "e f");
+  const Inspections inspection = one_sentence(tiny("luong"), "a,b \"c", "e f");
   const std::string csv = to_csv(inspection);
   std::istringstream lines(csv);
   std::map<std::string, int> records;
@@ -95,7 +95,7 @@ TEST(InspectionText, csv_has_a_line_for_everything_and_quotes_what_needs_it) {
   EXPECT_EQ(records["next"], 3 * 5);
   EXPECT_EQ(records["word_weight"], 4);
   EXPECT_EQ(records["link"], 2);
-  EXPECT_NE(csv.find("weight,0,0,cross,0,0,0,e,0,\"a,b\","), std::string::npos) << csv;
+  EXPECT_NE(csv.find("weight,made,0,0,cross,0,0,0,e,0,\"a,b\","), std::string::npos) << csv;
   EXPECT_NE(csv.find(",1,\"\"\"c\","), std::string::npos);
 }
 
@@ -131,7 +131,7 @@ std::string unpacked(const std::string& base64) {
 
 TEST(Report, holds_the_json_packed_and_no_piece_as_markup) {
   for (const std::string word : {"x", "xy", "xyz"}) {  // all rests of three bytes, in time
-    const Inspection inspection = one_sentence(tiny("luong"), "</script><b>" + word, "@STYLE@ ATTUNE_DATA");
+    const Inspections inspection = one_sentence(tiny("luong"), "</script><b>" + word, "@STYLE@ ATTUNE_DATA");
     const std::string html = to_html(inspection);
     const std::string opening = "<script type=\"application/octet-stream\" id=\"data\">";
     const size_t begin = html.find(opening) + opening.size();

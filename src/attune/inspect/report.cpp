@@ -38,9 +38,9 @@ std::string base64(const std::string& bytes) {
 
 }  // namespace
 
-std::string to_html(const Inspection& inspection, const InspectionTextOptions& options) {
+std::string to_html(const Inspections& inspections, const InspectionTextOptions& options) {
   const size_t at = report_page.find(report_data_mark);
-  return std::string(report_page.substr(0, at)) + base64(deflated(to_json(inspection, options))) +
+  return std::string(report_page.substr(0, at)) + base64(deflated(to_json(inspections, options))) +
          std::string(report_page.substr(at + report_data_mark.size()));
 }
 

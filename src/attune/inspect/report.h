@@ -1,4 +1,4 @@
-// An inspection as one HTML file that needs neither a network nor anything beside it: page/ of this room as it is, and
+// Inspections as one HTML file that needs neither a network nor anything beside it: page/ of this room as it is, and
 // the JSON of inspection_text.h deflated and in base64, which the browser opens itself. Pieces of text enter the page
 // as text only.
 #pragma once
@@ -9,6 +9,6 @@
 
 namespace attune {
 
-std::string to_html(const Inspection& inspection, const InspectionTextOptions& options = {});
+std::string to_html(const Inspections& inspections, const InspectionTextOptions& options = {});
 
 }  // namespace attune

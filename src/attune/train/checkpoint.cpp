@@ -189,6 +189,12 @@ void Checkpoints::clean(const Found& found) const {
   }
 }
 
+std::map<std::string, Tensor> Checkpoints::weights_of(int64_t update) const {
+  const std::string path = path_of(update);
+  verify_files(path, read_manifest(path));
+  return read_safetensors(path + "/" + weights_file);
+}
+
 std::vector<std::map<std::string, Tensor>> Checkpoints::last_weights(int count, int64_t update,
                                                                      std::vector<std::string>* skipped) const {
   std::vector<std::map<std::string, Tensor>> result;
@@ -198,10 +204,8 @@ std::vector<std::map<std::string, Tensor>> Checkpoints::last_weights(int count, 
     }
     const std::string path = path_of(at);
     try {
-      const Manifest manifest = read_manifest(path);
-      if (manifest.scheduled) {
-        verify_files(path, manifest);
-        result.push_back(read_safetensors(path + "/" + weights_file));
+      if (read_manifest(path).scheduled) {
+        result.push_back(weights_of(at));
       }
     } catch (const std::exception& error) {
       if (skipped != nullptr) {

@@ -51,6 +51,8 @@ class Checkpoints {
                                                           std::vector<std::string>* skipped) const;
 
   std::vector<int64_t> updates() const;  // of the directories step-N, newest first
+  // The weights after that update. Throws when its checkpoint does not verify.
+  std::map<std::string, Tensor> weights_of(int64_t update) const;
   std::string path_of(int64_t update) const { return directory_ + "/step-" + std::to_string(update); }
 
  private:

@@ -13,9 +13,12 @@ const clamp = (value, most) => Math.max(0, Math.min(most, value));
 class State {
   constructor(data) {
     Object.assign(this, { data, words: false, span: "own", caption: "entropy", lines: "mean", kind: null, chosen: 0, query: 0, key: 0 });
+    this.followers = [];  // what shows the weight under the cursor in other models
     this.sentenceIndex = this.hypothesisIndex = 0;
+    this.modelIndex = data.checkpoints ? data.models.length - 1 : 0;
   }
-  get sentence() { return this.data.sentences[this.sentenceIndex]; }
+  get model() { return this.data.models[this.modelIndex]; }
+  get sentence() { return this.model.sentences[this.sentenceIndex]; }
   get hypothesis() { return this.sentence.hypotheses[this.hypothesisIndex]; }
   get allMaps() { return [...this.sentence.maps, ...this.hypothesis.maps]; }
   get crossMap() {
@@ -47,6 +50,7 @@ class State {
       this.showMap();
     }
     drawAlignment(this);
+    drawBeside(this);
   }
   showMap() {
     const map = this.maps[this.chosen];
@@ -64,23 +68,27 @@ class State {
     markChosen(this);
     this.showMap();
     if (this.lines === "head") drawAlignment(this);
+    drawBeside(this);
   }
   move(query, key) {
     this.query = clamp(query, this.view.queries.length - 1);
     this.key = clamp(key, this.view.keys.length - 1);
     drawCursor(this);
+    this.followers.forEach((follow) => follow());
   }
 }
 
 function drawHeader(state) {
-  const { data, sentence, hypothesis } = state, { model } = data;
+  const { model, sentence, hypothesis } = state;
   byId("model").textContent = [model.name, model.architecture, `${model.encoder_layers} + ${model.decoder_layers} layers`,
     `${model.parameters.toLocaleString("en")} parameters`].join(" · ");
+  byId("checkpoint-name").textContent = model.name;
+  byId("checkpoint").setAttribute("aria-valuetext", model.name);
   byId("source").textContent = sentence.text;
   byId("translation").textContent = hypothesis.text;
   const total = `log p = ${hypothesis.log_probability}`;
   byId("search").textContent = hypothesis.given ? `A given translation, read by the model: ${total}.`
-    : `Found by: ${data.search}. ${total}, score ${hypothesis.score}${hypothesis.cut_short ? "; cut short at the longest output" : ""}.`;
+    : `Found by: ${model.search}. ${total}, score ${hypothesis.score}${hypothesis.cut_short ? "; cut short at the longest output" : ""}.`;
   const choices = sentence.hypotheses.map((each, i) => make("option", { value: i, textContent: shortened(each.given ? each.text : `${each.score}  ${each.text}`, 90) }));
   byId("hypothesis").replaceChildren(...choices);
   byId("hypothesis").value = state.hypothesisIndex;
@@ -88,6 +96,12 @@ function drawHeader(state) {
   const nothing = byId("nothing");
   nothing.hidden = state.allMaps.length > 0;
   nothing.textContent = `This model (architecture ${model.architecture}) has no attention: its decoder reads the whole source from one vector, so there is no weight to show. Below is what it found probable, step by step.`;
+}
+
+function chooseModel(state, index) {
+  state.modelIndex = index;
+  state.hypothesisIndex = 0;
+  state.refresh();
 }
 
 function drawKinds(state, there) {
@@ -104,12 +118,19 @@ function drawKinds(state, there) {
 }
 
 function listen(state) {
+  const { models, checkpoints } = state.data, { sentences } = models[0];
   const on = (id, then) => byId(id).addEventListener("change", (event) => then(event.target));
-  byId("sentence").append(...state.data.sentences.map((each, i) => make("option", { value: i, textContent: shortened(each.text, 90) })));
-  byId("sentence-chooser").hidden = state.data.sentences.length < 2;
+  byId("sentence").append(...sentences.map((each, i) => make("option", { value: i, textContent: shortened(each.text, 90) })));
+  byId("sentence-chooser").hidden = sentences.length < 2;
   byId("caption").append(...Object.entries(captions).map(([value, { name }]) => make("option", { value, textContent: name })));
-  const gold = state.data.sentences.some((each) => each.hypotheses.some((hypothesis) => hypothesis.gold));
+  const gold = sentences.some((each) => each.hypotheses.some((hypothesis) => hypothesis.gold));
   byId("caption").lastElementChild.hidden = !gold;
+  byId("chosen-model").append(...models.map((model, i) => make("option", { value: i, textContent: model.name })));
+  byId("model-chooser").hidden = checkpoints || models.length < 2;
+  byId("checkpoint-chooser").hidden = !checkpoints || models.length < 2;
+  Object.assign(byId("checkpoint"), { max: models.length - 1, value: state.modelIndex });
+  on("chosen-model", ({ value }) => chooseModel(state, Number(value)));
+  byId("checkpoint").addEventListener("input", ({ target }) => chooseModel(state, Number(target.value)));
   on("sentence", ({ value }) => {
     state.sentenceIndex = Number(value);
     state.hypothesisIndex = 0;
