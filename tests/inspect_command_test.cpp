@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "training_place.h"
 
@@ -86,6 +87,23 @@ TEST_F(InspectCommand, shows_every_checkpoint_reading_the_translation_of_the_fin
   }
   EXPECT_EQ(series["models"][2]["sentences"][0]["hypotheses"][0]["maps"], finished["maps"]);
   EXPECT_NE(series["models"][0]["sentences"][0]["hypotheses"][0]["maps"], finished["maps"]);
+}
+
+TEST_F(InspectCommand, attributes_on_demand) {
+  const auto kinds = [](const std::string& flags) {
+    const json document = inspected("--model transformer " + flags);
+    std::set<std::string> found;
+    for (const json& map : document["models"][0]["sentences"][0]["hypotheses"][0]["maps"]) {
+      found.insert(map["kind"]);
+    }
+    return found;
+  };
+  const std::set<std::string> plain = kinds(""), more = kinds("--attribution");
+  for (const std::string kind :
+       {"encoder_gradient", "decoder_gradient", "cross_gradient", "removal", "input_gradient"}) {
+    EXPECT_EQ(plain.count(kind), 0U);
+    EXPECT_EQ(more.count(kind), 1U) << kind;
+  }
 }
 
 TEST_F(InspectCommand, writes_each_format_to_a_file_or_to_standard_output) {

@@ -421,6 +421,35 @@ TEST_F(InspectPage, shows_the_same_head_of_several_models_and_of_checkpoints) {
   EXPECT_EQ(text("#checkpoint-name"), "step 1");
 }
 
+TEST_F(InspectPage, shows_signed_attributions) {
+  InspectOptions options;
+  options.attribution = true;
+  const Inspections inspection = look(tiny("transformer"), {{"a b c", "d e", {}}}, options);
+  const json document = json::parse(to_json(inspection));
+  open(inspection);
+  EXPECT_EQ(value_of("document.querySelectorAll('#kinds input').length"), 11);
+  for (const char* kind : {"encoder_gradient", "decoder_gradient", "cross_gradient", "removal", "input_gradient"}) {
+    SCOPED_TRACE(kind);
+    browser->evaluate("document.querySelector('#kinds input[value=" + std::string(kind) + "]').click()");
+    const json map = maps_of(document, kind).at(0);
+    browser->evaluate("document.getElementById('large').focus()");
+    browser->press("Home");
+    for (int i = 0; i < 4; ++i) {
+      browser->press("ArrowUp");
+    }
+    double largest = 0;
+    for (size_t i = 0; i < map["queries"]; ++i) {
+      for (size_t j = 0; j < map["keys"]; ++j) {
+        largest = std::max(largest, map["weights"][i][j].is_null() ? 0 : std::abs(map["weights"][i][j].get<double>()));
+      }
+      EXPECT_EQ(json::parse(text("#weight")).get<double>(), map["weights"][i][0].get<double>());
+      browser->press("ArrowDown");
+    }
+    EXPECT_EQ(json::parse(text("#largest")).get<double>(), largest);
+    EXPECT_EQ(text("#smallest"), "−" + text("#largest"));
+  }
+}
+
 TEST_F(InspectPage, shows_gold_links_and_the_error_of_each_head) {
   const GoldAlignment gold{{{0, 0}, {1, 1}}, {{0, 0}, {1, 1}}};
   const Inspections inspection = look(tiny("transformer"), {{"a b", "c d", gold}}, {});

@@ -11,7 +11,7 @@ bool add_row(const AttentionMap& map, int query, AttentionStatistics& sums) {
   double sum = 0;
   int visible = 0;
   for (int key = 0; key < map.keys; ++key) {
-    sum += static_cast<double>(map.weight(query, key));
+    sum += std::abs(static_cast<double>(map.weight(query, key)));
     visible += map.is_hidden(query, key) ? 0 : 1;
   }
   if (sum <= 0) {
@@ -19,7 +19,7 @@ bool add_row(const AttentionMap& map, int query, AttentionStatistics& sums) {
   }
   const double diagonal = map.queries > 1 ? static_cast<double>(query) * (map.keys - 1) / (map.queries - 1) : 0;
   for (int key = 0; key < map.keys; ++key) {
-    const double p = static_cast<double>(map.weight(query, key)) / sum;
+    const double p = std::abs(static_cast<double>(map.weight(query, key))) / sum;
     sums.entropy -= p > 0 ? p * std::log(p) : 0;
     sums.distance += p * std::abs(key - diagonal);
   }

@@ -19,10 +19,10 @@ int srgb_byte(double linear) {
 }  // namespace
 
 std::string scale_colour(double share) {
-  const double t = std::clamp(share, 0.0, 1.0);
+  const double t = std::clamp(std::abs(share), 0.0, 1.0);
   const double lightness = 0.985 - 0.735 * t;
   const double chroma = 0.004 + 0.14 * std::sin(0.86 * std::numbers::pi * std::pow(t, 0.8)) * (1 - 0.2 * t);
-  const double hue = (130 + 165 * t) * std::numbers::pi / 180;
+  const double hue = (share < 0 ? 70 - 45 * t : 130 + 165 * t) * std::numbers::pi / 180;
   const double a = chroma * std::cos(hue), b = chroma * std::sin(hue);
   const double l = std::pow(lightness + 0.3963377774 * a + 0.2158037573 * b, 3);
   const double m = std::pow(lightness - 0.1055613458 * a - 0.0638541728 * b, 3);

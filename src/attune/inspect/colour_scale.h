@@ -6,7 +6,7 @@
 
 namespace attune {
 
-// share 0..1 of the scale; "#rrggbb"
+// share -1..1 of the scale, negative ones from near white to dark red; "#rrggbb"
 std::string scale_colour(double share);
 
 }  // namespace attune

@@ -19,10 +19,30 @@ namespace attune {
 //   encoder_rollout   source x source, after so many layers (rollout.h)
 //   decoder_rollout   target written x target read, and
 //   source_rollout    target written x source: both together sum to 1 in a row
-enum class AttentionKind : uint8_t { encoder, decoder, cross, encoder_rollout, decoder_rollout, source_rollout };
-std::string_view name_of(AttentionKind kind);  // "encoder", ..., "source_rollout"
+// On demand, signed (attribution.h):
+//   encoder_gradient, decoder_gradient, cross_gradient   of the translation's log-probability by each weight
+//   removal           target written x source without </s>: log p of the piece, less what it is without a source piece
+//   input_gradient    target written x source: gradient of log p of the piece by a source embedding, times that
+//   embedding
+enum class AttentionKind : uint8_t {
+  encoder,
+  decoder,
+  cross,
+  encoder_rollout,
+  decoder_rollout,
+  source_rollout,
+  encoder_gradient,
+  decoder_gradient,
+  cross_gradient,
+  removal,
+  input_gradient
+};
+std::string_view name_of(AttentionKind kind);  // "encoder", ..., "input_gradient"
+bool is_signed(AttentionKind kind);
+bool asks_in_source(AttentionKind kind);   // whether the queries are source pieces
+bool looks_at_target(AttentionKind kind);  // whether the keys are the target pieces read
 
-// How one map looks at its keys. Rows are divided by their sums; rows of zeros are left out.
+// How one map looks at its keys. Rows of absolute values are divided by their sums; rows of zeros are left out.
 struct AttentionStatistics {
   double entropy = 0;   // mean over rows, nats
   double even = 0;      // what it would be if every row looked evenly at all keys it may see

@@ -105,8 +105,8 @@ void add_model(const Inspection& inspection, Lines& lines) {
     for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
       lines.of(inspection.name, number_of_sentence, number_of_hypothesis++);
       for (const AttentionMap& map : hypothesis.maps) {
-        const bool to_target = map.kind == AttentionKind::decoder || map.kind == AttentionKind::decoder_rollout;
-        lines.add(map, hypothesis.written, to_target ? hypothesis.read : sentence.source);
+        lines.add(map, asks_in_source(map.kind) ? sentence.source : hypothesis.written,
+                  looks_at_target(map.kind) ? hypothesis.read : sentence.source);
       }
       add_steps(hypothesis, lines);
       add_words(hypothesis, lines);

@@ -56,7 +56,7 @@ Json json_of(const AttentionMap& map, int top_k) {
   Json json{{"kind", name_of(map.kind)},
             {"layer", map.layer},
             {"head", map.head < 0 ? Json() : Json(map.head)},
-            {"causal", map.kind == AttentionKind::decoder || map.kind == AttentionKind::decoder_rollout},
+            {"causal", looks_at_target(map.kind)},
             {"queries", map.queries},
             {"keys", map.keys},
             {"entropy", rounded(map.statistics.entropy)},

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "attune/inspect/colour_scale.h"
@@ -100,7 +101,7 @@ class Drawing {
   void draw(const AttentionMap& map, const Place& place, const Pieces& queries, const Pieces& keys) {
     double largest = 0;
     for (const float weight : map.weights) {
-      largest = std::max(largest, static_cast<double>(weight));
+      largest = std::max(largest, std::abs(static_cast<double>(weight)));
     }
     const int cell = place.cell;
     for (int i = 0; i < map.queries; ++i) {
@@ -110,7 +111,7 @@ class Drawing {
                                            place.x + j * cell, place.y + i * cell, cell, cell);
         if (map.is_hidden(i, j)) {
           svg_ += at + " fill=\"url(#hidden)\"/>\n";
-        } else if (largest > 0 && weight >= largest / 512) {  // paler ones cannot be told from the ground
+        } else if (largest > 0 && std::abs(weight) >= largest / 512) {  // paler ones cannot be told from the ground
           svg_ += fmt::format("{} fill=\"{}\"><title>{} → {}: {:.6g}</title></rect>\n", at,
                               scale_colour(weight / largest), escaped(label(queries[static_cast<size_t>(i)])),
                               escaped(label(keys[static_cast<size_t>(j)])), weight);
@@ -145,7 +146,13 @@ std::string title_of(AttentionKind kind) {
       {AttentionKind::cross, "Cross-attention: written piece (row) → source (column)"},
       {AttentionKind::encoder_rollout, "Rollout through the encoder: state (row) → source (column)"},
       {AttentionKind::decoder_rollout, "Rollout: written piece (row) → pieces read so far (column)"},
-      {AttentionKind::source_rollout, "Rollout: written piece (row) → source (column)"}};
+      {AttentionKind::source_rollout, "Rollout: written piece (row) → source (column)"},
+      {AttentionKind::encoder_gradient, "Gradient of log p by the encoder's weights (red: negative)"},
+      {AttentionKind::decoder_gradient, "Gradient of log p by the decoder's weights (red: negative)"},
+      {AttentionKind::cross_gradient, "Gradient of log p by the cross-attention's weights (red: negative)"},
+      {AttentionKind::removal,
+       "What log p of the written piece (row) loses without a source piece (column; red: gains)"},
+      {AttentionKind::input_gradient, "Gradient x input: written piece (row), source piece (column; red: negative)"}};
   return titles.at(kind);
 }
 
@@ -157,10 +164,9 @@ void draw_kinds(const std::vector<AttentionMap>& maps, const InspectedSentence& 
     for (; begin < maps.size() && maps[begin].kind == kind; ++begin) {
       same.push_back(&maps[begin]);
     }
-    const bool to_target = kind == AttentionKind::decoder || kind == AttentionKind::decoder_rollout;
     drawing.heading(title_of(kind), 13);
-    drawing.maps(same, hypothesis != nullptr ? hypothesis->written : sentence.source,
-                 to_target ? hypothesis->read : sentence.source);
+    drawing.maps(same, asks_in_source(kind) ? sentence.source : hypothesis->written,
+                 looks_at_target(kind) ? hypothesis->read : sentence.source);
   }
 }
 

@@ -12,6 +12,7 @@
 #include "attune/decode/next_pieces.h"
 #include "attune/decode/translator.h"
 #include "attune/inspect/attention_statistics.h"
+#include "attune/inspect/attribution.h"
 #include "attune/inspect/rollout.h"
 #include "attune/ops/cross_entropy.h"
 #include "attune/ops/linear.h"
@@ -160,6 +161,10 @@ class Look {
     std::vector<AttentionMap> rollout = decoder_rollout(hypothesis.maps, config.decoder_layers, encoder_rollout_);
     sort_by_kind(rollout);
     hypothesis.maps.insert(hypothesis.maps.end(), rollout.begin(), rollout.end());
+    if (options_.attribution) {
+      const std::vector<AttentionMap> more = attribute(*loaded_.model, pair_);
+      hypothesis.maps.insert(hypothesis.maps.end(), more.begin(), more.end());
+    }
     describe(hidden, batch, hypothesis);
   }
 
@@ -192,9 +197,24 @@ class Look {
 }  // namespace
 
 std::string_view name_of(AttentionKind kind) {
-  constexpr std::array<std::string_view, 6> names{"encoder",         "decoder",         "cross",
-                                                  "encoder_rollout", "decoder_rollout", "source_rollout"};
+  constexpr std::array<std::string_view, 11> names{
+      "encoder",          "decoder",          "cross",          "encoder_rollout", "decoder_rollout", "source_rollout",
+      "encoder_gradient", "decoder_gradient", "cross_gradient", "removal",         "input_gradient"};
   return names.at(static_cast<size_t>(kind));
+}
+
+bool is_signed(AttentionKind kind) {
+  return kind >= AttentionKind::encoder_gradient;
+}
+
+bool asks_in_source(AttentionKind kind) {
+  return kind == AttentionKind::encoder || kind == AttentionKind::encoder_rollout ||
+         kind == AttentionKind::encoder_gradient;
+}
+
+bool looks_at_target(AttentionKind kind) {
+  return kind == AttentionKind::decoder || kind == AttentionKind::decoder_rollout ||
+         kind == AttentionKind::decoder_gradient;
 }
 
 void check_options(const InspectOptions& options) {

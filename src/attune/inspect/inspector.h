@@ -13,13 +13,17 @@ namespace attune {
 
 struct InspectOptions {
   SearchOptions search = {};
-  int next_pieces = 5;          // most probable pieces shown of each step
+  int next_pieces = 5;  // most probable pieces shown of each step
+  bool attribution = false;
   int max_source_length = 512;  // pieces; longer sentences are refused, as maps grow with their square
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
     SearchOptions::visit(self.search, each);
     each("next-pieces", self.next_pieces, "most probable next pieces shown of each step");
+    each("attribution", self.attribution,
+         "also the gradient by every attention weight, and what each source piece contributes to each written one: "
+         "gradient x input, and by removal");
     each("max-source-length", self.max_source_length, "a sentence of more pieces is refused");
   }
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 namespace attune {
 
@@ -19,7 +20,7 @@ LargestWeights largest_weights(const AttentionMap& map, int query, int top_k) {
     return result;
   }
   std::stable_sort(result.keys.begin(), result.keys.end(),
-                   [&](int a, int b) { return map.weight(query, a) > map.weight(query, b); });
+                   [&](int a, int b) { return std::abs(map.weight(query, a)) > std::abs(map.weight(query, b)); });
   for (auto key = result.keys.begin() + count; key != result.keys.end(); ++key) {
     result.left_out += static_cast<double>(map.weight(query, *key));
   }

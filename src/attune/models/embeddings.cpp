@@ -52,7 +52,9 @@ Tensor drop_embedding(const Tensor& rows, const ModelConfig& config, const Pass&
 }
 
 Tensor embedded(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config, const Pass& pass) {
-  return drop_embedding(scaled_embedding(ids, table, config), config, pass);
+  const Tensor rows = scaled_embedding(ids, table, config);
+  pass.within("embedding").offer("rows", rows);
+  return drop_embedding(rows, config, pass);
 }
 
 }  // namespace attune

@@ -55,7 +55,7 @@ Tensor scaled_embedding(std::span<const int32_t> ids, const Tensor& table, const
 double embedding_dropout(const ModelConfig& config);
 // What the first layer reads of them, positions added or not: dropped and shown as embedding.output.
 Tensor drop_embedding(const Tensor& rows, const ModelConfig& config, const Pass& pass);
-// Both.
+// Both; a probe is shown the rows alone as embedding.rows, too.
 Tensor embedded(std::span<const int32_t> ids, const Tensor& table, const ModelConfig& config, const Pass& pass);
 
 // How the tables begin.

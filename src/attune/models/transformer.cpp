@@ -180,8 +180,9 @@ Transformer::Transformer(const ModelConfig& config) : config_(config), embedding
 
 Tensor Transformer::encode(std::span<const int32_t> source, const Segments& sources, const Pass& pass) const {
   const ProfileScope scope("encoder");
-  Tensor x = drop_embedding(encoder_.positions(scaled_embedding(source, embeddings_.source_table(), config_), sources),
-                            config_, pass);
+  const Tensor rows = scaled_embedding(source, embeddings_.source_table(), config_);
+  pass.within("embedding").offer("rows", rows);
+  Tensor x = drop_embedding(encoder_.positions(rows, sources), config_, pass);
   const Pass layers = pass.within("layers");
   for (size_t i = 0; i < encoder_.layers.size(); ++i) {
     x = encoder_.layers[i](x, sources, layers.within(static_cast<int>(i)));

@@ -47,6 +47,8 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Segments& queries, 
     }
   }
   const Tensor mixed = attention::scaled_dot(q, k, v, queries, keys, options).out;
+  pass.offer("values", v);
+  pass.offer("mixed", mixed);
   return output_(reshape(mixed, {x.size(0), options_.width}), pass);
 }
 

@@ -39,6 +39,34 @@ const kinds = {
   },
 };
 
+Object.assign(kinds, {
+  encoder_gradient: {
+    name: "Encoder gradient", signed: true,
+    note: "How fast the log-probability of the whole translation would rise with each weight of the encoder: d log p / d weight. Red: it would fall.",
+    query: "source piece that asks", key: "source piece that is looked at",
+  },
+  decoder_gradient: {
+    name: "Decoder gradient", signed: true,
+    note: "How fast the log-probability of the whole translation would rise with each weight of the decoder’s self-attention: d log p / d weight. Red: it would fall.",
+    query: "step, by the piece it writes", key: "target piece that has been read",
+  },
+  cross_gradient: {
+    name: "Cross gradient", signed: true,
+    note: "How fast the log-probability of the whole translation would rise with each weight of cross-attention: d log p / d weight. Red: it would fall.",
+    query: "step, by the piece it writes", key: "source piece that is looked at",
+  },
+  removal: {
+    name: "Attribution by removal", signed: true,
+    note: "What the log-probability of each written piece loses when one source piece is taken out of the sentence. Red: it gains.",
+    query: "written piece", key: "source piece that is removed",
+  },
+  input_gradient: {
+    name: "Gradient × input", signed: true,
+    note: "The gradient of each written piece’s log-probability by a source piece’s embedding, times that embedding. Red: negative.",
+    query: "written piece", key: "source piece",
+  },
+});
+
 const titleOf = (map) => `layer ${map.layer}` + (map.head === null ? "" : `, head ${map.head}`);
 
 // null: masked; undefined: left out of a long row
@@ -83,10 +111,10 @@ function mergeToWords(rows, queries, keys) {
 
 // { rows, queries: [text], keys: [text], largest, leftOut }
 function viewOf(map, sentence, hypothesis, words) {
-  const ofSource = map.kind === "encoder" || map.kind === "encoder_rollout";
-  const toTarget = map.kind === "decoder" || map.kind === "decoder_rollout";
+  const ofSource = map.kind.startsWith("encoder");
+  const toTarget = map.kind.startsWith("decoder");
   const queryPieces = ofSource ? sentence.source : hypothesis.written;
-  const keyPieces = toTarget ? hypothesis.read : sentence.source;
+  const keyPieces = (toTarget ? hypothesis.read : sentence.source).slice(0, map.keys);
   const view = { map, rows: rowsOf(map), leftOut: words ? null : map.left_out ?? null };
   view.queries = queryPieces.map((piece) => piece.piece);
   view.keys = keyPieces.map((piece) => piece.piece);
@@ -96,6 +124,7 @@ function viewOf(map, sentence, hypothesis, words) {
     view.queries = queries.map((group) => group.text);
     view.keys = keys.map((group) => group.text);
   }
-  view.largest = view.rows.reduce((most, row) => row.reduce((m, cell) => Math.max(m, cell ?? 0), most), 0);
+  view.signed = kinds[map.kind].signed === true;
+  view.largest = view.rows.reduce((most, row) => row.reduce((m, cell) => Math.max(m, Math.abs(cell ?? 0)), most), 0);
   return view;
 }

@@ -41,10 +41,11 @@ function placeLabels(cell) {
 }
 
 function drawLegend(state, most) {
-  const stops = Array.from({ length: 17 }, (_, i) => colourOf(i / 16));
-  document.getElementById("gradient").style.background = `linear-gradient(to right, ${stops.join(",")})`;
-  document.getElementById("largest").textContent = String(most);
   const view = state.view;
+  const stops = Array.from({ length: 17 }, (_, i) => colourOf(view.signed ? i / 8 - 1 : i / 16));
+  document.getElementById("gradient").style.background = `linear-gradient(to right, ${stops.join(",")})`;
+  document.getElementById("smallest").textContent = view.signed ? `−${most}` : "0";
+  document.getElementById("largest").textContent = String(most);
   const some = (wanted) => view.rows.some((row) => row.some((cell) => cell === wanted));
   document.getElementById("hidden-key").hidden = !some(null);
   document.getElementById("left-out-key").hidden = !view.map.largest;
@@ -86,11 +87,12 @@ function drawCursor(state) {
 }
 
 function drawStrongest(view, query) {
-  const row = view.rows[query].map((weight, key) => ({ weight, key })).filter(({ weight }) => weight > 0);
-  row.sort((a, b) => b.weight - a.weight || a.key - b.key);
+  const row = view.rows[query].map((weight, key) => ({ weight, key })).filter(({ weight }) => typeof weight === "number" && weight !== 0);
+  row.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight) || a.key - b.key);
   document.getElementById("strongest").replaceChildren(...row.slice(0, 6).map(({ weight, key }) => {
     const item = make("li", {}), bar = make("i", {});
-    bar.style.width = `${100 * Math.min(1, weight)}%`;
+    bar.style.width = `${100 * Math.min(1, Math.abs(weight) / (view.signed ? view.largest : 1))}%`;
+    bar.classList.toggle("negative", weight < 0);
     item.append(make("bdi", { textContent: view.keys[key] }), make("span", { textContent: String(weight) }), bar);
     return item;
   }));

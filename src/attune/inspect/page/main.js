@@ -56,7 +56,8 @@ class State {
     const map = this.maps[this.chosen];
     this.view = this.viewOf(map);
     byId("head-title").textContent = `${kinds[map.kind].name}, ${titleOf(map)}`;
-    byId("figures").textContent = `Entropy ${map.entropy} nats of ${map.even_entropy} if it looked evenly; ${map.distance} keys off the diagonal` +
+    byId("strongest-title").textContent = this.view.signed ? "The largest of this row" : "This query looks most at";
+    byId("figures").textContent = this.view.signed ? "" : `Entropy ${map.entropy} nats of ${map.even_entropy} if it looked evenly; ${map.distance} keys off the diagonal` +
       (map.alignment_error === undefined ? "" : `; alignment error ${(100 * map.alignment_error).toFixed(1)} %`);
     this.query = clamp(this.query, this.view.queries.length - 1);
     this.key = clamp(this.key, this.view.keys.length - 1);

@@ -100,7 +100,7 @@ function drawSteps(state) {
 }
 
 function drawFigures(state) {
-  const maps = state.allMaps, gold = maps.some((map) => map.alignment_error !== undefined);
+  const maps = state.allMaps.filter((map) => !kinds[map.kind].signed), gold = maps.some((map) => map.alignment_error !== undefined);
   document.getElementById("all-figures").hidden = maps.length === 0;
   document.getElementById("and-error").hidden = document.getElementById("error-column").hidden = !gold;
   document.getElementById("all").replaceChildren(...maps.map((map) => {

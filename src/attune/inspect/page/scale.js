@@ -18,16 +18,17 @@ function oklab(lightness, chroma, degrees) {
     -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s)})`;
 }
 
-function makeScale(dark) {
+function makeScale(dark, negative) {
   return Array.from({ length: 256 }, (_, i) => {
     const t = i / 255;
     const chroma = 0.004 + 0.14 * Math.sin(0.86 * Math.PI * t ** 0.8) * (1 - 0.2 * t);
-    return dark ? oklab(0.2 + 0.75 * t, 0.008 + chroma, 295 - 165 * t) : oklab(0.985 - 0.735 * t, chroma, 130 + 165 * t);
+    const hue = negative ? (dark ? 25 + 45 * t : 70 - 45 * t) : dark ? 295 - 165 * t : 130 + 165 * t;
+    return dark ? oklab(0.2 + 0.75 * t, 0.008 + chroma, hue) : oklab(0.985 - 0.735 * t, chroma, hue);
   });
 }
-const scales = { light: makeScale(false), dark: makeScale(true) };
-const scale = () => (darkness.matches ? scales.dark : scales.light);
-const colourOf = (share) => scale()[Math.round(255 * Math.min(1, Math.max(0, share)))];
+// [of weights from 0 up, of those from 0 down]
+const scales = { light: [makeScale(false), makeScale(false, true)], dark: [makeScale(true), makeScale(true, true)] };
+const colourOf = (share) => scales[darkness.matches ? "dark" : "light"][share < 0 ? 1 : 0][Math.round(255 * Math.min(1, Math.abs(share)))];
 
 const cssColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -62,11 +63,10 @@ function drawCells(canvas, view, cell, most, step) {
   const pen = canvas.getContext("2d");
   pen.fillStyle = cssColour("--card");
   pen.fillRect(0, 0, canvas.width, canvas.height);
-  const colours = scale();
   view.rows.forEach((row, i) => {
     for (let j = 0; j < row.length; ++j) {
       if (typeof row[j] === "number") {
-        pen.fillStyle = colours[Math.round(255 * Math.min(1, row[j] / (most || 1)))];
+        pen.fillStyle = colourOf(row[j] / (most || 1));
         pen.fillRect(j * cell, i * cell, cell, cell);
       } else if (row[j] === undefined) {
         dot(pen, j * cell, i * cell, cell);
