@@ -143,7 +143,7 @@ void add_weight_gradients(const Attending& attending, const Tensor& gradient, st
 AttentionMap gradient_times_input(Recorded& recorded) {
   const Tensor& x = recorded.embedding();
   const auto keys = static_cast<int>(x.size(0));
-  AttentionMap map = made_map(AttentionKind::input_gradient, 0, -1, recorded.written(), keys);
+  AttentionMap map = made_map(AttentionKind::input_gradient, -1, -1, recorded.written(), keys);
   for (int t = 0; t < recorded.written(); ++t) {
     const Tensor gradient = recorded.of_piece(t).of(x);
     for (int j = 0; j < keys && gradient; ++j) {
@@ -156,7 +156,7 @@ AttentionMap gradient_times_input(Recorded& recorded) {
 
 AttentionMap removal(const Model& model, const Example& pair) {
   const auto keys = static_cast<int>(pair.source.size()), written = static_cast<int>(pair.target.size()) + 1;
-  AttentionMap map = made_map(AttentionKind::removal, 0, -1, written, keys);
+  AttentionMap map = made_map(AttentionKind::removal, -1, -1, written, keys);
   const OutputLayer output = model.output();
   const auto log_probabilities = [&](const Example& each) {
     const Batch batch = make_batch(std::span(&each, 1), std::array{0});

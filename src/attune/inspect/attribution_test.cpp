@@ -36,7 +36,7 @@ std::span<double> values_of(Model& model, const std::string& name) {
   throw std::runtime_error(name);
 }
 
-const AttentionMap* find(const std::vector<AttentionMap>& maps, AttentionKind kind, int layer = 0, int head = -1) {
+const AttentionMap* find(const std::vector<AttentionMap>& maps, AttentionKind kind, int layer, int head = -1) {
   for (const AttentionMap& map : maps) {
     if (map.kind == kind && map.layer == layer && map.head == head) return &map;
   }
@@ -52,7 +52,7 @@ TEST(Attribution, gradient_times_input_is_what_finite_differences_say_in_every_a
     SCOPED_TRACE(form.name);
     const auto model = ready(form.config, DType::float64);
     const auto maps = attribute(*model, pair);
-    const AttentionMap* map = find(maps, AttentionKind::input_gradient);
+    const AttentionMap* map = find(maps, AttentionKind::input_gradient, -1);
     ASSERT_NE(map, nullptr);
     ASSERT_EQ(map->keys, 5);
     const auto table = values_of(*model, "source_embedding.weight");
@@ -151,7 +151,7 @@ TEST(Attribution, by_removal_is_the_difference_of_scores) {
     SCOPED_TRACE(form.name);
     const auto model = ready(form.config);
     const auto maps = attribute(*model, pair);
-    const AttentionMap* map = find(maps, AttentionKind::removal);
+    const AttentionMap* map = find(maps, AttentionKind::removal, -1);
     ASSERT_NE(map, nullptr);
     ASSERT_EQ(std::pair(map->queries, map->keys), std::pair(4, 4));
     const Example without{{5, 6, 8}, pair.target};
@@ -161,7 +161,7 @@ TEST(Attribution, by_removal_is_the_difference_of_scores) {
       const auto at = static_cast<size_t>(t);
       EXPECT_EQ(map->weight(t, 2), scores[0].log_probabilities[at] - scores[1].log_probabilities[at]);
     }
-    EXPECT_EQ(find(maps, AttentionKind::input_gradient) == nullptr, form.config.architecture == "convolutional");
+    EXPECT_EQ(find(maps, AttentionKind::input_gradient, -1) == nullptr, form.config.architecture == "convolutional");
   }
 }
 

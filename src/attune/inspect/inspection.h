@@ -51,7 +51,7 @@ struct AttentionStatistics {
 
 struct AttentionMap {
   AttentionKind kind = AttentionKind::encoder;
-  int layer = 0, head = 0;     // from 0; head -1: of all heads
+  int layer = 0, head = 0;     // from 0; head -1: of all heads, layer -1: of the whole model
   int queries = 0, keys = 0;   // pieces, special ones too
   std::vector<float> weights;  // [queries, keys]
   std::vector<bool> hidden;    // [queries, keys]: masked; empty: nothing is

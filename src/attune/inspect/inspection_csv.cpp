@@ -38,7 +38,7 @@ class Lines {
 
   void add(const AttentionMap& map, const std::vector<InspectedPiece>& queries,
            const std::vector<InspectedPiece>& keys) {
-    const std::string what = fmt::format("{},{},{}", name_of(map.kind), map.layer, number(map.head));
+    const std::string what = fmt::format("{},{},{}", name_of(map.kind), number(map.layer), number(map.head));
     add("entropy", what, {}, map.statistics.entropy);
     add("even_entropy", what, {}, map.statistics.even);
     add("distance", what, {}, map.statistics.distance);

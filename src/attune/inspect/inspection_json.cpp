@@ -54,7 +54,7 @@ void add_largest(const AttentionMap& map, int top_k, Json& into) {
 
 Json json_of(const AttentionMap& map, int top_k) {
   Json json{{"kind", name_of(map.kind)},
-            {"layer", map.layer},
+            {"layer", map.layer < 0 ? Json() : Json(map.layer)},
             {"head", map.head < 0 ? Json() : Json(map.head)},
             {"causal", looks_at_target(map.kind)},
             {"queries", map.queries},

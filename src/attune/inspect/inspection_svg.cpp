@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "attune/inspect/colour_scale.h"
 #include "attune/inspect/inspection_text.h"
@@ -51,19 +52,21 @@ class Drawing {
     const bool labels = cell >= font - 1;
     const double left = margin + (labels ? longest_width(queries) + 6 : 0);
     const double top = labels ? longest_width(keys) + 6 : 0;
-    int layer = -1;
+    std::optional<int> row;
     double x = left;
     y_ += 4;
     for (const AttentionMap* map : all) {
-      const bool begins_row = map->layer != layer;
+      const bool begins_row = map->layer != row;
+      const int layer = map->layer;
       if (begins_row) {
-        y_ += layer >= 0 ? map->queries * cell + gap : 0;
-        layer = map->layer;
+        y_ += row ? map->queries * cell + gap : 0;
+        row = layer;
         x = left;
         y_ += title_height + top;
       }
-      const std::string name =
-          map->head < 0 ? fmt::format("layer {}", layer) : fmt::format("layer {}, head {}", layer, map->head);
+      const std::string name = layer < 0       ? ""
+                               : map->head < 0 ? fmt::format("layer {}", layer)
+                                               : fmt::format("layer {}, head {}", layer, map->head);
       svg_ += text_at(x, y_ - top - 8, name, " fill=\"#57606a\"");
       draw(*map, {x, y_, cell}, queries, keys);
       if (labels) {
@@ -147,12 +150,12 @@ std::string title_of(AttentionKind kind) {
       {AttentionKind::encoder_rollout, "Rollout through the encoder: state (row) → source (column)"},
       {AttentionKind::decoder_rollout, "Rollout: written piece (row) → pieces read so far (column)"},
       {AttentionKind::source_rollout, "Rollout: written piece (row) → source (column)"},
-      {AttentionKind::encoder_gradient, "Gradient of log p by the encoder's weights (red: negative)"},
-      {AttentionKind::decoder_gradient, "Gradient of log p by the decoder's weights (red: negative)"},
-      {AttentionKind::cross_gradient, "Gradient of log p by the cross-attention's weights (red: negative)"},
+      {AttentionKind::encoder_gradient, "Gradient of log p by the encoder's weights (warm: negative)"},
+      {AttentionKind::decoder_gradient, "Gradient of log p by the decoder's weights (warm: negative)"},
+      {AttentionKind::cross_gradient, "Gradient of log p by the cross-attention's weights (warm: negative)"},
       {AttentionKind::removal,
-       "What log p of the written piece (row) loses without a source piece (column; red: gains)"},
-      {AttentionKind::input_gradient, "Gradient x input: written piece (row), source piece (column; red: negative)"}};
+       "What log p of the written piece (row) loses without a source piece (column; warm: gains)"},
+      {AttentionKind::input_gradient, "Gradient x input: written piece (row), source piece (column; warm: negative)"}};
   return titles.at(kind);
 }
 

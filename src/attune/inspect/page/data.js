@@ -42,32 +42,32 @@ const kinds = {
 Object.assign(kinds, {
   encoder_gradient: {
     name: "Encoder gradient", signed: true,
-    note: "How fast the log-probability of the whole translation would rise with each weight of the encoder: d log p / d weight. Red: it would fall.",
+    note: "How fast the log-probability of the whole translation would rise with each weight of the encoder: d log p / d weight. Warm colours: it would fall.",
     query: "source piece that asks", key: "source piece that is looked at",
   },
   decoder_gradient: {
     name: "Decoder gradient", signed: true,
-    note: "How fast the log-probability of the whole translation would rise with each weight of the decoder’s self-attention: d log p / d weight. Red: it would fall.",
+    note: "How fast the log-probability of the whole translation would rise with each weight of the decoder’s self-attention: d log p / d weight. Warm colours: it would fall.",
     query: "step, by the piece it writes", key: "target piece that has been read",
   },
   cross_gradient: {
     name: "Cross gradient", signed: true,
-    note: "How fast the log-probability of the whole translation would rise with each weight of cross-attention: d log p / d weight. Red: it would fall.",
+    note: "How fast the log-probability of the whole translation would rise with each weight of cross-attention: d log p / d weight. Warm colours: it would fall.",
     query: "step, by the piece it writes", key: "source piece that is looked at",
   },
   removal: {
     name: "Attribution by removal", signed: true,
-    note: "What the log-probability of each written piece loses when one source piece is taken out of the sentence. Red: it gains.",
+    note: "What the log-probability of each written piece loses when one source piece is taken out of the sentence. Warm colours: it gains.",
     query: "written piece", key: "source piece that is removed",
   },
   input_gradient: {
     name: "Gradient × input", signed: true,
-    note: "The gradient of each written piece’s log-probability by a source piece’s embedding, times that embedding. Red: negative.",
+    note: "The gradient of each written piece’s log-probability by a source piece’s embedding, times that embedding. Warm colours: negative.",
     query: "written piece", key: "source piece",
   },
 });
 
-const titleOf = (map) => `layer ${map.layer}` + (map.head === null ? "" : `, head ${map.head}`);
+const titleOf = (map) => (map.layer === null ? "of the whole model" : `layer ${map.layer}`) + (map.head === null ? "" : `, head ${map.head}`);
 
 // null: masked; undefined: left out of a long row
 function rowsOf(map) {

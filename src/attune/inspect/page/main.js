@@ -88,8 +88,8 @@ function drawHeader(state) {
   byId("source").textContent = sentence.text;
   byId("translation").textContent = hypothesis.text;
   const total = `log p = ${hypothesis.log_probability}`;
-  byId("search").textContent = hypothesis.given ? `A given translation, read by the model: ${total}.`
-    : `Found by: ${model.search}. ${total}, score ${hypothesis.score}${hypothesis.cut_short ? "; cut short at the longest output" : ""}.`;
+  byId("search").textContent = hypothesis.given ? `${total}. A given translation, which the model has read.`
+    : `${total}, score ${hypothesis.score}${hypothesis.cut_short ? ", cut short at the longest output" : ""}. Found by: ${model.search}.`;
   const choices = sentence.hypotheses.map((each, i) => make("option", { value: i, textContent: shortened(each.given ? each.text : `${each.score}  ${each.text}`, 90) }));
   byId("hypothesis").replaceChildren(...choices);
   byId("hypothesis").value = state.hypothesisIndex;

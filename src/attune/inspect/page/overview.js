@@ -11,7 +11,7 @@ function drawOverview(state) {
   overview.replaceChildren();
   for (const layer of new Set(state.maps.map((map) => map.layer))) {
     const row = make("div", { className: "layer", role: "row" });
-    row.append(make("p", { textContent: `layer ${layer}`, role: "rowheader" }));
+    row.append(make("p", { textContent: layer === null ? "" : `layer ${layer}`, role: "rowheader" }));
     const heads = make("div", { className: "heads", role: "presentation" });
     heads.style.setProperty("--heads", state.maps.filter((map) => map.layer === layer).length);
     state.maps.forEach((map, index) => {
@@ -27,13 +27,14 @@ function thumbnail(state, map, index) {
   const button = make("button", { type: "button", role: "gridcell", tabIndex: -1 });
   const caption = captions[state.caption];
   button.dataset.map = index;
-  button.setAttribute("aria-label", `${titleOf(map)}: ${caption.name} ${caption.of(map)}`);
+  const figure = kinds[map.kind].signed ? "" : caption.of(map);  // those of signed weights would say little
+  button.setAttribute("aria-label", titleOf(map) + (figure && `: ${caption.name} ${figure}`));
   const view = state.viewOf(map);
   const canvas = make("canvas", {});
   const cell = Math.max(1, Math.ceil(240 / Math.max(view.queries.length, view.keys.length)));
   drawCells(canvas, view, cell, state.span === "one" ? 1 : view.largest, 12);
   const text = make("span", {});
-  text.append(make("b", { textContent: map.head === null ? "all" : `head ${map.head}` }), make("i", { textContent: caption.of(map) }));
+  text.append(make("b", { textContent: map.head === null ? "all" : `head ${map.head}` }), make("i", { textContent: figure }));
   text.lastChild.style.fontStyle = "normal";
   text.firstChild.style.fontWeight = "500";
   button.append(canvas, text);
