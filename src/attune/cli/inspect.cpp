@@ -18,12 +18,11 @@ namespace {
 
 const About about{"inspect", "--model DIR... [--output report.html] [flags] < sentences",
                   "Translates sentences, one a line, and shows what the model looked at: every head of every layer, "
-                  "rollout, alignment "
-                  "and the next pieces it found probable; several models side by side, or the checkpoints of one "
-                  "training. As one HTML "
-                  "page that needs no network, or as JSON, CSV or SVG.",
+                  "rollout, alignment and the next pieces it found probable; several models side by side, or the "
+                  "checkpoints of one training. As one HTML page that needs no network, or as JSON, CSV or SVG.",
                   "  head -3 demo/test.en | attune inspect --model demo/model --n-best 5 --output report.html\n"
-                  "  head -3 demo/test.en | attune inspect --model demo/model --format csv > weights.csv\n"};
+                  "  head -3 demo/test.en | attune inspect --model demo/model --format csv > weights.csv\n"
+                  "  attune inspect heads --model demo/model --valid demo/valid.en demo/valid.vi\n"};
 
 constexpr int most_models = 8;
 
@@ -170,6 +169,9 @@ std::vector<Inspection> inspect_checkpoints(std::vector<Line> lines, const Setti
 }  // namespace
 
 int inspect_model(const Arguments& arguments) {
+  if (!arguments.empty() && arguments.front() == "heads") {
+    return inspect_heads({arguments.begin() + 1, arguments.end()});
+  }
   Settings settings;
   if (read_settings(settings, arguments) == OptionTable::Outcome::help) {
     return success;

@@ -49,7 +49,7 @@ TEST(Differences, of_bfloat16_products_begin_at_the_first_product) {
   const Differences found = find_differences({model.get()}, {model.get(), DType::bfloat16}, examples(), tolerance);
   ASSERT_TRUE(found.first);
   EXPECT_EQ(found.modules[0].largest, 0);
-  EXPECT_EQ(found.modules[0].module, "encoder.embedding.output");
+  EXPECT_EQ(found.modules[0].module, "encoder.embedding.rows");
   EXPECT_EQ(found.modules[*found.first].module, "encoder.layers.0.self_attention.weights.0");
 }
 
