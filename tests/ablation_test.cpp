@@ -63,7 +63,7 @@ TEST_F(Ablation, diff_names_the_first_module_that_parts) {
   EXPECT_NE(first["a"], first["b"]);
   const Ran later = place->run("diff --model model --model other --target test.vi --tolerance 1e-9 < test.en");
   ASSERT_EQ(later.code, 0) << later.err;
-  EXPECT_NE(later.out.find("they part in encoder.embedding.output: at sentence "), std::string::npos) << later.out;
+  EXPECT_NE(later.out.find("they part in encoder.embedding.rows: at sentence "), std::string::npos) << later.out;
 }
 
 }  // namespace

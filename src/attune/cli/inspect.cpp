@@ -19,10 +19,10 @@ namespace {
 const About about{"inspect", "--model DIR... [--output report.html] [flags] < sentences",
                   "Translates sentences, one a line, and shows what the model looked at: every head of every layer, "
                   "rollout, alignment and the next pieces it found probable; several models side by side, or the "
-                  "checkpoints of one training. As one HTML page that needs no network, or as JSON, CSV or SVG.",
+                  "checkpoints of one training. As one HTML page that needs no network, or as JSON, CSV or SVG. "
+                  "attune inspect heads: what the model loses without each of them.",
                   "  head -3 demo/test.en | attune inspect --model demo/model --n-best 5 --output report.html\n"
-                  "  head -3 demo/test.en | attune inspect --model demo/model --format csv > weights.csv\n"
-                  "  attune inspect heads --model demo/model --valid demo/valid.en demo/valid.vi\n"};
+                  "  head -3 demo/test.en | attune inspect --model demo/model --format csv > weights.csv\n"};
 
 constexpr int most_models = 8;
 
