@@ -12,7 +12,7 @@ using testing::lines_of;
 using testing::Ran;
 using testing::Workplace;
 
-const std::vector<std::string> all_commands{"train",    "compare", "translate", "evaluate", "score",  "corpus",
+const std::vector<std::string> all_commands{"train",    "compare", "translate", "evaluate", "score",   "corpus",
                                             "describe", "bench",   "demo",      "diff",     "explain", "inspect"};
 
 struct BadInput {

@@ -29,7 +29,7 @@ void check_whole(std::string_view key, int64_t value, const WholeRange& range) {
               bounded ? " to " + text_of(range.most) : " or more", ", got ", value);
 }
 
-void check_number(std::string_view key, double value, const Interval& range) {
+void check_number(std::string_view key, double value, const NumberRange& range) {
   const bool above = range.low_open ? value > range.low : value >= range.low;
   const bool below = range.high_open ? value < range.high : value <= range.high;
   check_usage(std::isfinite(value) && above && below, key, ": expected a number ", range.low_open ? "above " : "from ",

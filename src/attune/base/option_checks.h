@@ -33,10 +33,10 @@ struct WholeRange {
 };
 void check_whole(std::string_view key, int64_t value, const WholeRange& range);
 
-struct Interval {
+struct NumberRange {
   double low = 0, high = 0;
   bool low_open = false, high_open = false;
 };
-void check_number(std::string_view key, double value, const Interval& range);
+void check_number(std::string_view key, double value, const NumberRange& range);
 
 }  // namespace attune
