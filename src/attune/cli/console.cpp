@@ -100,6 +100,12 @@ bool progress_is_live() {
   return is_terminal(Stream::errors);
 }
 
+void say_what_is_read(std::string_view what) {
+  if (is_terminal(Stream::input)) {
+    note("Reading {} from the terminal; Ctrl-D ends them.", what);
+  }
+}
+
 void show_progress(std::string_view text) {
   if (!progress_is_live()) {
     return;

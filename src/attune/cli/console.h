@@ -43,6 +43,9 @@ void warn(fmt::format_string<Value...> format, Value&&... values) {
   warn_line(fmt::format(format, std::forward<Value>(values)...));
 }
 
+// On a terminal: that `what` is read from it and how to end that.
+void say_what_is_read(std::string_view what);
+
 // The live line; the next note, or an empty text, takes its place. Does nothing unless standard error is a terminal.
 void show_progress(std::string_view text);
 bool progress_is_live();

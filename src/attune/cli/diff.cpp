@@ -51,9 +51,7 @@ DType compute_type_of(const std::string& word) {
 }
 
 std::vector<std::string> read_sentences() {
-  if (is_terminal(Stream::input)) {
-    note("Reading sentences from the terminal; Ctrl-D ends them.");
-  }
+  say_what_is_read("sentences");
   std::vector<std::string> lines;
   LineReader reader("-");
   while (std::optional<std::string> line = reader.next()) {

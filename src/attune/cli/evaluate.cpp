@@ -70,12 +70,6 @@ struct AlignmentSettings {
   int batch_size = 32, threads = 0;
 };
 
-void say_what_is_read(const char* what) {
-  if (is_terminal(Stream::input)) {
-    note("Reading {} from the terminal; Ctrl-D ends them.", what);
-  }
-}
-
 std::string evaluate_translations(const TranslationSettings& settings, bool json_format) {
   const Wanted wanted = read_metrics(settings.metrics);
   const BleuOptions options{read_tokenization(settings.tokenization), settings.lowercase};

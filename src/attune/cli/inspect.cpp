@@ -181,9 +181,7 @@ int inspect_model(const Arguments& arguments) {
   for (const std::string& directory : settings.models) {
     load_config(directory);  // refused now, not after the reading
   }
-  if (is_terminal(Stream::input)) {
-    note("Reading sentences from the terminal; Ctrl-D ends them.");
-  }
+  say_what_is_read("sentences");
   const std::vector<Line> lines = read_requests(settings);
   const Inspections inspections{
       settings.checkpoints ? inspect_checkpoints(lines, settings) : inspect_models(lines, settings),

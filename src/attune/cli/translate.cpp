@@ -147,9 +147,7 @@ int translate(const Arguments& arguments) {
   remove(*loaded.model, without, "--without");
   check_options(options, loaded.model->config());
   note("{}: {}", directory, describe(options.search));
-  if (is_terminal(Stream::input)) {
-    note("Reading sentences from the terminal; Ctrl-D ends them.");
-  }
+  say_what_is_read("sentences");
   const Stopwatch watch;
   Input input(requests);
   int64_t number = 0;

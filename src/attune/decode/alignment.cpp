@@ -44,17 +44,6 @@ WordAttention between_words(const std::vector<double>& weights, size_t columns, 
   return result;
 }
 
-Alignment links_of(const WordAttention& attention) {
-  Alignment links;
-  for (int target = 0; target < attention.target_words && attention.source_words > 0; ++target) {
-    if (attention.written[static_cast<size_t>(target)]) {
-      const auto row = attention.weights.begin() + static_cast<std::ptrdiff_t>(target) * attention.source_words;
-      links.push_back({static_cast<int>(std::max_element(row, row + attention.source_words) - row), target});
-    }
-  }
-  return links;
-}
-
 void check_words(const Example& pair, const WordsOfPieces& words) {
   check(words.source.size() == pair.source.size() && words.target.size() == pair.target.size(),
         "alignment: one word for each piece, please");
@@ -107,6 +96,17 @@ void check_options(const AlignmentOptions& options, const ModelConfig& config) {
               " or -1 (the mean of all), got ", options.head);
   check_whole("batch-size", options.batch_size, {1});
   refuse_mean(config);
+}
+
+Alignment links_of(const WordAttention& attention) {
+  Alignment links;
+  for (int target = 0; target < attention.target_words && attention.source_words > 0; ++target) {
+    if (attention.written[static_cast<size_t>(target)]) {
+      const auto row = attention.weights.begin() + static_cast<std::ptrdiff_t>(target) * attention.source_words;
+      links.push_back({static_cast<int>(std::max_element(row, row + attention.source_words) - row), target});
+    }
+  }
+  return links;
 }
 
 std::vector<WordAttention> attend_words(const Model& model, std::span<const Example> pairs,

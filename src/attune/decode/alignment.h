@@ -36,7 +36,10 @@ struct WordAttention {
 std::vector<WordAttention> attend_words(const Model& model, std::span<const Example> pairs,
                                         std::span<const WordsOfPieces> words, const AlignmentOptions& options);
 
-// For each pair its links, sorted by target word.
+// The links that it gives, sorted by target word.
+Alignment links_of(const WordAttention& attention);
+
+// For each pair its links.
 std::vector<Alignment> align_words(const Model& model, std::span<const Example> pairs,
                                    std::span<const WordsOfPieces> words, const AlignmentOptions& options);
 

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <optional>
 #include <string_view>
 
 #include "attune/autograd/tape.h"
+#include "attune/inspect/attention_module.h"
 #include "attune/inspect/attention_statistics.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/ops/cross_entropy.h"
@@ -25,20 +24,10 @@ struct Attending {
   Tensor values, mixed;
 };
 
-// "encoder.layers.3.self_attention" and so on, to the kind of its gradient and its layer.
-std::optional<std::pair<AttentionKind, int>> attention_of_path(std::string_view path) {
-  const bool encoder = path.starts_with("encoder.layers."), decoder = path.starts_with("decoder.layers.");
-  const bool cross = path.ends_with(".cross_attention"), self = path.ends_with(".self_attention");
-  if (!(encoder && self) && !(decoder && (self || cross))) {
-    return {};
-  }
-  constexpr size_t number = std::string_view("encoder.layers.").size();
-  int layer = -1;
-  std::from_chars(path.data() + number, path.data() + path.size(), layer);
-  return std::pair{encoder ? AttentionKind::encoder_gradient
-                   : cross ? AttentionKind::cross_gradient
-                           : AttentionKind::decoder_gradient,
-                   layer};
+AttentionKind gradient_of(AttentionKind attention) {
+  return attention == AttentionKind::encoder   ? AttentionKind::encoder_gradient
+         : attention == AttentionKind::decoder ? AttentionKind::decoder_gradient
+                                               : AttentionKind::cross_gradient;
 }
 
 // One forward under a tape that remembers the source's embeddings and what every head mixed.
@@ -90,9 +79,9 @@ class Recorded {
       return;
     }
     const size_t dot = name.rfind('.');
-    const auto where = dot == std::string_view::npos ? std::nullopt : attention_of_path(name.substr(0, dot));
+    const auto where = dot == std::string_view::npos ? std::nullopt : attention_module_of(name.substr(0, dot));
     if (where && name.ends_with(".values")) {
-      attending_.push_back({where->first, where->second, value, {}});
+      attending_.push_back({gradient_of(where->kind), where->layer, value, {}});
     } else if (where && name.ends_with(".mixed")) {
       attending_.back().mixed = value;
       tape_.watch(value);

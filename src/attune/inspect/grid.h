@@ -18,6 +18,11 @@ struct Grid {
   int longest_label = 14;
 
   bool elided() const { return shown_rows < all_rows || shown_columns < all_columns; }
+  // What the message word.elided is filled with.
+  std::vector<std::string> elision() const {
+    return {std::to_string(shown_rows), std::to_string(all_rows), std::to_string(shown_columns),
+            std::to_string(all_columns)};
+  }
 };
 
 // One per head.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <numeric>
 
@@ -11,6 +10,7 @@
 #include "attune/decode/cross_attention.h"
 #include "attune/decode/next_pieces.h"
 #include "attune/decode/translator.h"
+#include "attune/inspect/attention_module.h"
 #include "attune/inspect/attention_statistics.h"
 #include "attune/inspect/attribution.h"
 #include "attune/inspect/rollout.h"
@@ -22,33 +22,10 @@ namespace attune {
 
 namespace {
 
-struct Named {
-  AttentionKind kind;
-  int layer;
-};
-
 // "encoder.layers.LAYER.self_attention.weights.0"; of anything else nothing
-std::optional<Named> attention_of_name(std::string_view name) {
-  struct Pattern {
-    std::string_view before, behind;
-    AttentionKind kind;
-  };
-  constexpr std::array<Pattern, 3> patterns{{
-      {"encoder.layers.", ".self_attention.weights.0", AttentionKind::encoder},
-      {"decoder.layers.", ".self_attention.weights.0", AttentionKind::decoder},
-      {"decoder.layers.", ".cross_attention.weights.0", AttentionKind::cross},
-  }};
-  for (const Pattern& pattern : patterns) {
-    if (name.starts_with(pattern.before) && name.ends_with(pattern.behind)) {
-      int layer = -1;
-      const char* end = name.data() + name.size() - pattern.behind.size();
-      const auto read = std::from_chars(name.data() + pattern.before.size(), end, layer);
-      if (read.ec == std::errc() && read.ptr == end) {
-        return Named{pattern.kind, layer};
-      }
-    }
-  }
-  return {};
+std::optional<AttentionModule> attention_of_name(std::string_view name) {
+  constexpr std::string_view weights = ".weights.0";  // of the only sentence
+  return name.ends_with(weights) ? attention_module_of(name.substr(0, name.size() - weights.size())) : std::nullopt;
 }
 
 // A decoder sees no later piece; a local window hides what lies outside, where softmax leaves nothing but zeros.
@@ -67,7 +44,8 @@ std::vector<bool> hidden_cells(const AttentionMap& map, const ModelConfig& confi
 }
 
 // weights [heads, queries, keys]
-void add_heads(const Named& named, const Tensor& weights, const ModelConfig& config, std::vector<AttentionMap>& maps) {
+void add_heads(const AttentionModule& named, const Tensor& weights, const ModelConfig& config,
+               std::vector<AttentionMap>& maps) {
   for (int head = 0; head < static_cast<int>(weights.size(0)); ++head) {
     AttentionMap map;
     map.kind = named.kind;
@@ -118,7 +96,7 @@ void add_alignments(const Model& model, const Example& pair, const WordsOfPieces
   const std::span pairs(&pair, 1);
   const std::span of(&words, 1);
   into.words = attend_words(model, pairs, of, {}).front();
-  into.links = align_words(model, pairs, of, {}).front();
+  into.links = links_of(*into.words);
   if (!into.gold) {
     return;
   }

@@ -133,8 +133,7 @@ class Writer {
     if (checked) note(say("word.largest_difference", {largest_difference(step)}));
     if (grids.front().elided()) {
       const Grid& grid = grids.front();
-      note(say("word.elided", {std::to_string(grid.shown_rows), std::to_string(grid.all_rows),
-                               std::to_string(grid.shown_columns), std::to_string(grid.all_columns)}));
+      note(say("word.elided", grid.elision()));
     }
   }
 

@@ -148,8 +148,7 @@ class Writer {
     }
     if (grids.front().elided()) {
       const Grid& grid = grids.front();
-      paragraph(say("word.elided", {std::to_string(grid.shown_rows), std::to_string(grid.all_rows),
-                                    std::to_string(grid.shown_columns), std::to_string(grid.all_columns)}));
+      paragraph(say("word.elided", grid.elision()));
     }
   }
 

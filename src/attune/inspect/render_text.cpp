@@ -173,11 +173,7 @@ class Writer {
     }
   }
 
-  void elision(const Grid& grid) {
-    text_ += wrapped(say("word.elided", {std::to_string(grid.shown_rows), std::to_string(grid.all_rows),
-                                         std::to_string(grid.shown_columns), std::to_string(grid.all_columns)}),
-                     4, options_.width);
-  }
+  void elision(const Grid& grid) { text_ += wrapped(say("word.elided", grid.elision()), 4, options_.width); }
 
   const RenderOptions& options_;
   std::string text_;

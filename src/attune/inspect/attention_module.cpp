@@ -1,0 +1,29 @@
+#include "attune/inspect/attention_module.h"
+
+#include <array>
+#include <charconv>
+
+namespace attune {
+
+std::optional<AttentionModule> attention_module_of(std::string_view module) {
+  struct Pattern {
+    std::string_view before, behind;
+    AttentionKind kind;
+  };
+  constexpr std::array<Pattern, 3> patterns{{{"encoder.layers.", ".self_attention", AttentionKind::encoder},
+                                             {"decoder.layers.", ".self_attention", AttentionKind::decoder},
+                                             {"decoder.layers.", ".cross_attention", AttentionKind::cross}}};
+  for (const Pattern& pattern : patterns) {
+    if (module.starts_with(pattern.before) && module.ends_with(pattern.behind)) {
+      int layer = -1;
+      const char* end = module.data() + module.size() - pattern.behind.size();
+      const auto read = std::from_chars(module.data() + pattern.before.size(), end, layer);
+      if (read.ec == std::errc() && read.ptr == end) {
+        return AttentionModule{pattern.kind, layer};
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace attune
