@@ -65,6 +65,12 @@ void check_options(const Options& options, const Segments& queries, const Segmen
     check(exact >= 1 && buckets->max_distance > exact, "scaled_dot: ", bias->size(1), " buckets with max_distance ",
           buckets->max_distance, ": expected at least ", buckets->bidirectional ? 4 : 2, " buckets and max_distance > ",
           exact);
+  } else if (const auto* offsets = std::get_if<Offsets>(&options.bias)) {
+    bias = &offsets->value;
+    check_per_head("the biases by offset", *bias, 2, sizes.heads);
+    const int64_t count = bias->size(1);
+    check(count >= 1 && (count % 2 == 1 || !offsets->bidirectional), "scaled_dot: ", count,
+          " biases by offset, expected ", offsets->bidirectional ? "an odd number, offset 0 in the middle" : "some");
   }
   const DType expected = dtype == DType::bfloat16 ? DType::float32 : dtype;
   check(bias == nullptr || bias->dtype() == expected, "scaled_dot: the bias holds ",
@@ -130,6 +136,7 @@ const Tensor* bias_of(const Options& options) {
   if (const auto* dense = std::get_if<DenseBias>(&options.bias)) return &dense->value;
   if (const auto* slopes = std::get_if<Slopes>(&options.bias)) return &slopes->value;
   if (const auto* buckets = std::get_if<Buckets>(&options.bias)) return &buckets->value;
+  if (const auto* offsets = std::get_if<Offsets>(&options.bias)) return &offsets->value;
   return nullptr;
 }
 

@@ -36,6 +36,13 @@ struct Buckets {  // T5 (Raffel 2020): bias value[head, bucket(j - i)] with i al
   int max_distance = 128;
   bool bidirectional = true;
 };
+// A number per offset: bias value[head, j - i + n - 1], or value[head, i - j], with i aligned at the end. Offsets
+// beyond the table share its last number, clipped as in Shaw 2018.
+struct Offsets {
+  Tensor value;  // [heads, 2 n - 1], or [heads, n] where no query sees a key behind itself
+  bool bidirectional = true;
+};
+using Bias = std::variant<std::monostate, DenseBias, Slopes, Buckets, Offsets>;  // each with its gradient
 
 struct Dropout {  // acts on the normalised weights, only when rng is set
   double rate = 0;
@@ -45,7 +52,7 @@ struct Dropout {  // acts on the normalised weights, only when rng is set
 struct Options {
   std::optional<double> scale = {};  // 1/sqrt(head_dim) unless given
   Mask mask = {};
-  std::variant<std::monostate, DenseBias, Slopes, Buckets> bias = {};  // each with its gradient
+  Bias bias = {};
   double softcap = 0;  // s <- softcap tanh(s / softcap), before the mask; 0 = none
   Normaliser normaliser = Normaliser::softmax;
   Dropout dropout = {};  // keyed by (rng, sequence, head, i, j): the same under any tiling

@@ -42,6 +42,7 @@ TEST(ScaledDotFused, has_the_same_bits_with_any_number_of_threads_and_again) {
   expect_the_same_bits(p, with_bias({}, DenseBias{draw({1, 300, 300})}));
   expect_the_same_bits(p, with_bias({}, Slopes{draw({4})}));
   expect_the_same_bits(single, with_bias({}, Buckets{draw({2, 32}), 100, true}));
+  expect_the_same_bits(p, with_bias({}, Offsets{draw({4, 99}), true}));
 }
 
 TEST(ScaledDotFused, gives_a_sequence_the_same_bits_alone_as_anywhere_in_a_batch) {

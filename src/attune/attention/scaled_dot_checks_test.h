@@ -62,6 +62,7 @@ inline Options with_bias_in(const Options& options, DType dtype) {
   if (auto* dense = std::get_if<DenseBias>(&result.bias)) dense->value = dense->value.to(dtype);
   if (auto* slopes = std::get_if<Slopes>(&result.bias)) slopes->value = slopes->value.to(dtype);
   if (auto* buckets = std::get_if<Buckets>(&result.bias)) buckets->value = buckets->value.to(dtype);
+  if (auto* offsets = std::get_if<Offsets>(&result.bias)) offsets->value = offsets->value.to(dtype);
   return result;
 }
 

@@ -28,11 +28,8 @@ BiasTerm bias_term(const Options& options, int head, int i, int j, int64_t relat
     const int64_t plane = value.size(0) == 1 ? 0 : head;
     return {(plane * value.size(1) + i) * value.size(2) + j, 1.0};
   }
-  if (std::holds_alternative<Slopes>(options.bias)) {
-    return {head, -static_cast<double>(std::abs(relative))};
-  }
-  const auto& buckets = std::get<Buckets>(options.bias);
-  return {head * buckets.value.size(1) + bucket_of(buckets, relative), 1.0};
+  const RelativeTerm term = relative_term(options.bias, relative);
+  return {head * numbers_per_head(options.bias) + term.index, term.factor};
 }
 
 // One query's quantities; entry n of each list belongs to key visible[n].

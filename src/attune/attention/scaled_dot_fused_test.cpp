@@ -57,7 +57,10 @@ std::vector<std::pair<std::string, Options>> sized_options(int heads, int querie
       {"buckets, band, allowed, dropout", with_bias({.mask = {.left = 9, .allowed = each}, .dropout = {0.2, Rng(3)}},
                                                     Buckets{drawn_bias({heads, 16}), 30, false})},
       {"buckets, relu_sum",
-       with_bias({.normaliser = Normaliser::relu_sum}, Buckets{drawn_bias({heads, 8}), 30, false})}};
+       with_bias({.normaliser = Normaliser::relu_sum}, Buckets{drawn_bias({heads, 8}), 30, false})},
+      {"offsets", with_bias({}, Offsets{drawn_bias({heads, 41}), true})},
+      {"offsets, causal, dropout",
+       with_bias({.mask = {.causal = true}, .dropout = {0.2, Rng(3)}}, Offsets{drawn_bias({heads, 70}), false})}};
 }
 
 TEST(ScaledDotFused, is_as_exact_as_the_definition_for_every_option) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attune/attention/scaled_dot_terms.h"
+
 namespace attune::attention {
 
 // Logarithms in float32 like the original, whose borders they decide.
@@ -23,22 +25,34 @@ int64_t bucket_of(const Buckets& buckets, int64_t relative) {
   return base + std::min(count - 1, exact + static_cast<int64_t>(along * static_cast<float>(count - exact)));
 }
 
+int64_t numbers_per_head(const Bias& bias) {
+  if (const auto* buckets = std::get_if<Buckets>(&bias)) return buckets->value.size(1);
+  if (const auto* offsets = std::get_if<Offsets>(&bias)) return offsets->value.size(1);
+  return 1;
+}
+
+RelativeTerm relative_term(const Bias& bias, int64_t relative) {
+  if (const auto* buckets = std::get_if<Buckets>(&bias)) {
+    return {bucket_of(*buckets, relative), 1.0};
+  }
+  if (const auto* offsets = std::get_if<Offsets>(&bias)) {
+    const int64_t last = offsets->value.size(1) - 1, middle = last / 2;
+    return {std::clamp<int64_t>(offsets->bidirectional ? relative + middle : -relative, 0, last), 1.0};
+  }
+  return {0, -static_cast<double>(std::abs(relative))};
+}
+
 RelativeTable relative_table(const Options& options, const Segments& queries, const Segments& keys) {
-  const auto* slopes = std::get_if<Slopes>(&options.bias);
-  const auto* buckets = std::get_if<Buckets>(&options.bias);
   RelativeTable table;
-  if ((slopes == nullptr && buckets == nullptr) || queries.longest() == 0 || keys.longest() == 0) {
+  if (std::holds_alternative<std::monostate>(options.bias) || std::holds_alternative<DenseBias>(options.bias) ||
+      queries.longest() == 0 || keys.longest() == 0) {
     return table;
   }
-  const Tensor value = (slopes != nullptr ? slopes->value : buckets->value).compact();
-  table.numbers = slopes != nullptr ? 1 : static_cast<int>(value.size(1));
+  const Tensor value = bias_of(options)->compact();
+  table.numbers = static_cast<int>(numbers_per_head(options.bias));
   table.center = keys.longest() - 1;
   for (int64_t relative = -table.center; relative < queries.longest(); ++relative) {
-    if (slopes != nullptr) {
-      table.terms.push_back({0, -static_cast<double>(std::abs(relative))});
-    } else {
-      table.terms.push_back({bucket_of(*buckets, relative), 1.0});
-    }
+    table.terms.push_back(relative_term(options.bias, relative));
   }
   const auto count = static_cast<int64_t>(table.terms.size());
   table.bias = Tensor::zeros({value.size(0), count + 64});

@@ -1,5 +1,6 @@
-// Biases that depend on the relative position j - i alone (i aligned at the end): ALiBi and T5. Both are a table of few
-// numbers per head; the kernel reads them spread over the relative positions that occur, never over pairs.
+// Biases that depend on the relative position j - i alone (i aligned at the end): ALiBi, T5 and one number per offset.
+// Each is a table of some numbers per head; the kernel reads them spread over the relative positions that occur, never
+// over pairs.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,9 @@ struct RelativeTerm {
 
 // The bucket of a relative position (Raffel 2020, section 2.1).
 int64_t bucket_of(const Buckets& buckets, int64_t relative);
+// Of any bias but none and a dense one.
+RelativeTerm relative_term(const Bias& bias, int64_t relative);
+int64_t numbers_per_head(const Bias& bias);
 
 struct RelativeTable {
   int numbers = 0;                  // of `value` per head

@@ -76,6 +76,12 @@ std::vector<Case> cases() {
          return Options{.mask = {.causal = true}, .bias = Buckets{b, 4, false}, .normaliser = Normaliser::sigmoid};
        },
        {2, 4}});
+  table.push_back({"offsets", [](const Tensor& b) { return Options{.bias = Offsets{b, true}}; }, {2, 5}});
+  table.push_back({"offsets_causal",
+                   [](const Tensor& b) {
+                     return Options{.mask = {.causal = true}, .bias = Offsets{b, false}};
+                   },
+                   {2, 3}});
   return table;
 }
 
@@ -161,7 +167,7 @@ TEST(ScaledDotDefinition, band_and_causal_mask_are_inclusive_and_aligned_at_the_
   EXPECT_EQ(seen({.causal = true, .left = 2, .right = 3}), "01110/00111");
 }
 
-TEST(ScaledDotDefinition, slopes_and_buckets_equal_the_dense_bias_they_stand_for) {
+TEST(ScaledDotDefinition, slopes_buckets_and_offsets_equal_the_dense_bias_they_stand_for) {
   const auto queries = Segments::equal(1, 3), keys = Segments::equal(1, 40);
   const Tensor q = random_tensor({3, 1, 4}, Rng(1)), k = random_tensor({40, 1, 4}, Rng(2));
   Tensor alibi = Tensor::empty({1, 3, 40}, DType::float64), table = random_tensor({1, 8}, Rng(3));
@@ -187,6 +193,22 @@ TEST(ScaledDotDefinition, slopes_and_buckets_equal_the_dense_bias_they_stand_for
   for (int64_t i = 0; i < a.elements(); ++i) {
     EXPECT_NEAR(a.at(i), b.at(i), 1e-15);
     EXPECT_NEAR(c.at(i), e.at(i), 1e-15) << "key " << i % 40;
+  }
+  // Three keys to either side have their own number, the others the last one's: j - i = -37 ... 2 for the first query.
+  const Tensor numbers = random_tensor({1, 7}, Rng(4));
+  Tensor both = Tensor::empty({1, 3, 40}, DType::float64), past = both.clone();
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 40; ++j) {
+      const int offset = j - (37 + i);
+      both.data<double>()[i * 40 + j] = numbers.at(3 + std::min(3, std::max(-3, offset)));
+      past.data<double>()[i * 40 + j] = numbers.at(std::min(6, std::max(0, -offset)));
+    }
+  }
+  const Tensor f = weights(Offsets{numbers, true}), g = weights(DenseBias{both});
+  const Tensor h = weights(Offsets{numbers, false}), m = weights(DenseBias{past});
+  for (int64_t i = 0; i < f.elements(); ++i) {
+    EXPECT_NEAR(f.at(i), g.at(i), 1e-15);
+    EXPECT_NEAR(h.at(i), m.at(i), 1e-15);
   }
 }
 
