@@ -193,6 +193,7 @@ const std::map<std::string, std::string> other_values{
     {"paper-initialisation", "true"},
     {"tied-embeddings", "none"},
     {"embedding-scale", "false"},
+    {"survival", "0.9"},
     {"dropout", "0.2"},
     {"embedding-dropout", "0"},
     {"attention-dropout", "0"},

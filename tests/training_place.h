@@ -34,6 +34,9 @@ inline std::vector<Form> forms() {
        "--tokenizer words --optimizer adamw --weight-decay 0.1 --update-freq 2 --word-dropout 0.2"},
       {"plateau_learned_positions",
        "--tokenizer words --lr-scheduler plateau --lr 0.05 --valid-freq 2 --positions learned --max-positions 300"},
+      {"relative_positions_survival",
+       "--tokenizer words --positions relative --encoder-layers 2 --survival 0.6 --update-freq 2"},
+      {"rotary", "--tokenizer words --positions rotary --compute-type bfloat16"},
       {"convolutional",
        "--architecture convolutional --tokenizer words --encoder-layers 2 --decoder-layers 1 --channels 24,16 "
        "--max-positions 300"},

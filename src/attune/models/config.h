@@ -22,9 +22,9 @@ struct ModelConfig {
   std::string activation = "relu";
   bool gated_feed_forward = false;
   bool biases = true;
-  std::string positions = "sinusoidal";  // sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned, none
-  int max_positions = 1024;              // learned positions only
-  std::string gru_reset = "after";       // before, after the product
+  std::string positions = "sinusoidal";  // nn/positions.h
+  int max_positions = 1024;
+  std::string gru_reset = "after";  // before, after the product
   bool bidirectional = false, reverse_source = false;
   std::string source_vector = "start";  // start, every_step
   double forget_bias = 1;
@@ -36,6 +36,7 @@ struct ModelConfig {
   bool paper_initialisation = false;
   std::string tied_embeddings = "decoder";  // none, decoder (target and output), all (source too)
   bool embedding_scale = true;
+  double survival = 1;
   double dropout = 0.1, embedding_dropout = -1, attention_dropout = -1, activation_dropout = 0;  // -1: as dropout
   std::string initialiser = "xavier_uniform";
   std::string embedding_initialiser = "";  // "": normal(width^-0.5)
@@ -72,8 +73,12 @@ struct ModelConfig {
     each("activation", self.activation, "relu, gelu, gelu_tanh, silu, sigmoid, tanh");
     each("gated-feed-forward", self.gated_feed_forward, "feed-forward as W2 (W1 x * activation(V x))");
     each("biases", self.biases, "biases in attention and feed-forward layers");
-    each("positions", self.positions, "sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned or none");
-    each("max-positions", self.max_positions, "longest sequence, for learned positions and cross-mixer location");
+    each("positions", self.positions,
+         "added to embeddings: sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned; in scaled_dot "
+         "self-attention: relative, relative_offset, rotary, rotary_halves, alibi; or none");
+    each("max-positions", self.max_positions,
+         "longest sequence, for learned positions and cross-mixer location; relative_offset: offsets from it on share "
+         "a bias");
     each("gru-reset", self.gru_reset,
          "the GRU's reset gate acts before or after the product with the candidate's weight");
     each("bidirectional", self.bidirectional, "recurrent encoder both ways, half the width each");
@@ -91,6 +96,9 @@ struct ModelConfig {
          "start as Bahdanau et al. did (with embedding-scale = false): small, attention uniform");
     each("tied-embeddings", self.tied_embeddings, "none; decoder: target and output; all: source too");
     each("embedding-scale", self.embedding_scale, "multiply embeddings by sqrt(width)");
+    each("survival", self.survival,
+         "stochastic depth: in training a sequence keeps a branch of the last layer with this probability, rising to 1 "
+         "towards the first");
     each("dropout", self.dropout, "on residual branches");
     each("embedding-dropout", self.embedding_dropout, "on embeddings plus positions; -1: as dropout");
     each("attention-dropout", self.attention_dropout, "on attention weights; -1: as dropout");

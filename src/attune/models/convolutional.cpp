@@ -111,6 +111,8 @@ void check_convolutional(const ModelConfig& config) {
   const size_t listed = listed_channels(config).size();
   check_usage(listed <= most, "channels: names ", listed, " layers, but encoder and decoder have ",
               config.encoder_layers, " and ", config.decoder_layers);
+  check_usage(!stands_in_attention(position_kind_of_name(config.positions)), "positions: ", config.positions,
+              " stands inside scaled_dot attention, which the architecture convolutional does not have");
 }
 
 Convolutional::Convolutional(const ModelConfig& config) : config_(config), embeddings_(config) {

@@ -1,6 +1,6 @@
 #include "attune/models/transformer.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "attune/base/check.h"
 #include "attune/base/profile.h"
@@ -25,6 +25,20 @@ MixerOptions mixer_options(const ModelConfig& config) {
   options.normaliser = config.normaliser;
   options.kernel_width = config.kernel_width;
   options.initialiser = initialiser_of_name(config.initialiser);
+  return options;
+}
+
+// Of one that mixes its own sequence: it may hold positions.
+MixerOptions self_mixer_options(const ModelConfig& config) {
+  MixerOptions options = mixer_options(config);
+  options.positions = position_kind_of_name(config.positions);
+  options.max_positions = config.max_positions;
+  return options;
+}
+
+MixerOptions causal_mixer_options(const ModelConfig& config) {
+  MixerOptions options = self_mixer_options(config);
+  options.causal = true;
   return options;
 }
 
@@ -75,6 +89,15 @@ void check_transformer(const ModelConfig& config) {
   check_usage(mixer_kind(config.cross_mixer).reads_memory,
               "cross-mixer: expected a mixer that can read another sequence than its own, got \"", config.cross_mixer,
               "\"");
+  const PositionKind positions = position_kind_of_name(config.positions);
+  check_usage(
+      !stands_in_attention(positions) || config.encoder_mixer == "scaled_dot" || config.decoder_mixer == "scaled_dot",
+      "positions: ", config.positions, " stands inside scaled_dot attention, but encoder-mixer is ",
+      config.encoder_mixer, " and decoder-mixer ", config.decoder_mixer);
+  check_usage((positions != PositionKind::rotary && positions != PositionKind::rotary_halves) ||
+                  config.width / config.heads % 2 == 0,
+              "positions: ", config.positions, " turns pairs of numbers, but a head has ", config.width / config.heads,
+              " (width / heads)");
 }
 
 std::vector<AttentionPlace> transformer_attends(const ModelConfig& config) {
@@ -95,69 +118,80 @@ std::vector<AttentionPlace> transformer_attends(const ModelConfig& config) {
   return places;
 }
 
-Residual::Residual(const ModelConfig& config)
-    : norm(make_norm(config)), pre(config.norm_position == "pre"), dropout(config.dropout) {}
+Residual::Residual(const ModelConfig& config, int layer, int layers)
+    : norm(make_norm(config)),
+      pre(config.norm_position == "pre"),
+      dropout(config.dropout),
+      survival(1 - (1 - config.survival) * (layer + 1) / layers) {}
 
-EncoderLayer::EncoderLayer(const ModelConfig& config)
-    : self_attention(make_mixer(config.encoder_mixer, mixer_options(config))),
+Tensor Residual::with(const Tensor& x, const Tensor& added, const Segments& segments, const Pass& pass) const {
+  if (!pass.dropout || survival >= 1) {
+    return add_residual(x, added, dropout, pass);
+  }
+  const Rng rng = pass.dropout->stream("survival");
+  std::vector<double> factors(static_cast<size_t>(segments.rows()));
+  for (int s = 0; s < segments.count(); ++s) {
+    const bool survives = rng.uniform(static_cast<uint64_t>(s)) < survival;
+    std::fill_n(factors.begin() + segments.begin(s), segments.length(s), survives ? 1 / survival : 0.0);
+  }
+  return add_residual(x, scale_rows(added, factors), dropout, pass);
+}
+
+EncoderLayer::EncoderLayer(const ModelConfig& config, int layer)
+    : self_attention(make_mixer(config.encoder_mixer, self_mixer_options(config))),
       feed_forward(feed_forward_options(config)),
-      around_self_attention(config),
-      around_feed_forward(config) {}
+      around_self_attention(config, layer, config.encoder_layers),
+      around_feed_forward(config, layer, config.encoder_layers) {}
 
 Tensor EncoderLayer::operator()(const Tensor& x, const Segments& segments, const Pass& pass) const {
   const ProfileScope scope("encoder.layer");
   const Pass attending = pass.within("self_attention"), feeding = pass.within("feed_forward");
-  const Tensor mixed = around_self_attention(x, attending, [&](const Tensor& h) {
+  const Tensor mixed = around_self_attention(x, segments, attending, [&](const Tensor& h) {
     const ProfileScope part("self_attention");
     return attending.shown("output", (*self_attention)(h, segments, h, segments, attending));
   });
-  return pass.shown("output", around_feed_forward(mixed, feeding, [&](const Tensor& h) {
+  return pass.shown("output", around_feed_forward(mixed, segments, feeding, [&](const Tensor& h) {
                       return feeding.shown("output", feed_forward(h, feeding.within("inner")));
                     }));
 }
 
-DecoderLayer::DecoderLayer(const ModelConfig& config)
-    : self_attention(make_mixer(config.decoder_mixer,
-                                [&] {
-                                  MixerOptions options = mixer_options(config);
-                                  options.causal = true;
-                                  return options;
-                                }())),
+DecoderLayer::DecoderLayer(const ModelConfig& config, int layer)
+    : self_attention(make_mixer(config.decoder_mixer, causal_mixer_options(config))),
       cross_attention(make_mixer(config.cross_mixer, mixer_options(config))),
       feed_forward(feed_forward_options(config)),
-      around_self_attention(config),
-      around_cross_attention(config),
-      around_feed_forward(config) {}
+      around_self_attention(config, layer, config.decoder_layers),
+      around_cross_attention(config, layer, config.decoder_layers),
+      around_feed_forward(config, layer, config.decoder_layers) {}
 
 Tensor DecoderLayer::operator()(const Tensor& x, const Segments& targets, const Tensor& memory, const Segments& sources,
                                 const Pass& pass) const {
   const ProfileScope scope("decoder.layer");
   const Pass attending = pass.within("self_attention"), crossing = pass.within("cross_attention"),
              feeding = pass.within("feed_forward");
-  const Tensor mixed = around_self_attention(x, attending, [&](const Tensor& h) {
+  const Tensor mixed = around_self_attention(x, targets, attending, [&](const Tensor& h) {
     const ProfileScope part("self_attention");
     return attending.shown("output", (*self_attention)(h, targets, h, targets, attending));
   });
-  const Tensor crossed = around_cross_attention(mixed, crossing, [&](const Tensor& h) {
+  const Tensor crossed = around_cross_attention(mixed, targets, crossing, [&](const Tensor& h) {
     const ProfileScope part("cross_attention");
     return crossing.shown("output", (*cross_attention)(h, targets, memory, sources, crossing));
   });
-  return pass.shown("output", around_feed_forward(crossed, feeding, [&](const Tensor& h) {
+  return pass.shown("output", around_feed_forward(crossed, targets, feeding, [&](const Tensor& h) {
                       return feeding.shown("output", feed_forward(h, feeding.within("inner")));
                     }));
 }
 
 Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState& memory, const Pass& pass) const {
   const ProfileScope scope("decoder.layer");
-  const Tensor mixed = around_self_attention(x, pass, [&](const Tensor& h) {
+  const Tensor mixed = around_self_attention(x, {}, pass, [&](const Tensor& h) {
     const ProfileScope part("self_attention");
     return self_attention->step(h, past, pass);
   });
-  const Tensor crossed = around_cross_attention(mixed, pass, [&](const Tensor& h) {
+  const Tensor crossed = around_cross_attention(mixed, {}, pass, [&](const Tensor& h) {
     const ProfileScope part("cross_attention");
     return cross_attention->step(h, memory, pass);
   });
-  return around_feed_forward(crossed, pass, [&](const Tensor& h) { return feed_forward(h, pass); });
+  return around_feed_forward(crossed, {}, pass, [&](const Tensor& h) { return feed_forward(h, pass); });
 }
 
 Transformer::Transformer(const ModelConfig& config) : config_(config), embeddings_(config) {
@@ -165,10 +199,10 @@ Transformer::Transformer(const ModelConfig& config) : config_(config), embedding
   encoder_.positions = positions;
   decoder_.positions = positions;
   for (int i = 0; i < config.encoder_layers; ++i) {
-    encoder_.layers.emplace_back(config);
+    encoder_.layers.emplace_back(config, i);
   }
   for (int i = 0; i < config.decoder_layers; ++i) {
-    decoder_.layers.emplace_back(config);
+    decoder_.layers.emplace_back(config, i);
   }
   if (config.norm_position == "pre") {
     encoder_.norm = make_norm(config);

@@ -16,24 +16,30 @@
 
 namespace attune {
 
-// One sublayer's surroundings: where the norm stands, and the dropout on what the sublayer adds.
+// One sublayer's surroundings: where the norm stands, and the dropout on what the sublayer adds, of single numbers and
+// of whole sequences (stochastic depth, Huang 2016): in training a sequence goes without the sublayer with probability
+// 1 - survival, and what is added to the others is divided by survival.
 struct Residual {
   Residual() = default;
-  explicit Residual(const ModelConfig& config);
+  // layer: from 0; the probability of survival falls linearly from layer to layer, to config.survival in the last one.
+  Residual(const ModelConfig& config, int layer, int layers);
 
-  // f: normalised input -> what is added
+  // f: normalised input -> what is added. The segments say what is one sequence; only training asks.
   template <class Fn>
-  Tensor operator()(const Tensor& x, const Pass& pass, Fn&& f) const {
-    return pre ? add_residual(x, f(norm(x, pass.compute)), dropout, pass) : norm(add_residual(x, f(x), dropout, pass));
+  Tensor operator()(const Tensor& x, const Segments& segments, const Pass& pass, Fn&& f) const {
+    return pre ? with(x, f(norm(x, pass.compute)), segments, pass) : norm(with(x, f(x), segments, pass));
   }
 
   Norm norm;
   bool pre = true;
-  double dropout = 0;
+  double dropout = 0, survival = 1;
+
+ private:
+  Tensor with(const Tensor& x, const Tensor& added, const Segments& segments, const Pass& pass) const;
 };
 
 struct EncoderLayer {
-  explicit EncoderLayer(const ModelConfig& config);
+  EncoderLayer(const ModelConfig& config, int layer);  // layer: from 0
   Tensor operator()(const Tensor& x, const Segments& segments, const Pass& pass) const;
 
   template <class Self, class Each>
@@ -50,7 +56,7 @@ struct EncoderLayer {
 };
 
 struct DecoderLayer {
-  explicit DecoderLayer(const ModelConfig& config);
+  DecoderLayer(const ModelConfig& config, int layer);
   Tensor operator()(const Tensor& x, const Segments& targets, const Tensor& memory, const Segments& sources,
                     const Pass& pass) const;
   Tensor step(const Tensor& x, MixerState& past, MixerState& memory, const Pass& pass) const;

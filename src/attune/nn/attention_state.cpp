@@ -23,15 +23,15 @@ void count_copied(int64_t elements) {
 
 }  // namespace
 
-void GrowingState::append(const Tensor& tokens) {
-  const int64_t token = tokens.columns();
+void GrowingState::append(const Tensor& keys, const Tensor& values) {
+  const int64_t width = keys.size(1) * keys.size(2), token = 2 * width;
   reserve(token);
-  const float* from = tokens.pointer<float>();
-  float* to = cache_.pointer<float>();
-  const int64_t step = tokens.stride(0);
+  float* cache = cache_.pointer<float>();
   parallel_for(rows_, grain_of(token), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      std::copy_n(from + row * step, token, to + (row * capacity_ + length_) * token);
+      float* to = cache + (row * capacity_ + length_) * token;
+      std::copy_n(keys.pointer<float>() + row * keys.stride(0), width, to);
+      std::copy_n(values.pointer<float>() + row * values.stride(0), width, to + width);
     }
   });
   ++length_;

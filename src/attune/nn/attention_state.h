@@ -1,5 +1,5 @@
 // What multi-head attention remembers of the rows (hypotheses) being decoded: keys and values side by side,
-// [tokens, 2 * width], so that a token is one copy.
+// [tokens, 2 * width].
 #pragma once
 
 #include <span>
@@ -16,8 +16,9 @@ class GrowingState : public MixerState {
 
   // Rows that stay where they are are not copied; nothing is allocated where no row is overwritten before it is read.
   void reorder(std::span<const int> from) override;
-  // tokens [rows, 2 * width], float32: what each row has read next.
-  void append(const Tensor& tokens);
+  // keys and values [rows, heads, depth], float32, a row's heads side by side: of what each row has read next.
+  void append(const Tensor& keys, const Tensor& values);
+  int length() const { return length_; }  // tokens that each row has read
 
   const Tensor& cache() const { return cache_; }
   Segments keys() const;  // of the cache, one sequence a row

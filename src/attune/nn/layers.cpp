@@ -27,10 +27,16 @@ NormKind norm_kind_of_name(std::string_view name) {
 
 PositionKind position_kind_of_name(std::string_view name) {
   using Known = std::pair<std::string_view, PositionKind>;
-  static constexpr std::array known{Known{"none", PositionKind::none}, Known{"sinusoidal", PositionKind::sinusoidal},
+  static constexpr std::array known{Known{"none", PositionKind::none},
+                                    Known{"sinusoidal", PositionKind::sinusoidal},
                                     Known{"sinusoidal_concatenated", PositionKind::sinusoidal_concatenated},
                                     Known{"sinusoidal_tensor2tensor", PositionKind::sinusoidal_tensor2tensor},
-                                    Known{"learned", PositionKind::learned}};
+                                    Known{"learned", PositionKind::learned},
+                                    Known{"relative", PositionKind::relative},
+                                    Known{"relative_offset", PositionKind::relative_offset},
+                                    Known{"rotary", PositionKind::rotary},
+                                    Known{"rotary_halves", PositionKind::rotary_halves},
+                                    Known{"alibi", PositionKind::alibi}};
   return entry_of_word("positions", name, known, &Known::first).second;
 }
 
@@ -60,6 +66,8 @@ void sinusoidal_row(PositionKind kind, int64_t position, std::span<T> row) {
   }
 }
 
+}  // namespace
+
 std::vector<int32_t> positions_in(const Segments& segments) {
   std::vector<int32_t> at(static_cast<size_t>(segments.rows()), 0);
   for (int s = 0; s < segments.count(); ++s) {
@@ -68,8 +76,6 @@ std::vector<int32_t> positions_in(const Segments& segments) {
   }
   return at;
 }
-
-}  // namespace
 
 Tensor sinusoidal_table(PositionKind kind, int64_t count, int64_t width) {
   Tensor table = Tensor::empty({count, width}, DType::float64);

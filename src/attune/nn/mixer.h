@@ -10,6 +10,7 @@
 
 #include "attune/autograd/parameters.h"
 #include "attune/nn/pass.h"
+#include "attune/nn/positions.h"
 #include "attune/tensor/segments.h"
 
 namespace attune {
@@ -48,6 +49,8 @@ struct MixerOptions {
   double dropout = 0;  // on the attention weights
   std::string normaliser = "softmax";
   int kernel_width = 3;           // of convolutions
+  PositionKind positions = {};    // of scaled_dot: those that stand inside it
+  int max_positions = 1024;       // of relative_offset
   std::optional<int> reach = {};  // of self-attention: a token sees so many to either side; not given: all of them
   Initialiser initialiser = {Initialiser::Kind::xavier_uniform, 0};
 };

@@ -14,10 +14,15 @@ MultiHeadAttention::MultiHeadAttention(const MixerOptions& options)
       query_({options.width, options.width, options.biases}, options.initialiser),
       key_({options.width, options.width, options.biases}, options.initialiser),
       value_({options.width, options.width, options.biases}, options.initialiser),
-      output_({options.width, options.width, options.biases}, options.initialiser) {}
+      output_({options.width, options.width, options.biases}, options.initialiser),
+      positions_({options.positions, options.heads, options.causal, options.max_positions}) {}
 
 Tensor MultiHeadAttention::in_heads(const Tensor& x) const {
   return reshape(x, {x.size(0), options_.heads, options_.width / options_.heads});
+}
+
+Tensor MultiHeadAttention::turned(const Tensor& x, const Segments& segments) const {
+  return positions_.turns() ? positions_.turned(in_heads(x), positions_in(segments)) : in_heads(x);
 }
 
 Tensor MultiHeadAttention::part_in_heads(const Tensor& joined, int part) const {
@@ -31,6 +36,7 @@ attention::Options MultiHeadAttention::attention_options(const Pass& pass) const
   result.mask.causal = options_.causal;
   result.mask.left = result.mask.right = options_.reach;
   result.normaliser = normaliser_;
+  result.bias = positions_.bias(query_.weight.dtype());
   if (pass.dropout && options_.dropout > 0) {
     result.dropout = {options_.dropout, pass.dropout};
   }
@@ -39,7 +45,8 @@ attention::Options MultiHeadAttention::attention_options(const Pass& pass) const
 
 Tensor MultiHeadAttention::operator()(const Tensor& x, const Segments& queries, const Tensor& memory,
                                       const Segments& keys, const Pass& pass) const {
-  const Tensor q = in_heads(query_(x, pass)), k = in_heads(key_(memory, pass)), v = in_heads(value_(memory, pass));
+  const Tensor q = turned(query_(x, pass), queries), k = turned(key_(memory, pass), keys),
+               v = in_heads(value_(memory, pass));
   const attention::Options options = attention_options(pass);
   if (pass.probe != nullptr) {
     for (int s = 0; s < queries.count(); ++s) {
@@ -75,10 +82,12 @@ Tensor MultiHeadAttention::step(const Tensor& x, MixerState& state, const Pass& 
     auto& growing = dynamic_cast<GrowingState&>(state);
     const std::array<const Linear*, 3> parts{&query_, &key_, &value_};
     const Tensor joined = joined_linear(x, parts, pass);
-    growing.append(joined.columns_view(options_.width, 2 * int64_t{options_.width}));
+    const std::vector<int32_t> at(static_cast<size_t>(x.size(0)), growing.length());
+    const Tensor query = positions_.turned(part_in_heads(joined, 0), at);
+    growing.append(positions_.turned(part_in_heads(joined, 1), at), part_in_heads(joined, 2));
     const Segments queries = Segments::equal(static_cast<int>(x.size(0)), 1);
-    mixed = attention::scaled_dot(part_in_heads(joined, 0), part_in_heads(growing.cache(), 0),
-                                  part_in_heads(growing.cache(), 1), queries, growing.keys(), options)
+    mixed = attention::scaled_dot(query, part_in_heads(growing.cache(), 0), part_in_heads(growing.cache(), 1), queries,
+                                  growing.keys(), options)
                 .out;
   }
   return output_(reshape(mixed, {x.size(0), options_.width}), pass);

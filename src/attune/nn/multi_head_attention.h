@@ -1,7 +1,9 @@
-// Multi-head attention (Vaswani 2017, section 3.2.2) as a mixer: queries from x, keys and values from a memory.
+// Multi-head attention (Vaswani 2017, section 3.2.2) as a mixer: queries from x, keys and values from a memory. It may
+// hold positions, which makes it one of a sequence with itself.
 #pragma once
 
 #include "attune/attention/scaled_dot.h"
+#include "attune/nn/attention_positions.h"
 #include "attune/nn/linear.h"
 #include "attune/nn/mixer.h"
 
@@ -25,10 +27,15 @@ class MultiHeadAttention : public Mixer {
     each("key", self.key_);
     each("value", self.value_);
     each("output", self.output_);
+    if (self.positions_.table) {
+      each("positions", self.positions_);
+    }
   }
 
  private:
   Tensor in_heads(const Tensor& x) const;  // [rows, width] -> [rows, heads, width / heads]
+  // The same, turned where positions are rotary.
+  Tensor turned(const Tensor& x, const Segments& segments) const;
   // Part 0, 1, ... of [rows, several widths], without a copy.
   Tensor part_in_heads(const Tensor& joined, int part) const;
   attention::Options attention_options(const Pass& pass) const;
@@ -36,6 +43,7 @@ class MultiHeadAttention : public Mixer {
   MixerOptions options_;
   attention::Normaliser normaliser_;
   Linear query_, key_, value_, output_;
+  AttentionPositions positions_;
 };
 
 }  // namespace attune

@@ -154,7 +154,7 @@ TEST(Modules, unknown_words_and_bad_sizes_name_what_was_expected) {
   EXPECT_THROW(make_mixer("scaled_dot", {.width = 4, .heads = 3}), UsageError);
   EXPECT_THROW(make_mixer("mean", {.width = 4, .causal = true}), UsageError);
   EXPECT_THROW(norm_kind_of_name("batch_norm"), UsageError);
-  EXPECT_THROW(position_kind_of_name("rotary"), UsageError);
+  EXPECT_THROW(position_kind_of_name("rotated"), UsageError);
 }
 
 TEST(Positions, layouts_are_the_papers_and_the_tools) {
