@@ -98,8 +98,10 @@ int explain_topic(const About& topic, const Arguments& arguments, Explain&& expl
 int positions(const Arguments& arguments) {
   return explain_topic<explain::PositionsOptions>(
       {"explain positions", "[flags]",
-       "Shows sinusoidal positions: the angles, the table, and that a step to the next position is one rotation.",
-       "  attune explain positions --length 10 --width 4\n"},
+       "Shows positions in numbers. Sinusoidal and rotary ones: the angles, the table, and that a step to the next "
+       "position is one rotation; ALiBi's slopes, T5's buckets, offsets: what is added to which score.",
+       "  attune explain positions --length 10 --width 4\n"
+       "  attune explain positions --positions alibi --heads 8\n"},
       arguments, explain::explain_positions);
 }
 
@@ -157,7 +159,7 @@ int beam(const Arguments& arguments) {
 }
 
 constexpr std::array topics{
-    Command{"positions", "sinusoidal positions", positions},
+    Command{"positions", "positions, added or inside attention", positions},
     Command{"initialisers", "what initialisers do to signals", initialisers},
     Command{"complexity", "what layers cost", complexity},
     Command{"beam", "a beam search, step by step", beam},

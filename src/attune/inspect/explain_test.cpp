@@ -12,6 +12,7 @@
 #include "attune/inspect/mechanism_page.h"
 #include "attune/inspect/messages.h"
 #include "attune/inspect/render.h"
+#include "attune/inspect/steps_test.h"
 #include "attune/inspect/topics.h"
 #include "attune/nn/mixer.h"
 #include "attune/nn/source_attention.h"
@@ -26,23 +27,6 @@ Explanation explained(const std::string& mechanism, const Given& given = {}) {
   ExplainOptions options;
   options.mechanism = mechanism;
   return explain_mechanism(options, given);
-}
-
-std::vector<Step> steps_of(const Explanation& explanation) {
-  std::vector<Step> steps;
-  for (const Section& section : explanation.sections) {
-    steps.insert(steps.end(), section.steps.begin(), section.steps.end());
-  }
-  return steps;
-}
-
-const Step& step_named(const std::vector<Step>& steps, const std::string& name) {
-  for (const Step& step : steps) {
-    if (step.name == name) {
-      return step;
-    }
-  }
-  fail("no step is called ", name);
 }
 
 double largest_difference(const Tensor& a, const Tensor& b) {
@@ -185,23 +169,6 @@ TEST(Explain, recording_changes_no_bit) {
 
 // ---- Topics -----------------------------------------------------------------------------------------------
 
-TEST(ExplainTopics, a_step_to_the_next_position_is_one_rotation_in_every_layout) {
-  for (const char* kind : {"sinusoidal", "sinusoidal_concatenated", "sinusoidal_tensor2tensor"}) {
-    const auto steps = steps_of(explain_positions({.positions = kind, .length = 20, .width = 8}));
-    const Tensor difference = step_named(steps, "difference").value;
-    for (int64_t i = 0; i < difference.elements(); ++i) {
-      EXPECT_LT(std::fabs(difference.at(i)), 1e-13) << kind;
-    }
-    const Tensor omega = step_named(steps, "omega").value;
-    EXPECT_NEAR(omega.at(0), 1, 1e-15) << kind;
-    EXPECT_NEAR(omega.at(3), std::string_view(kind) == "sinusoidal_tensor2tensor" ? 1e-4 : 1e-3, 1e-12) << kind;
-    const Tensor dots = step_named(steps, "PE PE'").value;
-    for (int64_t i = 1; i < 19; ++i) {
-      EXPECT_NEAR(dots.at(i * 20 + i + 1), dots.at(1), 1e-12) << kind << ": depends on more than the distance";
-    }
-  }
-}
-
 TEST(ExplainTopics, initialisers_keep_or_lose_the_signal_as_their_papers_say) {
   const auto steps = steps_of(explain_initialisers({.width = 128, .layers = 10, .rows = 64}));
   const Tensor &tanh = step_named(steps, "forward.tanh").value, &relu = step_named(steps, "forward.relu").value;
@@ -286,8 +253,11 @@ TEST(Explain, every_text_exists_in_three_languages_and_none_is_left_over) {
       }
     }
   }
-  for (const Explanation& topic : {explain_positions({}), explain_initialisers({.width = 8, .layers = 2, .rows = 4}),
-                                   explain_complexity({}, 1e9)}) {
+  for (const Explanation& topic :
+       {explain_positions({}), explain_positions({.positions = "relative"}),
+        explain_positions({.positions = "relative_offset"}), explain_positions({.positions = "rotary"}),
+        explain_positions({.positions = "rotary_halves"}), explain_positions({.positions = "alibi"}),
+        explain_initialisers({.width = 8, .layers = 2, .rows = 4}), explain_complexity({}, 1e9)}) {
     use(topic.title);
     use(topic.introduction);
     for (const Section& section : topic.sections) {

@@ -66,8 +66,12 @@ Explanation explain_positions(const PositionsOptions& options) {
   check_whole("length", options.length, {2, 1024});
   check_whole("width", options.width, {2, 1024});
   check_usage(options.width % 2 == 0, "width: expected an even number, got ", options.width);
-  check_word("positions", options.positions, {"sinusoidal", "sinusoidal_concatenated", "sinusoidal_tensor2tensor"});
   const PositionKind kind = position_kind_of_name(options.positions);
+  check_usage(kind != PositionKind::none && kind != PositionKind::learned, "positions: ", options.positions,
+              " has no numbers before training, expected one of the other kinds");
+  if (stands_in_attention(kind)) {
+    return explain_attention_positions(options);
+  }
   check_usage(kind != PositionKind::sinusoidal_tensor2tensor || options.width >= 4,
               "width: expected at least 4 for sinusoidal_tensor2tensor, got ", options.width);
   const Table table{kind, options.width, sinusoidal_table(kind, options.length, options.width)};

@@ -12,16 +12,21 @@ namespace attune::explain {
 
 struct PositionsOptions {
   std::string positions = "sinusoidal";
-  int length = 6, width = 8;
+  int length = 6, width = 8, heads = 4, max_positions = 4;
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
-    each("positions", self.positions, "sinusoidal, sinusoidal_concatenated or sinusoidal_tensor2tensor");
+    each("positions", self.positions,
+         "added: sinusoidal, sinusoidal_concatenated or sinusoidal_tensor2tensor; in attention: relative, "
+         "relative_offset, rotary, rotary_halves or alibi");
     each("length", self.length, "positions that are shown");
-    each("width", self.width, "of the model, even");
+    each("width", self.width, "of the model, of a head for rotary; even");
+    each("heads", self.heads, "of alibi");
+    each("max-positions", self.max_positions, "of relative_offset: offsets from it on share a number");
   }
 };
 Explanation explain_positions(const PositionsOptions& options);
+Explanation explain_attention_positions(const PositionsOptions& options);  // those of them that stand in attention
 
 struct InitialisersOptions {
   int width = 128, layers = 10, rows = 64;
