@@ -41,6 +41,12 @@ inline std::vector<Form> forms() {
        "--architecture convolutional --tokenizer words --encoder-layers 2 --decoder-layers 1 --channels 24,16 "
        "--max-positions 300"},
       {"convolution_mixers", "--tokenizer words --encoder-mixer convolution --decoder-mixer convolution"},
+      {"gmlp",
+       "--tokenizer words --encoder-mixer spatial_gating --decoder-mixer spatial_gating --max-positions 300 "
+       "--spatial-initialiser uniform(0.01)"},
+      {"amlp_encoder_toeplitz_bfloat16",
+       "--tokenizer words --encoder-mixer spatial_gating --tiny-attention 8 --spatial-toeplitz --spatial-heads 2 "
+       "--max-positions 300 --compute-type bfloat16"},
       {"saved_at_epochs", "--tokenizer words --save-freq 0 --valid-freq 0 --norm-position post"},
       {"rnn", "--tokenizer words --architecture rnn"},
       {"gru", "--tokenizer words --architecture gru"},

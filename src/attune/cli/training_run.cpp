@@ -44,13 +44,14 @@ Tokenizers prepare_tokenizers(const std::string& directory, const ModelConfig& c
   return train_tokenizers(config, corpus.source, corpus.target);
 }
 
-// A learnt table of positions ends somewhere: no sentence may reach beyond (</s> or <s> takes a place too).
+// What is learnt by position ends somewhere: no sentence may reach beyond (</s> or <s> takes a place too).
 void check_positions(const ModelConfig& config, const TrainOptions& options) {
-  check_usage(config.positions != "learned" ||
+  check_usage(!ends_at_max_positions(config) ||
                   (options.max_train_length > 0 && options.max_train_length < config.max_positions),
-              "max-train-length is ", options.max_train_length,
-              ", but with positions = learned and max-positions = ", config.max_positions, " sentences of at most ",
-              config.max_positions - 1, " pieces can be learnt");
+              "max-train-length is ", options.max_train_length, ", but with ",
+              config.positions == "learned" ? "positions = learned" : "spatial_gating",
+              " and max-positions = ", config.max_positions, " sentences of at most ", config.max_positions - 1,
+              " pieces can be learnt");
 }
 
 void check_memory(const ModelConfig& config, const TrainOptions& options) {

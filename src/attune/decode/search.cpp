@@ -140,7 +140,7 @@ int Search::limit_of(int source_pieces) const {
   const int limit = longest_output(options_, source_pieces);
   const ModelConfig& config = model_.config();
   // <s> and the pieces are read at positions 0 ... limit.
-  return config.positions == "learned" ? std::min(limit, config.max_positions - 1) : limit;
+  return decoder_ends_at_max_positions(config) ? std::min(limit, config.max_positions - 1) : limit;
 }
 
 NextPieces Search::next(DecodingState& state) const {

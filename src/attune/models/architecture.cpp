@@ -26,12 +26,35 @@ std::vector<AttentionPlace> nowhere(const ModelConfig&) {
   return {};
 }
 
-constexpr std::array<std::string_view, 22> transformer_keys{
-    "encoder-layers",     "decoder-layers", "heads",         "feed-forward",    "encoder-mixer",
-    "decoder-mixer",      "cross-mixer",    "normaliser",    "kernel-width",    "biases",
-    "initialiser",        "norm-position",  "norm",          "norm-epsilon",    "activation",
-    "gated-feed-forward", "positions",      "max-positions", "embedding-scale", "attention-dropout",
-    "activation-dropout", "survival"};
+constexpr std::array<std::string_view, 29> transformer_keys{"encoder-layers",
+                                                            "decoder-layers",
+                                                            "heads",
+                                                            "feed-forward",
+                                                            "encoder-mixer",
+                                                            "decoder-mixer",
+                                                            "cross-mixer",
+                                                            "normaliser",
+                                                            "kernel-width",
+                                                            "biases",
+                                                            "initialiser",
+                                                            "norm-position",
+                                                            "norm",
+                                                            "norm-epsilon",
+                                                            "activation",
+                                                            "gated-feed-forward",
+                                                            "positions",
+                                                            "max-positions",
+                                                            "embedding-scale",
+                                                            "attention-dropout",
+                                                            "activation-dropout",
+                                                            "spatial-gate",
+                                                            "spatial-toeplitz",
+                                                            "spatial-heads",
+                                                            "spatial-norm-epsilon",
+                                                            "spatial-initialiser",
+                                                            "tiny-attention",
+                                                            "tiny-attention-heads",
+                                                            "survival"};
 
 constexpr std::array<std::string_view, 7> convolutional_keys{
     "encoder-layers", "decoder-layers", "kernel-width", "channels", "encoder-gradient", "positions", "max-positions"};

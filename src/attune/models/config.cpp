@@ -4,6 +4,7 @@
 #include <set>
 
 #include "attune/attention/scaled_dot.h"
+#include "attune/attention/spatial_gating.h"
 #include "attune/base/json.h"
 #include "attune/base/option_checks.h"
 #include "attune/models/architecture.h"
@@ -17,10 +18,10 @@ namespace attune {
 
 namespace {
 
-constexpr int format_version = 2;
-constexpr int before_recurrences = 1;  // keys were added: a config without them means their defaults
-constexpr int deepest_model = 1024;    // layers
-constexpr int widest_kernel = 1024;    // tokens
+constexpr int format_version = 3;
+constexpr int oldest_version = 1;    // keys were added since: a config without them means their defaults
+constexpr int deepest_model = 1024;  // layers
+constexpr int widest_kernel = 1024;  // tokens
 constexpr int largest = 1 << 20;  // of any size in a config: what a file claims must not decide how much is allocated
 
 void check_size(const char* key, int value, int least) {
@@ -52,6 +53,10 @@ void check_config(const ModelConfig& config) {
   check_word("attention-window", config.attention_window, {"global", "local-m", "local-p"});
   check_size("window-reach", config.window_reach, 1);
   check_whole("kernel-width", config.kernel_width, {1, widest_kernel});
+  check_size("spatial-heads", config.spatial_heads, 1);
+  check_size("tiny-attention", config.tiny_attention, 0);
+  check_size("tiny-attention-heads", config.tiny_attention_heads, 1);
+  check_number("spatial-norm-epsilon", config.spatial_norm_epsilon, {0, 1, true, true});
   check_number("encoder-gradient", config.encoder_gradient, {0, 1});
   check_word("norm-position", config.norm_position, {"pre", "post"});
   check_word("tied-embeddings", config.tied_embeddings, {"none", "decoder", "all"});
@@ -70,10 +75,20 @@ void check_config(const ModelConfig& config) {
   tokenizer_kind(config.tokenizer);
   initialiser_of_name(config.initialiser);
   initialiser_of_name(config.recurrent_initialiser, "recurrent-initialiser");
+  initialiser_of_name(config.spatial_initialiser, "spatial-initialiser");
+  attention::gate_of_name(config.spatial_gate, "spatial-gate");
   if (!config.embedding_initialiser.empty()) {
     initialiser_of_name(config.embedding_initialiser, "embedding-initialiser");
   }
   architecture.check(config);
+}
+
+bool decoder_ends_at_max_positions(const ModelConfig& config) {
+  return config.positions == "learned" || config.decoder_mixer == "spatial_gating";
+}
+
+bool ends_at_max_positions(const ModelConfig& config) {
+  return decoder_ends_at_max_positions(config) || config.encoder_mixer == "spatial_gating";
 }
 
 std::string to_json(const ModelConfig& config) {
@@ -88,8 +103,8 @@ std::string to_json(const ModelConfig& config) {
 ModelConfig read_config(const std::string& text, const std::string& where) {
   const nlohmann::json json = parse_json_object(text, where, 1);
   const nlohmann::json version = json.value("format-version", nlohmann::json());
-  check(version == format_version || version == before_recurrences, where, ": format-version is ", version.dump(),
-        ", this program reads ", before_recurrences, " and ", format_version);
+  check(version.is_number_integer() && version >= oldest_version && version <= format_version, where,
+        ": format-version is ", version.dump(), ", this program reads ", oldest_version, " to ", format_version);
   ModelConfig config;
   std::set<std::string> known{"format-version", "source-vocabulary", "target-vocabulary"};
   ModelConfig::visit(config, [&](const char* key, const auto&, const char*) { known.insert(key); });

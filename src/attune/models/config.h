@@ -14,17 +14,23 @@ struct ModelConfig {
   std::string encoder_mixer = "scaled_dot", decoder_mixer = "scaled_dot", cross_mixer = "scaled_dot";
   std::string normaliser = "softmax";
   int kernel_width = 3;
-  std::string channels = "";          // "": as width
-  double encoder_gradient = 0;        // 0: 1 / (2 decoder_layers)
-  std::string norm_position = "pre";  // pre, post
-  std::string norm = "layer_norm";    // layer_norm, rms_norm
+  std::string spatial_gate = "split";  // split, multiplicative, additive, linear
+  bool spatial_toeplitz = false;
+  int spatial_heads = 1;
+  double spatial_norm_epsilon = 1e-5;
+  std::string spatial_initialiser = "normal(1e-06)";
+  int tiny_attention = 0, tiny_attention_heads = 1;  // its width, 0: none
+  std::string channels = "";                         // "": as width
+  double encoder_gradient = 0;                       // 0: 1 / (2 decoder_layers)
+  std::string norm_position = "pre";                 // pre, post
+  std::string norm = "layer_norm";                   // layer_norm, rms_norm
   double norm_epsilon = 1e-5;
   std::string activation = "relu";
   bool gated_feed_forward = false;
   bool biases = true;
   std::string positions = "sinusoidal";  // nn/positions.h
-  int max_positions = 1024;
-  std::string gru_reset = "after";  // before, after the product
+  int max_positions = 1024;              // of what is learnt by position
+  std::string gru_reset = "after";       // before, after the product
   bool bidirectional = false, reverse_source = false;
   std::string source_vector = "start";  // start, every_step
   double forget_bias = 1;
@@ -54,15 +60,24 @@ struct ModelConfig {
     each("decoder-layers", self.decoder_layers, "layers of the decoder");
     each("width", self.width, "width of the hidden states");
     each("heads", self.heads, "attention heads; must divide the width");
-    each("feed-forward", self.feed_forward, "inner width of the feed-forward layers");
+    each("feed-forward", self.feed_forward, "inner width of the feed-forward layers, and of spatial gating");
     each("encoder-mixer", self.encoder_mixer,
-         "what mixes source tokens: scaled_dot, mean, rnn, gru, lstm, convolution");
-    each("decoder-mixer", self.decoder_mixer, "what mixes target tokens: scaled_dot, rnn, gru, lstm, convolution");
+         "what mixes source tokens: scaled_dot, mean, rnn, gru, lstm, convolution, spatial_gating");
+    each("decoder-mixer", self.decoder_mixer,
+         "what mixes target tokens: scaled_dot, rnn, gru, lstm, convolution, spatial_gating");
     each("cross-mixer", self.cross_mixer,
          "what reads the source from the decoder: scaled_dot, mean; bahdanau: additive; luong: dot, general, concat, "
          "location");
     each("normaliser", self.normaliser, "of attention weights: softmax, relu, relu_mean, relu_sum, sigmoid");
     each("kernel-width", self.kernel_width, "tokens that a convolution sees");
+    each("spatial-gate", self.spatial_gate,
+         "what spatial gating makes of Z and f(Z): split, Z1 * f(Z2); multiplicative; additive; linear, f(Z) alone");
+    each("spatial-toeplitz", self.spatial_toeplitz, "spatial weights that depend on the distance alone");
+    each("spatial-heads", self.spatial_heads, "spatial matrices, each for a part of the gate's channels");
+    each("spatial-norm-epsilon", self.spatial_norm_epsilon, "added to the variance in the gate's norm");
+    each("spatial-initialiser", self.spatial_initialiser, "of the spatial matrices, whose biases begin with 1");
+    each("tiny-attention", self.tiny_attention, "width of the attention beside spatial gating (aMLP); 0: none");
+    each("tiny-attention-heads", self.tiny_attention_heads, "heads of that attention; must divide its width");
     each("channels", self.channels,
          "of convolutional layers, e.g. 512,512,768 (the last for all further); empty: width");
     each("encoder-gradient", self.encoder_gradient,
@@ -77,8 +92,8 @@ struct ModelConfig {
          "added to embeddings: sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned; in scaled_dot "
          "self-attention: relative, relative_offset, rotary, rotary_halves, alibi; or none");
     each("max-positions", self.max_positions,
-         "longest sequence, for learned positions and cross-mixer location; relative_offset: offsets from it on share "
-         "a bias");
+         "longest sequence, for learned positions, spatial gating and cross-mixer location; relative_offset: offsets "
+         "from it on share a bias");
     each("gru-reset", self.gru_reset,
          "the GRU's reset gate acts before or after the product with the candidate's weight");
     each("bidirectional", self.bidirectional, "recurrent encoder both ways, half the width each");
@@ -114,6 +129,11 @@ struct ModelConfig {
 
 // Throws a UsageError naming the key, what was expected and what came (e.g. heads that do not divide the width).
 void check_config(const ModelConfig& config);
+
+// Whether the encoder or the decoder learns something by position, so that no sequence may be longer than
+// max-positions.
+bool ends_at_max_positions(const ModelConfig& config);
+bool decoder_ends_at_max_positions(const ModelConfig& config);
 
 // config.json, with the format's version. read_config refuses unknown keys.
 std::string to_json(const ModelConfig& config);

@@ -28,6 +28,14 @@ struct Change {
   void (*apply)(ModelConfig&);
 };
 
+// gMLP on both sides, with spatial weights large enough to be seen and an inner width that a test's other one can
+// halve.
+inline void gate(ModelConfig& config) {
+  config.encoder_mixer = config.decoder_mixer = "spatial_gating";
+  config.positions = "none";
+  config.spatial_initialiser = "uniform(0.5)";
+}
+
 inline const std::vector<Change>& changes_of(std::string_view architecture) {
   static const std::map<std::string_view, std::vector<Change>> all{
       {"transformer",
@@ -47,6 +55,17 @@ inline const std::vector<Change>& changes_of(std::string_view architecture) {
         {"convolution_encoder_mixer", [](ModelConfig& c) { c.encoder_mixer = "convolution"; }},
         {"convolution_mixers",
          [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "convolution", c.kernel_width = 4; }},
+        {"gmlp_encoder", [](ModelConfig& c) { gate(c), c.decoder_mixer = "scaled_dot"; }},
+        {"gmlp", [](ModelConfig& c) { gate(c); }},
+        {"gmlp_multiplicative", [](ModelConfig& c) { gate(c), c.spatial_gate = "multiplicative"; }},
+        {"gmlp_additive", [](ModelConfig& c) { gate(c), c.spatial_gate = "additive"; }},
+        {"gmlp_linear", [](ModelConfig& c) { gate(c), c.spatial_gate = "linear"; }},
+        {"gmlp_toeplitz", [](ModelConfig& c) { gate(c), c.spatial_toeplitz = true; }},
+        {"gmlp_heads", [](ModelConfig& c) { gate(c), c.spatial_heads = 2; }},
+        {"gmlp_post_norm", [](ModelConfig& c) { gate(c), c.norm_position = "post"; }},
+        {"gmlp_dropout", [](ModelConfig& c) { gate(c), c.activation_dropout = 0.3; }},
+        {"amlp", [](ModelConfig& c) { gate(c), c.tiny_attention = 6, c.tiny_attention_heads = 2; }},
+        {"amlp_no_biases", [](ModelConfig& c) { gate(c), c.tiny_attention = 6, c.biases = false; }},
         {"relu_mean", [](ModelConfig& c) { c.normaliser = "relu_mean"; }},
         {"relu_sum", [](ModelConfig& c) { c.normaliser = "relu_sum"; }},
         {"sigmoid", [](ModelConfig& c) { c.normaliser = "sigmoid"; }},

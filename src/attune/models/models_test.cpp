@@ -110,7 +110,7 @@ TEST(Convolutional, channels_are_listed_layer_by_layer) {
 TEST(Config, keys_that_an_older_file_does_not_have_mean_their_defaults) {
   std::string older = to_json(tiny()), key = "  \"kernel-width\": 3,\n";
   older.erase(older.find(key), key.size());
-  const std::string now = "\"format-version\": 2";
+  const std::string now = "\"format-version\": 3";
   EXPECT_NE(error_of([&] { read_config(older, "here"); }).find("kernel-width is missing"), std::string::npos);
   older.replace(older.find(now), now.size(), "\"format-version\": 1");
   EXPECT_EQ(to_json(read_config(older, "here")), to_json(tiny()));

@@ -5,6 +5,7 @@
 #include "attune/base/check.h"
 #include "attune/base/profile.h"
 #include "attune/nn/initialise.h"
+#include "attune/nn/spatial_gating_mixer.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/ops/embedding.h"
 
@@ -25,6 +26,7 @@ MixerOptions mixer_options(const ModelConfig& config) {
   options.normaliser = config.normaliser;
   options.kernel_width = config.kernel_width;
   options.initialiser = initialiser_of_name(config.initialiser);
+  options.spatial = spatial_gating_form(config);
   return options;
 }
 
@@ -52,6 +54,11 @@ FeedForwardOptions feed_forward_options(const ModelConfig& config) {
   options.dropout = rate_or(config.activation_dropout, config.dropout);
   options.initialiser = initialiser_of_name(config.initialiser);
   return options;
+}
+
+std::optional<FeedForwardSublayer> feed_forward_behind(const std::string& mixer, const ModelConfig& config,
+                                                       const Depth& depth) {
+  return mixer_kind(mixer).feeds_forward ? std::optional<FeedForwardSublayer>() : FeedForwardSublayer(config, depth);
 }
 
 Norm make_norm(const ModelConfig& config) {
@@ -98,6 +105,24 @@ void check_transformer(const ModelConfig& config) {
                   config.width / config.heads % 2 == 0,
               "positions: ", config.positions, " turns pairs of numbers, but a head has ", config.width / config.heads,
               " (width / heads)");
+  if (config.encoder_mixer == "spatial_gating" || config.decoder_mixer == "spatial_gating") {
+    check_spatial_gating(spatial_gating_form(config));
+  }
+}
+
+SpatialGatingForm spatial_gating_form(const ModelConfig& config) {
+  SpatialGatingForm form;
+  form.inner = config.feed_forward;
+  form.positions = config.max_positions;
+  form.gate = attention::gate_of_name(config.spatial_gate, "spatial-gate");
+  form.toeplitz = config.spatial_toeplitz;
+  form.heads = config.spatial_heads;
+  form.epsilon = config.spatial_norm_epsilon;
+  form.dropout = rate_or(config.activation_dropout, config.dropout);
+  form.initialiser = initialiser_of_name(config.spatial_initialiser, "spatial-initialiser");
+  form.tiny_attention = config.tiny_attention;
+  form.tiny_attention_heads = config.tiny_attention_heads;
+  return form;
 }
 
 std::vector<AttentionPlace> transformer_attends(const ModelConfig& config) {
@@ -118,11 +143,11 @@ std::vector<AttentionPlace> transformer_attends(const ModelConfig& config) {
   return places;
 }
 
-Residual::Residual(const ModelConfig& config, int layer, int layers)
+Residual::Residual(const ModelConfig& config, const Depth& depth)
     : norm(make_norm(config)),
       pre(config.norm_position == "pre"),
       dropout(config.dropout),
-      survival(1 - (1 - config.survival) * (layer + 1) / layers) {}
+      survival(1 - (1 - config.survival) * (depth.layer + 1) / depth.layers) {}
 
 Tensor Residual::with(const Tensor& x, const Tensor& added, const Segments& segments, const Pass& pass) const {
   if (!pass.dropout || survival >= 1) {
@@ -137,37 +162,40 @@ Tensor Residual::with(const Tensor& x, const Tensor& added, const Segments& segm
   return add_residual(x, scale_rows(added, factors), dropout, pass);
 }
 
-EncoderLayer::EncoderLayer(const ModelConfig& config, int layer)
+FeedForwardSublayer::FeedForwardSublayer(const ModelConfig& config, const Depth& depth)
+    : layer(feed_forward_options(config)), around(config, depth) {}
+
+Tensor FeedForwardSublayer::operator()(const Tensor& x, const Segments& segments, const Pass& pass) const {
+  return around(x, segments, pass,
+                [&](const Tensor& h) { return pass.shown("output", layer(h, pass.within("inner"))); });
+}
+
+EncoderLayer::EncoderLayer(const ModelConfig& config, const Depth& depth)
     : self_attention(make_mixer(config.encoder_mixer, self_mixer_options(config))),
-      feed_forward(feed_forward_options(config)),
-      around_self_attention(config, layer, config.encoder_layers),
-      around_feed_forward(config, layer, config.encoder_layers) {}
+      feed_forward(feed_forward_behind(config.encoder_mixer, config, depth)),
+      around_self_attention(config, depth) {}
 
 Tensor EncoderLayer::operator()(const Tensor& x, const Segments& segments, const Pass& pass) const {
   const ProfileScope scope("encoder.layer");
-  const Pass attending = pass.within("self_attention"), feeding = pass.within("feed_forward");
+  const Pass attending = pass.within("self_attention");
   const Tensor mixed = around_self_attention(x, segments, attending, [&](const Tensor& h) {
     const ProfileScope part("self_attention");
     return attending.shown("output", (*self_attention)(h, segments, h, segments, attending));
   });
-  return pass.shown("output", around_feed_forward(mixed, segments, feeding, [&](const Tensor& h) {
-                      return feeding.shown("output", feed_forward(h, feeding.within("inner")));
-                    }));
+  return pass.shown("output", feed_forward ? (*feed_forward)(mixed, segments, pass.within("feed_forward")) : mixed);
 }
 
-DecoderLayer::DecoderLayer(const ModelConfig& config, int layer)
+DecoderLayer::DecoderLayer(const ModelConfig& config, const Depth& depth)
     : self_attention(make_mixer(config.decoder_mixer, causal_mixer_options(config))),
       cross_attention(make_mixer(config.cross_mixer, mixer_options(config))),
-      feed_forward(feed_forward_options(config)),
-      around_self_attention(config, layer, config.decoder_layers),
-      around_cross_attention(config, layer, config.decoder_layers),
-      around_feed_forward(config, layer, config.decoder_layers) {}
+      feed_forward(feed_forward_behind(config.decoder_mixer, config, depth)),
+      around_self_attention(config, depth),
+      around_cross_attention(config, depth) {}
 
 Tensor DecoderLayer::operator()(const Tensor& x, const Segments& targets, const Tensor& memory, const Segments& sources,
                                 const Pass& pass) const {
   const ProfileScope scope("decoder.layer");
-  const Pass attending = pass.within("self_attention"), crossing = pass.within("cross_attention"),
-             feeding = pass.within("feed_forward");
+  const Pass attending = pass.within("self_attention"), crossing = pass.within("cross_attention");
   const Tensor mixed = around_self_attention(x, targets, attending, [&](const Tensor& h) {
     const ProfileScope part("self_attention");
     return attending.shown("output", (*self_attention)(h, targets, h, targets, attending));
@@ -176,9 +204,7 @@ Tensor DecoderLayer::operator()(const Tensor& x, const Segments& targets, const 
     const ProfileScope part("cross_attention");
     return crossing.shown("output", (*cross_attention)(h, targets, memory, sources, crossing));
   });
-  return pass.shown("output", around_feed_forward(crossed, targets, feeding, [&](const Tensor& h) {
-                      return feeding.shown("output", feed_forward(h, feeding.within("inner")));
-                    }));
+  return pass.shown("output", feed_forward ? (*feed_forward)(crossed, targets, pass.within("feed_forward")) : crossed);
 }
 
 Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState& memory, const Pass& pass) const {
@@ -191,7 +217,7 @@ Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState& memory,
     const ProfileScope part("cross_attention");
     return cross_attention->step(h, memory, pass);
   });
-  return around_feed_forward(crossed, {}, pass, [&](const Tensor& h) { return feed_forward(h, pass); });
+  return feed_forward ? (*feed_forward)(crossed, {}, pass) : crossed;
 }
 
 Transformer::Transformer(const ModelConfig& config) : config_(config), embeddings_(config) {
@@ -199,10 +225,10 @@ Transformer::Transformer(const ModelConfig& config) : config_(config), embedding
   encoder_.positions = positions;
   decoder_.positions = positions;
   for (int i = 0; i < config.encoder_layers; ++i) {
-    encoder_.layers.emplace_back(config, i);
+    encoder_.layers.emplace_back(config, Depth{i, config.encoder_layers});
   }
   for (int i = 0; i < config.decoder_layers; ++i) {
-    decoder_.layers.emplace_back(config, i);
+    decoder_.layers.emplace_back(config, Depth{i, config.decoder_layers});
   }
   if (config.norm_position == "pre") {
     encoder_.norm = make_norm(config);

@@ -3,6 +3,7 @@
 //   post-norm: norm(x + dropout(f(x)))
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "attune/models/attention_place.h"
@@ -16,13 +17,18 @@
 
 namespace attune {
 
+// Which layer of how many, from 0.
+struct Depth {
+  int layer = 0, layers = 1;
+};
+
 // One sublayer's surroundings: where the norm stands, and the dropout on what the sublayer adds, of single numbers and
 // of whole sequences (stochastic depth, Huang 2016): in training a sequence goes without the sublayer with probability
 // 1 - survival, and what is added to the others is divided by survival.
 struct Residual {
   Residual() = default;
-  // layer: from 0; the probability of survival falls linearly from layer to layer, to config.survival in the last one.
-  Residual(const ModelConfig& config, int layer, int layers);
+  // The probability of survival falls linearly from layer to layer, to config.survival in the last one.
+  Residual(const ModelConfig& config, const Depth& depth);
 
   // f: normalised input -> what is added. The segments say what is one sequence; only training asks.
   template <class Fn>
@@ -38,25 +44,41 @@ struct Residual {
   Tensor with(const Tensor& x, const Tensor& added, const Segments& segments, const Pass& pass) const;
 };
 
+// A feed-forward layer with its surroundings: a layer's last sublayer.
+struct FeedForwardSublayer {
+  FeedForwardSublayer(const ModelConfig& config, const Depth& depth);
+  Tensor operator()(const Tensor& x, const Segments& segments, const Pass& pass) const;
+
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    each("feed_forward", self.layer);
+    each("feed_forward_norm", self.around.norm);
+  }
+
+  FeedForward layer;
+  Residual around;
+};
+
 struct EncoderLayer {
-  EncoderLayer(const ModelConfig& config, int layer);  // layer: from 0
+  EncoderLayer(const ModelConfig& config, const Depth& depth);
   Tensor operator()(const Tensor& x, const Segments& segments, const Pass& pass) const;
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
     each("self_attention", self.self_attention);
     each("self_attention_norm", self.around_self_attention.norm);
-    each("feed_forward", self.feed_forward);
-    each("feed_forward_norm", self.around_feed_forward.norm);
+    if (self.feed_forward) {
+      FeedForwardSublayer::visit(*self.feed_forward, each);
+    }
   }
 
   std::unique_ptr<Mixer> self_attention;
-  FeedForward feed_forward;
-  Residual around_self_attention, around_feed_forward;
+  std::optional<FeedForwardSublayer> feed_forward;  // none behind a mixer that mixes channels as well
+  Residual around_self_attention;
 };
 
 struct DecoderLayer {
-  DecoderLayer(const ModelConfig& config, int layer);
+  DecoderLayer(const ModelConfig& config, const Depth& depth);
   Tensor operator()(const Tensor& x, const Segments& targets, const Tensor& memory, const Segments& sources,
                     const Pass& pass) const;
   Tensor step(const Tensor& x, MixerState& past, MixerState& memory, const Pass& pass) const;
@@ -67,13 +89,14 @@ struct DecoderLayer {
     each("self_attention_norm", self.around_self_attention.norm);
     each("cross_attention", self.cross_attention);
     each("cross_attention_norm", self.around_cross_attention.norm);
-    each("feed_forward", self.feed_forward);
-    each("feed_forward_norm", self.around_feed_forward.norm);
+    if (self.feed_forward) {
+      FeedForwardSublayer::visit(*self.feed_forward, each);
+    }
   }
 
   std::unique_ptr<Mixer> self_attention, cross_attention;
-  FeedForward feed_forward;
-  Residual around_self_attention, around_cross_attention, around_feed_forward;
+  std::optional<FeedForwardSublayer> feed_forward;  // none behind a mixer that mixes channels as well
+  Residual around_self_attention, around_cross_attention;
 };
 
 // Layers and, for pre-norm, the norm behind the last one.
@@ -124,6 +147,9 @@ class Transformer : public Model {
   OutputParameters output_;
   Parameters parameters_;
 };
+
+// What the config says of spatial gating units.
+SpatialGatingForm spatial_gating_form(const ModelConfig& config);
 
 // Its row of the table of architectures.
 void check_transformer(const ModelConfig& config);

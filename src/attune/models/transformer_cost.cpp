@@ -7,9 +7,13 @@ namespace attune {
 
 namespace {
 
-// Multiply-adds per token of the products of one feed-forward layer.
-int64_t feed_forward_cost(const ModelConfig& config) {
-  return int64_t{config.width} * config.feed_forward * (config.gated_feed_forward ? 3 : 2);
+bool feeds_forward(const std::string& mixer) {
+  return mixer_kind(mixer).feeds_forward;
+}
+
+// Multiply-adds per token of the products of the feed-forward layer behind a mixer.
+int64_t feed_forward_cost(const std::string& mixer, const ModelConfig& config) {
+  return feeds_forward(mixer) ? 0 : int64_t{config.width} * config.feed_forward * (config.gated_feed_forward ? 3 : 2);
 }
 
 MixerCost cost_of(const std::string& mixer, const ModelConfig& config, int length) {
@@ -17,6 +21,7 @@ MixerCost cost_of(const std::string& mixer, const ModelConfig& config, int lengt
   options.width = config.width;
   options.heads = config.heads;
   options.kernel_width = config.kernel_width;
+  options.spatial = spatial_gating_form(config);
   return mixer_kind(mixer).cost(options, length);
 }
 
@@ -38,32 +43,38 @@ int64_t kept_by_keys(const ModelConfig& config, const RowBytes& bytes) {
   return 2 * config.width * bytes.full;
 }
 
-// The inner activations, and before them what their slopes are functions of.
-int64_t kept_by_feed_forward(const ModelConfig& config, const RowBytes& bytes) {
+// The inner activations, and before them what their slopes are functions of; and the norm's. None behind a mixer that
+// feeds forward itself.
+int64_t kept_by_feed_forward(const std::string& mixer, const ModelConfig& config, const RowBytes& bytes) {
+  if (feeds_forward(mixer)) {
+    return 0;
+  }
   const int64_t before = config.gated_feed_forward ? 2 : config.activation == "relu" ? 0 : 1;
-  return config.feed_forward * (before * bytes.full + bytes.operand);
+  return kept_by_norm(config, bytes, 1) + config.feed_forward * (before * bytes.full + bytes.operand);
 }
 
 // Of a mixer that mixes its own sequence.
 int64_t kept_by_mixer(const ModelConfig& config, const RowBytes& bytes, const MixerCost& mixer) {
   return kept_by_norm(config, bytes, static_cast<int>(mixer.readers)) + mixer.kept * bytes.full +
-         mixer.kept_for_products * bytes.copy();
+         mixer.kept_for_products * bytes.copy() + mixer.kept_operands * bytes.operand;
 }
 
 int64_t kept_activations(const ModelConfig& config, const CostOptions& batch) {
   const RowBytes& bytes = batch.bytes;
-  const int64_t feed_forward = kept_by_norm(config, bytes, 1) + kept_by_feed_forward(config, bytes);
-  const int64_t encoder = kept_by_mixer(config, bytes, cost_of(config.encoder_mixer, config, batch.length));
-  const int64_t decoder = kept_by_mixer(config, bytes, cost_of(config.decoder_mixer, config, batch.length));
+  const auto kept_by_sublayers = [&](const std::string& mixer) {
+    return kept_by_mixer(config, bytes, cost_of(mixer, config, batch.length)) +
+           kept_by_feed_forward(mixer, config, bytes);
+  };
+  const int64_t encoder = kept_by_sublayers(config.encoder_mixer), decoder = kept_by_sublayers(config.decoder_mixer);
   const int64_t cross = kept_by_norm(config, bytes, 1) + kept_by_queries(config, bytes);
   // Behind the last layer: the norm's input, the memory or the hidden state, and their statistics.
   const int64_t memory = config.norm_position == "pre"
                              ? config.width * (bytes.full + bytes.operand) + 3 * bytes.full
                              : config.width * (bytes.rounds() ? 2 * config.decoder_layers * bytes.operand : bytes.full);
   const int64_t hidden = config.width * (config.norm_position == "pre" ? 2 : 1) * bytes.full;
-  return batch.source * (config.encoder_layers * (encoder + feed_forward) + memory +
-                         config.decoder_layers * kept_by_keys(config, bytes)) +
-         batch.target * (config.decoder_layers * (decoder + cross + feed_forward) + hidden);
+  return batch.source *
+             (config.encoder_layers * encoder + memory + config.decoder_layers * kept_by_keys(config, bytes)) +
+         batch.target * (config.decoder_layers * (decoder + cross) + hidden);
 }
 
 // What the backward of a layer needs beside what is kept, at most: the gradients of the inner activations on both sides
@@ -83,14 +94,13 @@ ModelCost transformer_cost(const ModelConfig& config, const CostOptions& options
   const MixerCost encoder = cost_of(config.encoder_mixer, config, options.length);
   const MixerCost decoder = cost_of(config.decoder_mixer, config, options.length);
   const MixerCost cross = cost_of(config.cross_mixer, config, options.length);
-  const int64_t feed_forward = feed_forward_cost(config);
   ModelCost cost;
-  cost.source_multiply_adds =
-      config.encoder_layers * (encoder.per_query + encoder.per_key + encoder.scores + feed_forward) +
-      config.decoder_layers * cross.per_key;
+  cost.source_multiply_adds = config.encoder_layers * (encoder.per_query + encoder.per_key + encoder.scores +
+                                                       feed_forward_cost(config.encoder_mixer, config)) +
+                              config.decoder_layers * cross.per_key;
   cost.target_multiply_adds =  // a causal mixer sees half of the keys on average
-      config.decoder_layers *
-      (decoder.per_query + decoder.per_key + decoder.scores / 2 + cross.per_query + cross.scores + feed_forward);
+      config.decoder_layers * (decoder.per_query + decoder.per_key + decoder.scores / 2 + cross.per_query +
+                               cross.scores + feed_forward_cost(config.decoder_mixer, config));
   cost.kept = kept_activations(config, options);
   cost.passing = passing_in_backward(config, options);
   return cost;

@@ -8,6 +8,7 @@
 #include "attune/nn/mean_mixer.h"
 #include "attune/nn/multi_head_attention.h"
 #include "attune/nn/recurrent_mixer.h"
+#include "attune/nn/spatial_gating_mixer.h"
 
 namespace attune {
 
@@ -53,12 +54,14 @@ MixerCost convolution_cost(const MixerOptions& options, int) {
 
 std::span<const MixerKind> mixers() {
   static constexpr std::array table{
-      MixerKind{"scaled_dot", true, true, make<MultiHeadAttention>, attention_cost},
-      MixerKind{"mean", false, true, make<MeanMixer>, mean_cost},
-      MixerKind{"rnn", true, false, make_recurrent<Cell::tanh>, recurrent_cost<Cell::tanh>},
-      MixerKind{"gru", true, false, make_recurrent<Cell::gru_reset_after>, recurrent_cost<Cell::gru_reset_after>},
-      MixerKind{"lstm", true, false, make_recurrent<Cell::lstm>, recurrent_cost<Cell::lstm>},
-      MixerKind{"convolution", true, false, make<ConvolutionMixer>, convolution_cost},
+      MixerKind{"scaled_dot", true, true, false, make<MultiHeadAttention>, attention_cost},
+      MixerKind{"mean", false, true, false, make<MeanMixer>, mean_cost},
+      MixerKind{"rnn", true, false, false, make_recurrent<Cell::tanh>, recurrent_cost<Cell::tanh>},
+      MixerKind{"gru", true, false, false, make_recurrent<Cell::gru_reset_after>,
+                recurrent_cost<Cell::gru_reset_after>},
+      MixerKind{"lstm", true, false, false, make_recurrent<Cell::lstm>, recurrent_cost<Cell::lstm>},
+      MixerKind{"convolution", true, false, false, make<ConvolutionMixer>, convolution_cost},
+      MixerKind{"spatial_gating", true, false, true, make<SpatialGatingMixer>, spatial_gating_cost},
   };
   return table;
 }

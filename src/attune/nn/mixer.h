@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "attune/attention/spatial_gating.h"
 #include "attune/autograd/parameters.h"
 #include "attune/nn/pass.h"
 #include "attune/nn/positions.h"
@@ -42,6 +43,19 @@ class Mixer {
   virtual void collect(Parameters& list, const std::string& name) = 0;
 };
 
+// What a spatial gating unit is like (attention/spatial_gating.h), and the tiny attention beside it.
+struct SpatialGatingForm {
+  int inner = 0;         // channels of Z; 0: four times the width
+  int positions = 1024;  // n of W: the longest sequence
+  attention::Gate gate = attention::Gate::split;
+  bool toeplitz = false;
+  int heads = 1;
+  double epsilon = 1e-5;                                        // of the gate's norm
+  double dropout = 0;                                           // on Z
+  Initialiser initialiser = {Initialiser::Kind::normal, 1e-6};  // of W
+  int tiny_attention = 0, tiny_attention_heads = 1;             // its width; 0: none
+};
+
 struct MixerOptions {
   int width = 0, heads = 1;
   bool biases = true;
@@ -53,6 +67,7 @@ struct MixerOptions {
   int max_positions = 1024;       // of relative_offset
   std::optional<int> reach = {};  // of self-attention: a token sees so many to either side; not given: all of them
   Initialiser initialiser = {Initialiser::Kind::xavier_uniform, 0};
+  SpatialGatingForm spatial = {};
 };
 
 struct MixerCost {
@@ -61,13 +76,15 @@ struct MixerCost {
   // What one that mixes its own sequence keeps for its backward beside its input, in float32 elements a row; how many
   // of those products read as well; and how many products read the input.
   int64_t kept = 0, kept_for_products = 0, readers = 1;
+  int64_t kept_operands = 0;  // kept as products read them alone
 };
 
 // A row of the table of mixers: whatever goes over all of them (config words, tests, describe) goes over this table.
 struct MixerKind {
   std::string_view word;
-  bool causal;        // has a causal form: it can read a decoder's own past
-  bool reads_memory;  // can read another sequence than its own: a decoder's source
+  bool causal;         // has a causal form: it can read a decoder's own past
+  bool reads_memory;   // can read another sequence than its own: a decoder's source
+  bool feeds_forward;  // mixes channels as well: no feed-forward layer follows it
   std::unique_ptr<Mixer> (*make)(const MixerOptions& options);
   MixerCost (*cost)(const MixerOptions& options, int length);
 };

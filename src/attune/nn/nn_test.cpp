@@ -77,7 +77,8 @@ TEST(Modules, every_mixer_has_right_gradients) {
   for (const MixerKind& kind : mixers()) {
     const std::string word(kind.word);
     for (bool biases : {false, true}) {
-      const auto mixer = make_mixer(word, {.width = 4, .heads = 2, .biases = biases, .dropout = 0.2});
+      const auto mixer = make_mixer(
+          word, {.width = 4, .heads = 2, .biases = biases, .dropout = 0.2, .spatial = {.inner = 6, .positions = 4}});
       Parameters list;
       mixer->collect(list, "mixer");
       const Tensor memory = random_tensor({6, 4}, Rng(5));
@@ -97,7 +98,7 @@ TEST(Modules, every_mixer_has_right_gradients) {
 
 TEST(Modules, every_mixer_takes_no_rows_and_one_row) {
   for (const MixerKind& kind : mixers()) {
-    const auto mixer = make_mixer(kind.word, {.width = 4, .heads = 2});
+    const auto mixer = make_mixer(kind.word, {.width = 4, .heads = 2, .spatial = {.inner = 6, .positions = 4}});
     Parameters list;
     mixer->collect(list, "mixer");
     const Segments none = Segments::of_lengths(std::vector<int>{0, 0}), one = Segments::of_lengths(std::vector<int>{1});

@@ -57,7 +57,7 @@ void norm_rows(Y* HWY_RESTRICT y, RowStatistics<T>* HWY_RESTRICT statistics, con
                const T* HWY_RESTRICT weight, const T* HWY_RESTRICT bias, const NormRows& size, size_t rows) {
   const hn::ScalableTag<T> d;
   const auto n = static_cast<size_t>(size.columns);
-  for (size_t row = 0; row < rows; ++row, x += n, y += n) {
+  for (size_t row = 0; row < rows; ++row, x += size.x_stride, y += n) {
     const RowStatistics<T> found = statistics_of(x, n, size.epsilon, size.centred);
     if (statistics != nullptr) statistics[row] = found;
     const auto mean = hn::Set(d, found.mean), correction = hn::Set(d, found.correction);
@@ -81,7 +81,7 @@ void norm_backward_rows(const NormGradients<T>& into, const T* HWY_RESTRICT x,
   T* HWY_RESTRICT dx = into.x;
   T* HWY_RESTRICT dweight = into.weight;
   T* HWY_RESTRICT dbias = into.bias;
-  for (size_t row = 0; row < rows; ++row, x += n, dy += n) {
+  for (size_t row = 0; row < rows; ++row, x += size.x_stride, dy += n) {
     const auto mean = hn::Set(d, statistics[row].mean), correction = hn::Set(d, statistics[row].correction);
     const auto inverse = hn::Set(d, statistics[row].inverse);
     auto sum_g = hn::Zero(d), sum_gu = hn::Zero(d);
@@ -104,7 +104,7 @@ void norm_backward_rows(const NormGradients<T>& into, const T* HWY_RESTRICT x,
       const auto before = into.add_to_x ? load(d, dx + i, n - i) : hn::Zero(d);
       store(hn::MulAdd(inverse, hn::NegMulAdd(u, mean_gu, hn::Sub(g, mean_g)), before), d, dx + i, n - i);
     }
-    dx += n;
+    dx += size.x_stride;
   }
 }
 
@@ -149,14 +149,14 @@ void norm(const NormRows& size, Y* y, RowStatistics<T>* statistics, const T* x, 
   if (size.columns == 0) return;
   parallel_for(size.rows, std::max<int64_t>(1, 16384 / size.columns), [&](int64_t begin, int64_t end) {
     RowStatistics<T>* kept = statistics != nullptr ? statistics + begin : nullptr;
-    const int64_t at = begin * size.columns;
+    const int64_t at = begin * size.columns, from = begin * size.x_stride;
     const auto rows = static_cast<size_t>(end - begin);
     if constexpr (std::is_same_v<Y, BFloat16>) {
-      HWY_DYNAMIC_DISPATCH(norm_bf16)(y + at, kept, x + at, weight, bias, size, rows);
+      HWY_DYNAMIC_DISPATCH(norm_bf16)(y + at, kept, x + from, weight, bias, size, rows);
     } else if constexpr (sizeof(T) == 4) {
-      HWY_DYNAMIC_DISPATCH(norm_f32)(y + at, kept, x + at, weight, bias, size, rows);
+      HWY_DYNAMIC_DISPATCH(norm_f32)(y + at, kept, x + from, weight, bias, size, rows);
     } else {
-      HWY_DYNAMIC_DISPATCH(norm_f64)(y + at, kept, x + at, weight, bias, size, rows);
+      HWY_DYNAMIC_DISPATCH(norm_f64)(y + at, kept, x + from, weight, bias, size, rows);
     }
   });
 }
@@ -188,19 +188,19 @@ void norm_backward(const NormRows& size, const NormGradients<T>& into, const T* 
   std::vector<T> parts(into.weight || into.bias ? static_cast<size_t>(chunks) * 2 * columns : 0, T{0});
   parallel_for(chunks, std::max<int64_t>(1, 16384 / (chunk_rows * size.columns)), [&](int64_t first, int64_t last) {
     for (int64_t chunk = first; chunk < last; ++chunk) {
-      const int64_t row = chunk * chunk_rows, at = row * size.columns;
+      const int64_t row = chunk * chunk_rows, at = row * size.columns, from = row * size.x_stride;
       const auto rows = static_cast<size_t>(std::min(chunk_rows, size.rows - row));
       T* part = parts.empty() ? nullptr : parts.data() + static_cast<size_t>(chunk) * 2 * columns;
-      const NormGradients<T> here{into.x != nullptr ? into.x + at : nullptr,
+      const NormGradients<T> here{into.x != nullptr ? into.x + from : nullptr,
                                   into.weight != nullptr ? part : nullptr,
                                   into.bias != nullptr ? part + columns : nullptr,
                                   into.add_to_x,
                                   true,
                                   true};
       if constexpr (sizeof(T) == 4) {
-        HWY_DYNAMIC_DISPATCH(norm_backward_f32)(here, x + at, statistics + row, weight, dy + at, size, rows);
+        HWY_DYNAMIC_DISPATCH(norm_backward_f32)(here, x + from, statistics + row, weight, dy + at, size, rows);
       } else {
-        HWY_DYNAMIC_DISPATCH(norm_backward_f64)(here, x + at, statistics + row, weight, dy + at, size, rows);
+        HWY_DYNAMIC_DISPATCH(norm_backward_f64)(here, x + from, statistics + row, weight, dy + at, size, rows);
       }
     }
   });

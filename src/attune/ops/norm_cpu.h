@@ -1,4 +1,5 @@
-// Layer and RMS normalisation of rows on the processor: x, y, dy and dx are [rows, columns], contiguous.
+// Layer and RMS normalisation of rows on the processor: x, y, dy and dx are [rows, columns]; y and dy are contiguous,
+// the rows of x and dx lie x_stride apart.
 // With d = x - mean (d = x when not centred) and r = 1 / sqrt(mean(d^2) + epsilon): y = d r weight + bias.
 #pragma once
 
@@ -10,6 +11,7 @@ struct NormRows {
   int64_t rows, columns;
   double epsilon;
   bool centred;  // true: layer normalisation; false: RMS normalisation
+  int64_t x_stride = columns;
 };
 
 // What the backward needs of each row. d = (x - mean) - correction: the correction is what rounding took from the mean.

@@ -1,0 +1,435 @@
+// float64 is the definition. float32: LN writes the gate's rows next to one another, [rows, e], and sequence s of
+// length L is one product [L, L] x [L, e] of W's leading part, where both lie, without a transposed copy: 2 L^2 e
+// operations for 4 (2 L e + L^2) bytes, the matrix being shared by all sequences and read from the cache. One pass then
+// adds b and E and gates. Batches of equal lengths are the same shape again and again, which the library's product is
+// made for once.
+//   dG = dS A,  dA = dS G;   dN_s = W' dG_s,  dW = sum_s dG_s N_s',  db_i = sum_s,c dG_s,i,c;   then LN's backward.
+#include "attune/attention/spatial_gating.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "attune/attention/spatial_gating_cpu.h"
+#include "attune/attention/spatial_gating_definition.h"
+#include "attune/autograd/tape.h"
+#include "attune/base/option_checks.h"
+#include "attune/base/parallel.h"
+#include "attune/base/profile.h"
+#include "attune/ops/norm_cpu.h"
+#include "attune/ops/row_layout.h"
+#include "attune/tensor/derived.h"
+
+namespace attune::attention {
+
+namespace {
+
+enum Input : size_t { z_input, norm_weight_input, norm_bias_input, weight_input, bias_input, addend_input };
+
+constexpr int64_t causal_block = 128;  // rows of W that are multiplied together with all columns that one of them sees
+
+void check_inputs(const SpatialGatingInputs& in, const SpatialGatingOptions& options) {
+  const Tensor &z = in.z, &weight = in.weight, &bias = in.bias;
+  check(z.rank() == 2, "spatial_gating: z ", z.shape(), ", expected [rows, channels]");
+  check(options.gate != Gate::split || z.columns() % 2 == 0, "spatial_gating: z has ", z.columns(),
+        " channels, expected an even number to split");
+  const int64_t channels = gate_channels(options.gate, z.columns());
+  for (const Tensor& x : {in.norm_weight, in.norm_bias}) {
+    check(x.shape() == Shape({channels}), "spatial_gating: the norm's parameters are ", x.shape(), ", expected [",
+          channels, "], the gate's channels");
+  }
+  check(bias.rank() == 2 && bias.size(0) >= 1 && channels % bias.size(0) == 0, "spatial_gating: b is ", bias.shape(),
+        ", expected [heads, n], heads to divide the gate's ", channels, " channels");
+  const int64_t heads = bias.size(0), n = bias.size(1);
+  check(weight.shape() == Shape({heads, n, n}) || weight.shape() == Shape({heads, 2 * n - 1}), "spatial_gating: W is ",
+        weight.shape(), ", expected [", heads, ", ", n, ", ", n, "] or, for a Toeplitz matrix, [", heads, ", ",
+        2 * n - 1, "]");
+  check(!in.addend || in.addend.shape() == Shape({z.size(0), channels}), "spatial_gating: the addend is ",
+        in.addend.shape(), ", expected [", z.size(0), ", ", channels, "]");
+  for (const Tensor& x : {in.norm_weight, in.norm_bias, weight, bias, in.addend}) {
+    check(!x || x.dtype() == z.dtype(), "spatial_gating: z is ", name_of(z.dtype()), ", other inputs ",
+          name_of(x.dtype()), ", expected the same type");
+  }
+  check(options.compute != DType::bfloat16 || z.dtype() == DType::float32,
+        "spatial_gating: compute type bfloat16 needs float32 tensors, z is ", name_of(z.dtype()));
+  check(options.result != DType::bfloat16 || options.compute == DType::bfloat16,
+        "spatial_gating: a bfloat16 result needs the compute type bfloat16");
+}
+
+void check_length(int64_t length, int64_t positions) {
+  check(length <= positions, "spatial_gating: a sequence has ", length,
+        " tokens, but W was made for max-positions = ", positions,
+        "; train with a larger max-positions or leave out longer sentences");
+}
+
+SpatialGatingInputs compacted(const SpatialGatingInputs& in) {
+  const auto compact = [](const Tensor& x) { return x ? detach(x.compact()) : Tensor(); };
+  return {compact(in.z),      compact(in.norm_weight), compact(in.norm_bias),
+          compact(in.weight), compact(in.bias),        compact(in.addend)};
+}
+
+// ---- W as products read it ------------------------------------------------------------------------------------------
+
+template <class Operand, bool causal>
+struct Square {
+  Tensor matrix;  // [heads, n, n]
+};
+
+Tensor written_out(const Tensor& weight, int64_t n, bool causal) {
+  const int64_t heads = weight.size(0), each = weight.elements() / heads;
+  const bool toeplitz = weight.rank() == 2;
+  Tensor square = Tensor::empty({heads, n, n}, weight.dtype());
+  const float* from = weight.pointer<float>();
+  float* to = square.pointer<float>();
+  for (int64_t row = 0; row < heads * n; ++row) {
+    const int64_t i = row % n, seen = causal ? i + 1 : n;
+    const float* of_row = from + row / n * each + (toeplitz ? n - 1 - i : i * n);
+    std::copy_n(of_row, seen, to + row * n);
+    std::fill_n(to + row * n + seen, n - seen, 0.0F);
+  }
+  return square;
+}
+
+// Kept with the parameter until that changes; the parameter itself where products can read that.
+template <class Operand, bool causal>
+Tensor square_of(const Tensor& weight, int64_t n) {
+  constexpr bool rounds = !std::is_same_v<Operand, float>;
+  if (!rounds && !causal && weight.rank() == 3) {
+    return weight;
+  }
+  return derived<Square<Operand, causal>>(weight,
+                                          [&] {
+                                            Tensor square =
+                                                causal || weight.rank() == 2 ? written_out(weight, n, causal) : weight;
+                                            return std::make_shared<const Square<Operand, causal>>(
+                                                Square<Operand, causal>{rounds ? rounded_to_bfloat16(square) : square});
+                                          })
+      ->matrix;
+}
+
+template <class Operand>
+Tensor square_of(const SpatialGatingInputs& in, bool causal) {
+  const int64_t n = in.bias.size(1);
+  return causal ? square_of<Operand, true>(in.weight, n) : square_of<Operand, false>(in.weight, n);
+}
+
+// ---- A call ---------------------------------------------------------------------------------------------------------
+
+struct Call {
+  Call(const SpatialGatingInputs& inputs, const Segments& where, const SpatialGatingOptions& settings)
+      : in(compacted(inputs)),
+        segments(where),
+        options(settings),
+        columns(in.z.columns()),
+        channels(gate_channels(settings.gate, columns)),
+        heads(in.bias.size(0)),
+        positions(in.bias.size(1)) {}
+
+  attune::cpu::NormRows norm_size() const {
+    return {in.z.size(0), channels, options.epsilon, true, std::max<int64_t>(1, columns)};
+  }
+  int64_t gate_column() const { return columns - channels; }
+  bool multiplies() const { return options.gate == Gate::split || options.gate == Gate::multiplicative; }
+  cpu::GateRow row(int64_t index) const {
+    return {options.gate, channels, heads,
+            options.gate == Gate::linear ? nullptr : in.z.pointer<float>() + index * columns,
+            in.addend ? in.addend.pointer<float>() + index * channels : nullptr};
+  }
+
+  SpatialGatingInputs in;
+  Segments segments;
+  SpatialGatingOptions options;
+  int64_t columns, channels, heads, positions;
+};
+
+struct Saved {
+  Tensor normalised;  // N, as products read it
+  Tensor statistics;  // of LN
+  Tensor gate;        // G, where the form multiplies
+};
+
+// A part of a sequence's product: rows of W with the columns that one of them sees.
+struct Block {
+  int64_t begin, end, columns;
+};
+
+// fn(head, first row of the sequence, its length, block)
+template <class Fn>
+void for_each_block(const Call& call, Fn&& fn) {
+  for (int s = 0; s < call.segments.count(); ++s) {
+    const int64_t length = call.segments.length(s), height = call.options.causal ? causal_block : length;
+    for (int64_t begin = 0; begin < length; begin += height) {
+      const int64_t end = std::min(length, begin + height);
+      for (int64_t head = 0; head < call.heads; ++head) {
+        fn(head, call.segments.begin(s), length, Block{begin, end, call.options.causal ? end : length});
+      }
+    }
+  }
+}
+
+// Rows of [rows, channels], one head's columns.
+template <class T>
+kernels::Matrix<const T> operand(const Call& call, const Tensor& x, int64_t row, int64_t rows, int64_t head) {
+  const int64_t width = call.channels / call.heads;
+  return {x.pointer<T>() + row * call.channels + head * width, rows, width, call.channels};
+}
+kernels::Matrix<float> result(const Call& call, Tensor& x, int64_t row, int64_t rows, int64_t head) {
+  const int64_t width = call.channels / call.heads;
+  return {x.pointer<float>() + row * call.channels + head * width, rows, width, call.channels};
+}
+
+// fn(row, its place in its sequence)
+template <class Fn>
+void over_rows(const Call& call, Fn&& fn) {
+  std::vector<int32_t> place(static_cast<size_t>(call.segments.rows()));
+  for (int s = 0; s < call.segments.count(); ++s) {
+    for (int i = 0; i < call.segments.length(s); ++i) place[static_cast<size_t>(call.segments.begin(s) + i)] = i;
+  }
+  parallel_for(call.segments.rows(), 16384 / (call.channels + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) fn(row, int64_t{place[static_cast<size_t>(row)]});
+  });
+}
+
+template <class Operand>
+void normalise(const Call& call, Tensor& to, Tensor* statistics) {
+  auto* kept = statistics != nullptr
+                   ? reinterpret_cast<attune::cpu::RowStatistics<float>*>(statistics->pointer<float>())
+                   : nullptr;
+  attune::cpu::norm<float, Operand>(call.norm_size(), to.pointer<Operand>(), kept,
+                                    call.in.z.pointer<float>() + call.gate_column(),
+                                    call.in.norm_weight.pointer<float>(), call.in.norm_bias.pointer<float>());
+}
+
+template <class Operand>
+Tensor forward(const Call& call, Saved& saved, bool keeps) {
+  const Shape shape{call.in.z.size(0), call.channels};
+  saved.normalised = Tensor::empty(shape, dtype_of<Operand>());
+  saved.statistics = Tensor::empty({keeps ? shape[0] : 0, 3});
+  Tensor gate = Tensor::empty(shape), out = Tensor::empty(shape, call.options.result);
+  normalise<Operand>(call, saved.normalised, keeps ? &saved.statistics : nullptr);
+  const Tensor square = square_of<Operand>(call.in, call.options.causal);
+  const int64_t n = call.positions;
+  for_each_block(call, [&](int64_t head, int64_t first, int64_t, const Block& block) {
+    const int64_t height = block.end - block.begin;
+    kernels::product({square.pointer<Operand>() + (head * n + block.begin) * n, height, block.columns, n},
+                     operand<Operand>(call, saved.normalised, first, block.columns, head),
+                     result(call, gate, first + block.begin, height, head), nullptr, {});
+  });
+  const float* bias = call.in.bias.pointer<float>();
+  over_rows(call, [&](int64_t row, int64_t place) {
+    const int64_t at = row * call.channels;
+    if (out.dtype() == DType::bfloat16) {
+      cpu::join(call.row(row), gate.pointer<float>() + at, bias + place, n, out.pointer<BFloat16>() + at);
+    } else {
+      cpu::join(call.row(row), gate.pointer<float>() + at, bias + place, n, out.pointer<float>() + at);
+    }
+  });
+  saved.gate = call.multiplies() ? gate : Tensor();
+  return out;
+}
+
+// ---- Backward -------------------------------------------------------------------------------------------------------
+
+struct Destination {
+  Destination(Adjoints& into, Input input) {
+    if (into.wants(input)) {
+      auto [tensor, accumulate] = into.destination(input);
+      to = tensor.data<float>().data();
+      add = accumulate;
+    }
+  }
+  float* to = nullptr;  // null: not wanted
+  bool add = false;
+};
+
+// dG as products read it, and what needs no product: of A, E and, by rows, b.
+template <class Operand>
+Tensor gate_backward(const Call& call, const Saved& saved, const Tensor& dout, const Destination& dz, Tensor& sums,
+                     Adjoints& into) {
+  const Destination addend(into, addend_input);
+  Tensor dgate = Tensor::empty(dout.shape(), dtype_of<Operand>());
+  Operand* operands = dgate.pointer<Operand>();
+  float* of_rows = sums.pointer<float>();
+  const bool has_content = dz.to != nullptr && call.options.gate != Gate::linear;
+  over_rows(call, [&](int64_t row, int64_t) {
+    const int64_t at = row * call.channels;
+    cpu::join_backward<Operand>(
+        call.row(row), saved.gate ? saved.gate.pointer<float>() + at : nullptr, dout.pointer<float>() + at,
+        {operands + at, addend.to == nullptr ? nullptr : addend.to + at,
+         has_content ? dz.to + row * call.columns : nullptr, of_rows + row * call.heads, addend.add, dz.add});
+  });
+  return dgate;
+}
+
+// db_i: the rows at place i of all sequences, in their order.
+void bias_backward(const Call& call, const Tensor& sums, const Destination& bias) {
+  if (bias.to == nullptr) {
+    return;
+  }
+  if (!bias.add) {
+    std::fill_n(bias.to, call.heads * call.positions, 0.0F);
+  }
+  for (int s = 0; s < call.segments.count(); ++s) {
+    const float* row = sums.pointer<float>() + call.segments.begin(s) * call.heads;
+    for (int64_t i = 0; i < call.segments.length(s); ++i, row += call.heads) {
+      for (int64_t head = 0; head < call.heads; ++head) bias.to[head * call.positions + i] += row[head];
+    }
+  }
+}
+
+// What the cells of a [heads, n, n] gradient add up to: of W below its diagonal, or of the offsets j - i.
+void add_cells(const Call& call, const Tensor& cells, const Destination& weight) {
+  const int64_t n = call.positions, side = cells.size(1), each = call.in.weight.elements() / call.heads;
+  const bool toeplitz = call.in.weight.rank() == 2;
+  for (int64_t row = 0; row < call.heads * side; ++row) {
+    const int64_t i = row % side, seen = call.options.causal ? i + 1 : side;
+    float* to = weight.to + row / side * each + (toeplitz ? n - 1 - i : i * n);
+    for (int64_t j = 0; j < seen; ++j) to[j] += cells.pointer<float>()[row * side + j];
+  }
+}
+
+template <class Operand>
+void weight_backward(const Call& call, const Saved& saved, const Tensor& dgate, const Destination& weight) {
+  if (weight.to == nullptr) {
+    return;
+  }
+  if (!weight.add) {
+    std::fill_n(weight.to, call.in.weight.elements(), 0.0F);
+  }
+  const bool direct = !call.options.causal && call.in.weight.rank() == 3;
+  const int64_t side = direct ? call.positions : call.segments.longest();
+  Tensor cells = direct ? Tensor() : Tensor::zeros({call.heads, side, side});
+  float* to = direct ? weight.to : cells.pointer<float>();
+  for_each_block(call, [&](int64_t head, int64_t first, int64_t, const Block& block) {
+    const int64_t height = block.end - block.begin;
+    auto other = operand<Operand>(call, saved.normalised, first, block.columns, head);
+    other.transposed = true;
+    kernels::product(operand<Operand>(call, dgate, first + block.begin, height, head), other,
+                     {to + (head * side + block.begin) * side, height, block.columns, side}, nullptr,
+                     {.accumulate = true});
+  });
+  if (!direct) {
+    add_cells(call, cells, weight);
+  }
+}
+
+// dN = W' dG. A block's rows are here tokens that are read: by themselves and, when causal, all behind them.
+template <class Operand>
+Tensor product_backward(const Call& call, const Tensor& dgate) {
+  Tensor dn = Tensor::empty(dgate.shape());
+  const Tensor square = square_of<Operand>(call.in, call.options.causal);
+  const int64_t n = call.positions;
+  for_each_block(call, [&](int64_t head, int64_t first, int64_t length, const Block& block) {
+    const int64_t readers = call.options.causal ? block.begin : 0, height = block.end - block.begin;
+    kernels::product(
+        {square.pointer<Operand>() + (head * n + readers) * n + block.begin, length - readers, height, n, true},
+        operand<Operand>(call, dgate, first + readers, length - readers, head),
+        result(call, dn, first + block.begin, height, head), nullptr, {});
+  });
+  return dn;
+}
+
+template <class Operand>
+void backward(const Call& call, const Saved& saved, const Tensor& dout, Adjoints& into) {
+  const Destination dz(into, z_input);
+  Tensor sums = Tensor::empty({dout.size(0), call.heads});
+  const Tensor dgate = gate_backward<Operand>(call, saved, dout, dz, sums, into);
+  bias_backward(call, sums, Destination(into, bias_input));
+  weight_backward<Operand>(call, saved, dgate, Destination(into, weight_input));
+  const Destination norm_weight(into, norm_weight_input), norm_bias(into, norm_bias_input);
+  const Tensor dn = product_backward<Operand>(call, dgate);
+  const bool content_is_there = call.options.gate == Gate::multiplicative || call.options.gate == Gate::additive;
+  attune::cpu::norm_backward<float>(
+      call.norm_size(),
+      {dz.to == nullptr ? nullptr : dz.to + call.gate_column(), norm_weight.to, norm_bias.to,
+       dz.add || content_is_there, norm_weight.add, norm_bias.add},
+      call.in.z.pointer<float>() + call.gate_column(),
+      reinterpret_cast<const attune::cpu::RowStatistics<float>*>(saved.statistics.pointer<float>()),
+      call.in.norm_weight.pointer<float>(), dn.pointer<float>());
+}
+
+// ---- The op ---------------------------------------------------------------------------------------------------------
+
+std::vector<Tensor> in_order(const SpatialGatingInputs& in) {
+  return {in.z, in.norm_weight, in.norm_bias, in.weight, in.bias, in.addend};
+}
+
+Tensor defined(const Call& call, const SpatialGatingInputs& inputs) {
+  const DefinedGating forward = defined_gating(call.in, call.segments, call.options);
+  return differentiable("spatial_gating", forward.out, in_order(inputs), [=](const Tensor& dout, Adjoints& into) {
+    DefinedGatingGradients d = defined_gating_backward(call.in, call.segments, call.options, forward, dout.compact());
+    const std::array gradients{&d.z, &d.norm_weight, &d.norm_bias, &d.weight, &d.bias, &d.addend};
+    for (size_t i = 0; i < gradients.size(); ++i) {
+      into.add(i, std::move(*gradients[i]));
+    }
+  });
+}
+
+template <class Operand>
+Tensor fused(const Call& call, const SpatialGatingInputs& inputs) {
+  Saved saved;
+  const bool keeps =
+      recording({&inputs.z, &inputs.norm_weight, &inputs.norm_bias, &inputs.weight, &inputs.bias, &inputs.addend});
+  const Tensor out = forward<Operand>(call, saved, keeps);
+  return differentiable("spatial_gating", out, in_order(inputs), [=](const Tensor& dout, Adjoints& into) {
+    backward<Operand>(call, saved, dout.compact(), into);
+  });
+}
+
+}  // namespace
+
+Gate gate_of_name(std::string_view name, std::string_view key) {
+  using Known = std::pair<std::string_view, Gate>;
+  static constexpr std::array known{Known{"split", Gate::split}, Known{"multiplicative", Gate::multiplicative},
+                                    Known{"additive", Gate::additive}, Known{"linear", Gate::linear}};
+  return entry_of_word(key, name, known, &Known::first).second;
+}
+
+Tensor spatial_gating(const SpatialGatingInputs& inputs, const Segments& segments,
+                      const SpatialGatingOptions& options) {
+  const ProfileScope scope("spatial_gating");
+  check_inputs(inputs, options);
+  check(segments.packed() && segments.rows() == inputs.z.size(0), "spatial_gating: z has ", inputs.z.size(0),
+        " rows, expected packed segments of as many, got ", segments.rows());
+  check_length(segments.longest(), inputs.bias.size(1));
+  const Call call(inputs, segments, options);
+  if (inputs.z.dtype() == DType::float64) {
+    return defined(call, inputs);
+  }
+  return options.compute == DType::bfloat16 ? fused<BFloat16>(call, inputs) : fused<float>(call, inputs);
+}
+
+Tensor normalised_gate(const SpatialGatingInputs& inputs, const SpatialGatingOptions& options) {
+  const Call call(inputs, {}, options);
+  Tensor rows = Tensor::empty({inputs.z.size(0), call.channels});
+  normalise<float>(call, rows, nullptr);
+  return rows;
+}
+
+Tensor spatial_gating_step(const SpatialGatingInputs& inputs, const Tensor& gates, const Segments& past,
+                           const SpatialGatingOptions& options) {
+  const ProfileScope scope("spatial_gating_step");
+  check_inputs(inputs, options);
+  check_length(past.longest(), inputs.bias.size(1));
+  const Call call(inputs, past, options);
+  const Tensor square = square_of<float>(call.in, true);
+  const Shape shape{inputs.z.size(0), call.channels};
+  Tensor gate = Tensor::empty(shape), out = Tensor::empty(shape);
+  const int64_t width = call.channels / call.heads, n = call.positions;
+  parallel_for(shape[0], 32768 / (past.longest() * call.channels + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t length = past.length(static_cast<int>(row)), at = row * call.channels;
+      const float* from = gates.pointer<float>() + past.begin(static_cast<int>(row)) * gates.stride(0);
+      for (int64_t head = 0; head < call.heads; ++head) {
+        cpu::mix_rows(square.pointer<float>() + (head * n + length - 1) * n, from + head * width, length,
+                      gates.stride(0), width, gate.pointer<float>() + at + head * width);
+      }
+      cpu::join(call.row(row), gate.pointer<float>() + at, call.in.bias.pointer<float>() + length - 1, n,
+                out.pointer<float>() + at);
+    }
+  });
+  return out;
+}
+
+}  // namespace attune::attention
