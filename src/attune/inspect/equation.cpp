@@ -16,15 +16,15 @@ struct Word {
   std::string_view word, plain, latex, html;
 };
 constexpr std::array words{
-    Word{"sigma", "σ", "\\sigma", "σ"}, Word{"eta", "η", "\\eta", "η"},
-    Word{"alpha", "α", "\\alpha", "α"}, Word{"beta", "α'", "\\alpha'", "α′"},  // the weights, where the scores are α
-    Word{"omega", "ω", "\\omega", "ω"}, Word{"pi", "π", "\\pi", "π"},
-    Word{"sum", "Σ", "\\sum", "Σ"},     Word{"eps", "ε", "\\varepsilon", "ε"},
+    Word{"sigma", "σ", "\\sigma", "σ"},    Word{"eta", "η", "\\eta", "η"}, Word{"alpha", "α", "\\alpha", "α"},
+    Word{"beta", "α'", "\\alpha'", "α′"},  // the weights, where the scores are α
+    Word{"omega", "ω", "\\omega", "ω"},    Word{"pi", "π", "\\pi", "π"},   Word{"sum", "Σ", "\\sum", "Σ"},
+    Word{"eps", "ε", "\\varepsilon", "ε"}, Word{"Phi", "Φ", "\\Phi", "Φ"}, Word{"phi", "φ", "\\varphi", "φ"},
 };
 // Whole words, which may have a subscript too.
-constexpr std::array<std::string_view, 16> functions{"softmax", "tanh",       "exp",    "log",  "lse", "relu",
-                                                     "diag",    "mean",       "concat", "sin",  "cos", "Var",
-                                                     "rate",    "operations", "PE",     "score"};
+constexpr std::array<std::string_view, 17> functions{"softmax", "tanh",       "exp",    "log",   "lse", "relu",
+                                                     "diag",    "mean",       "concat", "sin",   "cos", "Var",
+                                                     "rate",    "operations", "PE",     "score", "gelu"};
 
 enum class Form : uint8_t { plain, latex, html };
 

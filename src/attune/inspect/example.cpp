@@ -126,8 +126,9 @@ class Maker {
     check_usage(page_.word == "scaled_dot" || s.heads == 1, "heads: only scaled_dot has several, got ", s.heads);
     check_usage(page_.word == "scaled_dot" || options_.normaliser == "softmax",
                 "normaliser: only scaled_dot has others than softmax");
-    check_usage(page_.word == "scaled_dot" || page_.word == "convolution" || !options_.causal,
-                "causal: only scaled_dot and convolution have it as an option");
+    check_usage(
+        page_.word == "scaled_dot" || page_.word == "convolution" || page_.word == "spatial_gating" || !options_.causal,
+        "causal: only scaled_dot, convolution and spatial_gating have it as an option");
     check_usage(s.width % s.heads == 0, "heads: expected a divisor of the width (", s.width, "), got ", s.heads);
     s.depth = wq != nullptr && s.heads == 1 ? wq->columns() : s.width;
     s.value_depth = wv != nullptr && s.heads == 1 && page_.word == "scaled_dot" ? wv->columns() : s.width;

@@ -103,6 +103,25 @@ TEST(Explain, options_of_scaled_dot_keep_their_finite_differences) {
   }
 }
 
+TEST(Explain, a_causal_spatial_gate_hides_what_it_does_not_read_and_keeps_its_finite_differences) {
+  ExplainOptions options;
+  options.mechanism = "spatial_gating";
+  options.causal = true;
+  const auto steps = steps_of(explain_mechanism(options, {}));
+  const Tensor &w = step_named(steps, "W").value, &dw = step_named(steps, "dW").value;
+  for (int64_t i = 0; i < 3; ++i) {
+    for (int64_t j = 0; j < 3; ++j) {
+      EXPECT_EQ(std::isnan(w.at(3 * i + j)), j > i);
+      EXPECT_EQ(dw.at(3 * i + j) == 0, j > i);
+    }
+  }
+  for (const Step& step : steps) {
+    if (step.finite_difference) {
+      EXPECT_LT(largest_difference(step.value, step.finite_difference), 1e-9) << step.name;
+    }
+  }
+}
+
 TEST(Explain, parts_and_the_long_way_add_up) {
   const auto steps = steps_of(explained("scaled_dot"));
   const auto value = [&](const char* name, int64_t i) { return step_named(steps, name).value.at(i); };

@@ -36,7 +36,7 @@ Tensor long_form(const Calculated& run) {
 std::span<const MechanismPage> mechanism_pages() {
   static const std::vector<MechanismPage> all = [] {
     std::vector<MechanismPage> pages;
-    for (const auto& some : {attention_pages(), source_pages(), recurrent_pages(), local_pages()}) {
+    for (const auto& some : {attention_pages(), source_pages(), recurrent_pages(), local_pages(), gating_pages()}) {
       pages.insert(pages.end(), some.begin(), some.end());
     }
     return pages;

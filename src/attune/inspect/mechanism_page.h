@@ -72,5 +72,6 @@ std::span<const MechanismPage> attention_pages();
 std::span<const MechanismPage> source_pages();
 std::span<const MechanismPage> recurrent_pages();
 std::span<const MechanismPage> local_pages();  // mean, convolution
+std::span<const MechanismPage> gating_pages();
 
 }  // namespace attune::explain

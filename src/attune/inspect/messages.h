@@ -29,7 +29,8 @@ std::span<const Message> frame_messages();      // titles, sections, words of th
 std::span<const Message> attention_messages();  // what is common, and scaled_dot
 std::span<const Message> source_messages();
 std::span<const Message> recurrent_messages();  // and mean, convolution
-std::span<const Message> topic_messages();      // positions, initialisers, complexity
+std::span<const Message> gating_messages();
+std::span<const Message> topic_messages();  // positions, initialisers, complexity
 std::span<const Message> attention_positions_messages();
 
 }  // namespace attune::explain

@@ -29,6 +29,8 @@ std::span<const Message> frame_messages() {
       {"title.lstm", "LSTM, every number", "LSTM: từng con số", "LSTM: каждое число"},
       {"title.convolution", "Gated convolution, every number", "Tích chập có cổng: từng con số",
        "Свёртка с вентилями: каждое число"},
+      {"title.spatial_gating", "Spatial gating (gMLP), every number", "Cổng không gian (gMLP): từng con số",
+       "Пространственные вентили (gMLP): каждое число"},
       {"introduction",
        "The calculation from the input to the loss and back, in float64. Beside every gradient stands its finite "
        "difference: the same forward is run again with one number moved a little, so that the two columns check each "
