@@ -367,11 +367,12 @@ Tensor defined(const Call& call, const SpatialGatingInputs& inputs) {
 }
 
 template <class Operand>
-Tensor fused(const Call& call, const SpatialGatingInputs& inputs) {
+Tensor fused(Call call, const SpatialGatingInputs& inputs) {
   Saved saved;
   const bool keeps =
       recording({&inputs.z, &inputs.norm_weight, &inputs.norm_bias, &inputs.weight, &inputs.bias, &inputs.addend});
   const Tensor out = forward<Operand>(call, saved, keeps);
+  call.in.addend = Tensor();  // no gradient needs it
   return differentiable("spatial_gating", out, in_order(inputs), [=](const Tensor& dout, Adjoints& into) {
     backward<Operand>(call, saved, dout.compact(), into);
   });
@@ -393,11 +394,12 @@ Tensor spatial_gating(const SpatialGatingInputs& inputs, const Segments& segment
   check(segments.packed() && segments.rows() == inputs.z.size(0), "spatial_gating: z has ", inputs.z.size(0),
         " rows, expected packed segments of as many, got ", segments.rows());
   check_length(segments.longest(), inputs.bias.size(1));
-  const Call call(inputs, segments, options);
+  Call call(inputs, segments, options);
   if (inputs.z.dtype() == DType::float64) {
     return defined(call, inputs);
   }
-  return options.compute == DType::bfloat16 ? fused<BFloat16>(call, inputs) : fused<float>(call, inputs);
+  return options.compute == DType::bfloat16 ? fused<BFloat16>(std::move(call), inputs)
+                                            : fused<float>(std::move(call), inputs);
 }
 
 Tensor normalised_gate(const SpatialGatingInputs& inputs, const SpatialGatingOptions& options) {

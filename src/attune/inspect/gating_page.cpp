@@ -53,7 +53,7 @@ void lines(const Setting& s, Lines& all) {
       {"Z", "Z = gelu(H),  Z = (Z1, Z2)", "gating.Z", "", tokens},
       {"gn", "gn", "gating.gn"},
       {"bn", "bn", "gating.bn"},
-      {"N", "N_i = gn * (Z2_i - mean(Z2_i)) / sqrt(Var(Z2_i) + eps) + bn", "gating.N", "", tokens},
+      {"N", "N_i = gn * (Z2_i - mean(Z2_i)) / s_i + bn", "gating.N", "", tokens},
       {.name = "W", .equation = "W", .text = "gating.W", .rows = tokens, .columns = tokens, .all_rows = true},
       {"b", "b", "gating.b", "", tokens},
       {"G", "G = {W N} + b", "gating.G", "G_i = sum_j W_ij N_j + b_i", tokens},

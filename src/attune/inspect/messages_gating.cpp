@@ -22,9 +22,9 @@ std::span<const Message> gating_messages() {
       {"gating.bn", "The norm's shift, learnt, one number per channel of the gate.",
        "Độ dịch của phép chuẩn hoá, được học, mỗi kênh của cổng một số.",
        "Сдвиг нормировки, обучается: по числу на канал вентиля."},
-      {"gating.N", "The gate's half of every token, normalised over its channels.",
-       "Nửa làm cổng của mỗi token, được chuẩn hoá trên các kênh của nó.",
-       "Вентильная половина каждого токена, нормированная по своим каналам."},
+      {"gating.N", "The gate's half of every token, normalised over its channels: s² is their variance plus 0.00001.",
+       "Nửa làm cổng của mỗi token, được chuẩn hoá trên các kênh của nó: s² là phương sai cộng 0,00001.",
+       "Вентильная половина каждого токена, нормированная по своим каналам: s² — их дисперсия плюс 0,00001."},
       {"gating.W",
        "The spatial weights, learnt: what the gate of token i takes from token j. They belong to positions, whatever "
        "stands there.",

@@ -8,6 +8,7 @@
 #include "attune/models/convolutional.h"
 #include "attune/models/describe.h"
 #include "attune/models/forms_test.h"
+#include "attune/models/transformer.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/tensor/storage.h"
 
@@ -191,6 +192,72 @@ TEST(Describe, parameters_and_multiply_adds_equal_those_counted_by_hand) {
   mean.cross_mixer = "mean";
   const ModelDescription without = describe(mean, {.length = 10});
   EXPECT_EQ(without.target_multiply_adds_per_token, 2 * (4 * d * d + d * 10 + 2 * d * f) + d * v);
+}
+
+// Liu et al. 2021, table 1, at 196 tokens: 30 blocks, patches of 16 x 16 x 3 embedded, a norm and 1,000 classes around
+// them; the published counts, and multiply-adds within 6 %.
+TEST(Describe, gmlp_blocks_count_what_the_paper_says) {
+  struct Published {
+    int width, inner;
+    int64_t parameters;
+    double multiply_adds;
+  };
+  for (const Published& published :
+       {Published{128, 768, 5'867'328, 1.4e9}, {256, 1536, 19'422'656, 4.5e9}, {512, 3072, 73'075'392, 15.8e9}}) {
+    ModelConfig config = tiny();
+    config.encoder_mixer = "spatial_gating";
+    config.width = published.width, config.feed_forward = published.inner, config.max_positions = 196;
+    EncoderLayer block(config);
+    const int64_t d = published.width, f = published.inner, n = 196, block_parameters = parameters_of(block).count();
+    EXPECT_EQ(block_parameters, 2 * d + d * f + f + f + n * n + n + f / 2 * d + d);
+    EXPECT_EQ(30 * block_parameters + 768 * d + d + 2 * d + 1000 * d + 1000, published.parameters);
+    const MixerCost cost =
+        mixer_kind("spatial_gating").cost({.width = config.width, .spatial = spatial_gating_form(config)}, n);
+    EXPECT_EQ(cost.per_query, d * f + f / 2 * d);
+    EXPECT_EQ(cost.scores, n * f / 2);
+    const double all = static_cast<double>(n * (30 * (cost.per_query + cost.per_key + cost.scores) + 768 * d));
+    EXPECT_NEAR(all / published.multiply_adds, 1, 0.06) << d;
+  }
+}
+
+TEST(Describe, no_feed_forward_follows_spatial_gating_and_a_tiny_attention_costs_what_it_is) {
+  ModelConfig config = tiny();
+  config.encoder_mixer = config.decoder_mixer = "spatial_gating";
+  config.tiny_attention = 8;
+  const ModelDescription description = describe(config, {.length = 10});
+  for (const auto& tensor : description.tensors) {
+    EXPECT_EQ(tensor.name.find("feed_forward"), std::string::npos) << tensor.name;
+  }
+  const int64_t d = 16, f = 24, c = 12, a = 8, v = 20;
+  const int64_t each = d * f + c * d + 3 * d * a + a * c, mixed = (c + 2 * a) * 10;
+  EXPECT_EQ(description.source_multiply_adds_per_token, 2 * (each + mixed) + 2 * 2 * d * d);
+  EXPECT_EQ(description.target_multiply_adds_per_token, 2 * (each + mixed / 2 + 2 * d * d + 2 * d * 10) + d * v);
+}
+
+TEST(Transformer, spatial_gating_says_what_it_cannot_be) {
+  const auto said = [](auto&& change) {
+    ModelConfig config = tiny();
+    config.encoder_mixer = "spatial_gating";
+    change(config);
+    return error_of([&] { check_config(config); });
+  };
+  EXPECT_EQ(said([](ModelConfig&) {}), "no error");
+  EXPECT_EQ(said([](ModelConfig& c) { c.feed_forward = 23; }),
+            "feed-forward: expected an even number, which spatial-gate = split can halve, got 23");
+  EXPECT_EQ(said([](ModelConfig& c) { c.feed_forward = 23, c.spatial_gate = "linear"; }), "no error");
+  EXPECT_EQ(said([](ModelConfig& c) { c.spatial_heads = 5; }),
+            "spatial-heads: expected a divisor of the gate's channels (12), got 5");
+  EXPECT_EQ(said([](ModelConfig& c) { c.tiny_attention = 6, c.tiny_attention_heads = 4; }),
+            "tiny-attention-heads: expected a divisor of tiny-attention (6), got 4");
+  EXPECT_NE(said([](ModelConfig& c) { c.spatial_gate = "spilt"; }).find("spatial-gate"), std::string::npos);
+  EXPECT_NE(said([](ModelConfig& c) { c.cross_mixer = "spatial_gating"; }).find("cross-mixer: expected a mixer"),
+            std::string::npos);
+  ModelConfig short_one = tiny();
+  short_one.encoder_mixer = "spatial_gating", short_one.max_positions = 3;
+  const auto model = ready(short_one);
+  EXPECT_EQ(error_of([&] { model->hidden(make_batch(examples(), std::vector<int>{0}), {}); }),
+            "spatial_gating: a sequence has 4 tokens, but W was made for max-positions = 3; train with a larger "
+            "max-positions or leave out longer sentences");
 }
 
 }  // namespace

@@ -89,6 +89,14 @@ TEST(StepMemory, is_what_describe_said_within_a_tenth) {
     check("deep encoder", [](ModelConfig& c) { c.encoder_layers = 6, c.decoder_layers = 1; });
     check("convolutions in the encoder", [](ModelConfig& c) { c.encoder_mixer = "convolution"; });
     check("convolutions", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "convolution"; });
+    check("gMLP in the encoder", [](ModelConfig& c) { c.encoder_mixer = "spatial_gating", c.max_positions = 32; });
+    check("gMLP", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "spatial_gating", c.max_positions = 32; });
+    check("additive gates", [](ModelConfig& c) {
+      c.encoder_mixer = c.decoder_mixer = "spatial_gating", c.max_positions = 32, c.spatial_gate = "additive";
+    });
+    check("aMLP", [](ModelConfig& c) {
+      c.encoder_mixer = c.decoder_mixer = "spatial_gating", c.max_positions = 32, c.tiny_attention = 32;
+    });
     check("wide", [](ModelConfig& c) { c.width = 128, c.heads = 8, c.feed_forward = 128; });
     check("narrow inner layer", [](ModelConfig& c) { c.feed_forward = 64; });
   }
