@@ -146,6 +146,14 @@ TEST(SpatialGating, bfloat16_rounds_the_operands_of_products_alone) {
       return testing::run([&](auto& given) { return spatial_gating(named(given), segments, options); }, x);
     };
     const auto exact = run(options_of(form)), found = run(rounded);
+    std::vector<Tensor> alone;
+    {
+      const testing::Threads one(1);
+      alone = run(rounded);
+    }
+    for (size_t i = 0; i < exact.size(); ++i) {
+      EXPECT_TRUE(same_bits(found[i], alone[i])) << i << " with one thread";
+    }
     for (size_t i = 0; i < exact.size(); ++i) {
       EXPECT_LT(relative_difference(found[i], exact[i]), 0.01) << i;
       EXPECT_GT(relative_difference(found[i], exact[i]), i == 5 || i == 6 ? -1 : 1e-6) << i;
