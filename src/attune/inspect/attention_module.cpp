@@ -26,4 +26,18 @@ std::optional<AttentionModule> attention_module_of(std::string_view module) {
   return {};
 }
 
+std::vector<bool> hidden_cells(const AttentionMap& map, const ModelConfig& config) {
+  const bool window = map.kind == AttentionKind::cross && config.attention_window != "global";
+  std::vector<bool> hidden;
+  if (map.kind != AttentionKind::decoder && !window) {
+    return hidden;
+  }
+  for (int i = 0; i < map.queries; ++i) {
+    for (int j = 0; j < map.keys; ++j) {
+      hidden.push_back(window ? map.weight(i, j) == 0 : j > i);
+    }
+  }
+  return hidden;
+}
+
 }  // namespace attune

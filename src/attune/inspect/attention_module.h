@@ -1,10 +1,11 @@
-// Which attention a probe's name belongs to.
+// Which attention a probe's name belongs to, and what of its weights is masked.
 #pragma once
 
 #include <optional>
 #include <string_view>
 
 #include "attune/inspect/inspection.h"
+#include "attune/models/config.h"
 
 namespace attune {
 
@@ -15,5 +16,9 @@ struct AttentionModule {
 
 // Of "encoder.layers.3.self_attention" and its like; of any other module nothing.
 std::optional<AttentionModule> attention_module_of(std::string_view module);
+
+// A decoder sees no later piece; a local window hides what lies outside, where softmax leaves nothing but zeros. Empty:
+// nothing is hidden. map: its weights, not yet their gradients.
+std::vector<bool> hidden_cells(const AttentionMap& map, const ModelConfig& config);
 
 }  // namespace attune

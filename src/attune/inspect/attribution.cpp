@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
+#include <optional>
 #include <string_view>
 
 #include "attune/autograd/tape.h"
@@ -17,11 +19,13 @@ namespace attune {
 
 namespace {
 
-// One attention of multi-head attention: values [keys, heads, depth], mixed [queries, heads, depth].
+// One attention: weights [heads, queries, keys], values [keys, heads, depth], mixed [queries, heads, depth]; of a
+// recurrent decoder, which has one head, values [keys, depth] and mixed [1, depth] of every step.
 struct Attending {
   AttentionKind kind;
   int layer;
-  Tensor values, mixed;
+  Tensor weights, values;
+  std::vector<Tensor> mixed;
 };
 
 AttentionKind gradient_of(AttentionKind attention) {
@@ -30,7 +34,7 @@ AttentionKind gradient_of(AttentionKind attention) {
                                                : AttentionKind::cross_gradient;
 }
 
-// One forward under a tape that remembers the source's embeddings and what every head mixed.
+// One forward under a tape that remembers the source's embeddings, the weights and what every head mixed.
 class Recorded {
  public:
   Recorded(const Model& model, const Example& pair) : batch_(make_batch(std::span(&pair, 1), std::array{0})) {
@@ -78,14 +82,25 @@ class Recorded {
       tape_.watch(value);
       return;
     }
-    const size_t dot = name.rfind('.');
-    const auto where = dot == std::string_view::npos ? std::nullopt : attention_module_of(name.substr(0, dot));
-    if (where && name.ends_with(".values")) {
-      attending_.push_back({gradient_of(where->kind), where->layer, value, {}});
-    } else if (where && name.ends_with(".mixed")) {
-      attending_.back().mixed = value;
+    const auto of_part = [&](std::string_view part) {
+      return name.ends_with(part) ? attention_module_of(name.substr(0, name.size() - part.size())) : std::nullopt;
+    };
+    if (const auto weighs = of_part(".weights.0")) {
+      attending_of(*weighs).weights = value.clone();
+    } else if (const auto reads = of_part(".values")) {
+      attending_of(*reads).values = value;
+    } else if (const auto mixes = of_part(".mixed")) {
+      attending_of(*mixes).mixed.push_back(value);
       tape_.watch(value);
     }
+  }
+
+  Attending& attending_of(const AttentionModule& module) {
+    const auto known = std::find_if(attending_.begin(), attending_.end(), [&](const Attending& each) {
+      return each.kind == module.kind && each.layer == module.layer;
+    });
+    return known != attending_.end() ? *known
+                                     : attending_.emplace_back(Attending{module.kind, module.layer, {}, {}, {}});
   }
 
   Tape tape_;
@@ -94,53 +109,142 @@ class Recorded {
   std::vector<Attending> attending_;
 };
 
-double dot(const Tensor& a, int64_t a_begin, const Tensor& b, int64_t b_begin, int64_t count) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    sum += a.at(a_begin + i) * b.at(b_begin + i);
-  }
-  return sum;
-}
-
 AttentionMap made_map(AttentionKind kind, int layer, int head, int queries, int keys) {
   AttentionMap map{kind, layer, head, queries, keys, {}, {}, {}, {}};
   map.weights.resize(static_cast<size_t>(queries) * static_cast<size_t>(keys));
   return map;
 }
 
-void add_weight_gradients(const Attending& attending, const Tensor& gradient, std::vector<AttentionMap>& maps) {
-  const int queries = static_cast<int>(gradient.size(0)), keys = static_cast<int>(attending.values.size(0));
-  const int64_t heads = gradient.size(1), depth = gradient.size(2);
-  for (int head = 0; head < static_cast<int>(heads); ++head) {
-    AttentionMap map = made_map(attending.kind, attending.layer, head, queries, keys);
-    for (int i = 0; i < queries; ++i) {
-      for (int j = 0; j < keys; ++j) {
-        const bool hidden = looks_at_target(attending.kind) && j > i;
-        if (looks_at_target(attending.kind)) {
-          map.hidden.push_back(hidden);
-        }
-        if (!hidden) {
-          map.weights[static_cast<size_t>(i) * static_cast<size_t>(keys) + static_cast<size_t>(j)] = static_cast<float>(
-              dot(gradient, (i * heads + head) * depth, attending.values, (j * heads + head) * depth, depth));
+std::vector<double> numbers_of(const Tensor& x) {
+  std::vector<double> numbers(static_cast<size_t>(x.elements()));
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    numbers[i] = x.at(static_cast<int64_t>(i));
+  }
+  return numbers;
+}
+
+double dot(std::span<const double> a, std::span<const double> b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+// The rows of one attention as plain numbers.
+class Rows {
+ public:
+  explicit Rows(const Attending& attending)
+      : attending_(attending),
+        heads_(attending.weights.size(0)),
+        queries_(attending.weights.size(1)),
+        keys_(attending.weights.size(2)),
+        depth_(attending.values.elements() / (keys_ * heads_)),
+        weights_(numbers_of(attending.weights)),
+        values_(numbers_of(attending.values)) {}
+
+  const Attending& attending() const { return attending_; }
+  int heads() const { return static_cast<int>(heads_); }
+  int queries() const { return static_cast<int>(queries_); }
+  int keys() const { return static_cast<int>(keys_); }
+  double weight(int head, int query, int key) const {
+    return weights_[static_cast<size_t>((head * queries_ + query) * keys_ + key)];
+  }
+  std::span<const double> value(int key, int head) const { return row(values_, key, head); }
+  // Of what a query's head mixed; `mixed` as mixed_gradients() gives them.
+  std::span<const double> row(std::span<const double> mixed, int at, int head) const {
+    return mixed.subspan(static_cast<size_t>((at * heads_ + head) * depth_), static_cast<size_t>(depth_));
+  }
+
+  // [queries, heads, depth], 0 where nothing depends on a step.
+  std::vector<double> mixed_gradients(const Gradients& gradients) const {
+    std::vector<double> all;
+    for (const Tensor& mixed : attending_.mixed) {
+      const Tensor gradient = gradients.of(mixed);
+      const std::vector<double> some =
+          gradient ? numbers_of(gradient) : std::vector<double>(static_cast<size_t>(mixed.elements()));
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    return all;
+  }
+
+ private:
+  const Attending& attending_;
+  int64_t heads_, queries_, keys_, depth_;
+  std::vector<double> weights_, values_;
+};
+
+void add_weight_gradients(const Rows& rows, const Gradients& whole, const ModelConfig& config,
+                          std::vector<AttentionMap>& maps) {
+  const std::vector<double> gradients = rows.mixed_gradients(whole);
+  for (int head = 0; head < rows.heads(); ++head) {
+    AttentionMap map = made_map(rows.attending().kind, rows.attending().layer, head, rows.queries(), rows.keys());
+    const auto fill = [&](auto&& value) {
+      for (int i = 0, cell = 0; i < map.queries; ++i) {
+        for (int j = 0; j < map.keys; ++j, ++cell) {
+          map.weights[static_cast<size_t>(cell)] = map.is_hidden(i, j) ? 0.0F : static_cast<float>(value(i, j));
         }
       }
-    }
+    };
+    fill([&](int i, int j) { return rows.weight(head, i, j); });
+    map.hidden = hidden_cells(map, config);
+    fill([&](int i, int j) { return dot(rows.row(gradients, i, head), rows.value(j, head)); });
+    map.kind = gradient_of(map.kind);
     maps.push_back(std::move(map));
   }
 }
 
-AttentionMap gradient_times_input(Recorded& recorded) {
-  const Tensor& x = recorded.embedding();
-  const auto keys = static_cast<int>(x.size(0));
-  AttentionMap map = made_map(AttentionKind::input_gradient, -1, -1, recorded.written(), keys);
-  for (int t = 0; t < recorded.written(); ++t) {
-    const Tensor gradient = recorded.of_piece(t).of(x);
-    for (int j = 0; j < keys && gradient; ++j) {
-      map.weights[static_cast<size_t>(t) * static_cast<size_t>(keys) + static_cast<size_t>(j)] =
-          static_cast<float>(dot(gradient, j * x.size(1), x, j * x.size(1), x.size(1)));
+// Adds sum_i A_ij d log p_t / d A_ij of every head to row t.
+void add_weights_times_gradient(const Rows& rows, const Gradients& of_piece, int t, AttentionMap& into) {
+  const std::vector<double> gradients = rows.mixed_gradients(of_piece);
+  for (int head = 0; head < rows.heads(); ++head) {
+    for (int j = 0; j < into.keys; ++j) {
+      double sum = 0;
+      for (int i = 0; i <= t; ++i) {  // log p_t depends on no later query
+        const double weight = rows.weight(head, i, j);
+        sum += weight == 0 ? 0 : weight * dot(rows.row(gradients, i, head), rows.value(j, head));
+      }
+      into.weights[static_cast<size_t>(t) * static_cast<size_t>(into.keys) + static_cast<size_t>(j)] +=
+          static_cast<float>(sum);
     }
   }
-  return map;
+}
+
+// Row t: x_j . d log p_t / d x_j
+void add_input_times_gradient(const Tensor& x, const Gradients& of_piece, int t, AttentionMap& into) {
+  const Tensor gradient = of_piece.of(x);
+  const auto width = static_cast<size_t>(x.size(1));
+  const std::vector<double> numbers = numbers_of(x), slopes = gradient ? numbers_of(gradient) : numbers;
+  for (size_t j = 0; gradient && j < static_cast<size_t>(into.keys); ++j) {
+    into.weights[static_cast<size_t>(t) * static_cast<size_t>(into.keys) + j] = static_cast<float>(
+        dot(std::span(slopes).subspan(j * width, width), std::span(numbers).subspan(j * width, width)));
+  }
+}
+
+// The views that differentiate each written piece's log-probability by itself.
+void add_pieces(Recorded& recorded, const std::vector<Rows>& rows, std::vector<AttentionMap>& maps) {
+  std::optional<AttentionMap> by_attention, by_input;
+  std::vector<const Rows*> cross;
+  for (const Rows& each : rows) {
+    if (each.attending().kind == AttentionKind::cross) {
+      cross.push_back(&each);
+      by_attention = made_map(AttentionKind::attention_gradient, -1, -1, recorded.written(), each.keys());
+    }
+  }
+  const Tensor& x = recorded.embedding();
+  if (x) {
+    by_input = made_map(AttentionKind::input_gradient, -1, -1, recorded.written(), static_cast<int>(x.size(0)));
+  }
+  for (int t = 0; t < recorded.written() && (by_attention || by_input); ++t) {
+    const Gradients of_piece = recorded.of_piece(t);
+    for (const Rows* each : cross) {
+      add_weights_times_gradient(*each, of_piece, t, *by_attention);
+    }
+    if (by_input) {
+      add_input_times_gradient(x, of_piece, t, *by_input);
+    }
+  }
+  for (auto* map : {&by_attention, &by_input}) {
+    if (*map) {
+      maps.push_back(std::move(**map));
+    }
+  }
 }
 
 AttentionMap removal(const Model& model, const Example& pair) {
@@ -170,15 +274,19 @@ std::vector<AttentionMap> attribute(const Model& model, const Example& pair) {
   std::vector<AttentionMap> maps;
   {
     Recorded recorded(model, pair);
-    if (recorded.embedding()) {
-      const Gradients whole = recorded.whole();
-      for (const Attending& attending : recorded.attending()) {
-        if (const Tensor gradient = whole.of(attending.mixed)) {
-          add_weight_gradients(attending, gradient, maps);
-        }
+    std::vector<Rows> rows;
+    for (const Attending& attending : recorded.attending()) {
+      if (!attending.mixed.empty()) {  // else it only averages
+        rows.emplace_back(attending);
       }
-      maps.push_back(gradient_times_input(recorded));
     }
+    if (!rows.empty()) {
+      const Gradients whole = recorded.whole();
+      for (const Rows& each : rows) {
+        add_weight_gradients(each, whole, model.config(), maps);
+      }
+    }
+    add_pieces(recorded, rows, maps);
   }
   maps.push_back(removal(model, pair));
   std::stable_sort(maps.begin(), maps.end(), [](const auto& a, const auto& b) { return a.kind < b.kind; });

@@ -1,6 +1,10 @@
 // What a translation's probability rests on, by differentiation and by experiment.
 //   d log p / d A       of each attention weight: dP_ij = dO_i . v_j, with dO the gradient of what the head mixed; p is
-//                       the probability of the whole translation. Of multi-head attention.
+//                       the probability of the whole translation
+//   attention x         [t, j] = sum_hi A_hij d log p_t / d A_hij over all heads h and queries i of the attention to
+//   the gradient            source: what log p_t would gain if all that looks at source piece j looked a little more,
+//   in
+//                       proportion
 //   gradient x input    [t, j] = sum_d (d log p_t / d x_jd) x_jd, with x_j the (scaled) embedding of source piece j and
 //                       p_t the probability of written piece t. Not of ConvS2S, whose encoder scales its gradient.
 //   removal             [t, j] = log p_t - log p_t without source piece j

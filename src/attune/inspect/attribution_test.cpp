@@ -3,7 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
+#include <map>
+#include <numeric>
+#include <set>
+#include <tuple>
 
+#include "attune/autograd/recorder.h"
 #include "attune/decode/scorer.h"
 #include "attune/models/forms_test.h"
 #include "attune/ops/linear.h"
@@ -79,57 +85,131 @@ TEST(Attribution, gradient_times_input_is_what_finite_differences_say_in_every_a
   EXPECT_GT(seen, 40);
 }
 
-// With dS = P (dP - sum P dP) the gradient by the query's bias is scale sum_ij dS_ij k_j; the keys of a first post-norm
-// layer without positions are those of the embeddings.
-TEST(Attribution, gradients_by_weights_give_the_gradient_of_the_querys_bias_that_finite_differences_say) {
-  ModelConfig config = tiny("transformer");
-  config.norm_position = "post", config.positions = "none";
-  const auto model = ready(config, DType::float64);
-  const auto maps = attribute(*model, pair);
-  std::vector<Tensor> weights;
-  Tensor embedding;
-  const Probe probe([&](const std::string& name, const Tensor& value) {
-    if (name == "encoder.layers.0.self_attention.weights.0") weights.push_back(value.clone());
-    if (name == "encoder.embedding.rows") embedding = value.clone();
-  });
-  model->hidden(make_batch(std::span(&pair, 1), std::array{0}), {.probe = &probe});
-  const std::string self = "encoder.layers.0.self_attention.";
-  const auto key_weight = values_of(*model, self + "key.weight"), key_bias = values_of(*model, self + "key.bias");
-  const int width = config.width, depth = width / config.heads, length = 5;
-  const auto key = [&](int j, int d) {
-    double sum = key_bias[static_cast<size_t>(d)];
-    for (int i = 0; i < width; ++i) sum += key_weight[static_cast<size_t>(d * width + i)] * embedding.at(j * width + i);
-    return sum;
-  };
-  for (int head = 0; head < config.heads; ++head) {
-    const AttentionMap* map = find(maps, AttentionKind::encoder_gradient, 0, head);
-    ASSERT_NE(map, nullptr);
-    for (int d = head * depth; d < (head + 1) * depth; ++d) {
-      double expected = 0;
-      for (int i = 0; i < length; ++i) {
-        const auto p = [&](int j) { return weights[0].at((head * length + i) * length + j); };
-        double mean = 0;
-        for (int j = 0; j < length; ++j) mean += p(j) * static_cast<double>(map->weight(i, j));
-        for (int j = 0; j < length; ++j) {
-          expected += p(j) * (static_cast<double>(map->weight(i, j)) - mean) * key(j, d) / std::sqrt(depth);
-        }
-      }
-      constexpr double h = 1e-5;
-      const auto total = [&](double change) {
-        values_of(*model, self + "query.bias")[static_cast<size_t>(d)] += change;
-        const auto logs = log_probabilities(*model);
-        values_of(*model, self + "query.bias")[static_cast<size_t>(d)] -= change;
-        double sum = 0;
-        for (const double log : logs) sum += log;
-        return sum;
-      };
-      EXPECT_NEAR((total(h) - total(-h)) / (2 * h), expected, 1e-6);
-      EXPECT_NE(expected, 0);
+// One attention of a model, in the order in which they are computed.
+struct Attention {
+  AttentionKind gradient;
+  int layer, heads, queries;
+};
+
+std::vector<Attention> attentions_of(const std::vector<AttentionMap>& maps, const ModelConfig& config) {
+  std::vector<Attention> result;
+  const auto add = [&](AttentionKind kind, int layer) {
+    int heads = 0;
+    const AttentionMap* map = nullptr;
+    while (const AttentionMap* next = find(maps, kind, layer, heads)) {
+      map = next;
+      ++heads;
     }
+    if (map != nullptr) result.push_back({kind, layer, heads, map->queries});
+  };
+  for (int i = 0; i < config.encoder_layers; ++i) add(AttentionKind::encoder_gradient, i);
+  for (int i = 0; i < config.decoder_layers; ++i) {
+    add(AttentionKind::decoder_gradient, i);
+    add(AttentionKind::cross_gradient, i);
   }
+  return result;
 }
 
-TEST(Attribution, has_a_gradient_beside_every_weight_of_multi_head_attention) {
+// What the float64 definitions of all attentions hand over goes through `see` with its place: the same weights that the
+// program computes, changed on their way.
+struct Cell {
+  size_t attention;
+  int head, query, key;
+};
+using See = std::function<void(std::string_view name, const Cell& cell, double& value)>;
+std::vector<double> log_probabilities(const Model& model, const std::vector<Attention>& attentions, const See& see) {
+  size_t attention = 0;
+  int rows = 0;
+  const Recorder recorder([&](const Recorder::Row& row) {
+    if (row.name != "P" && row.name != "W") return;
+    const bool weighed = row.name == "W";  // comes behind its P
+    const Attention& of = attentions.at(attention);
+    const int query = of.heads == 1 ? rows - (weighed ? 1 : 0) : static_cast<int>(row.row);
+    for (size_t n = 0; n < row.values.size(); ++n) {
+      const int key = row.columns.empty() ? static_cast<int>(n) : row.columns[n];
+      see(row.name, {attention, row.head, query, key}, row.values[n]);
+    }
+    rows += weighed ? 0 : 1;
+    if (rows == of.heads * of.queries && attention + 1 < attentions.size()) {
+      ++attention;
+      rows = 0;
+    }
+  });
+  return log_probabilities(model);
+}
+
+double total_of(const std::vector<double>& logs) {
+  return std::accumulate(logs.begin(), logs.end(), 0.0);
+}
+
+TEST(Attribution, gradients_by_weights_are_what_finite_differences_say_wherever_a_model_attends) {
+  std::set<std::string> architectures;
+  for (const testing::Form& form : testing::forms()) {
+    SCOPED_TRACE(form.name);
+    const auto model = ready(form.config, DType::float64);
+    const auto maps = attribute(*model, pair);
+    const std::vector<Attention> attentions = attentions_of(maps, form.config);
+    std::map<std::tuple<size_t, int, int, int>, double> p, w;
+    log_probabilities(*model, attentions, [&](std::string_view name, const Cell& cell, double& value) {
+      (name == "P" ? p : w)[{cell.attention, cell.head, cell.query, cell.key}] = value;
+    });
+    int number = 0;
+    for (const auto& [place, weight] : p) {
+      if (++number % 5 != 0 || weight == 0) continue;
+      const auto [attention, head, query, key] = place;
+      constexpr double h = 1e-5;
+      const auto total = [&, at = place](double change) {
+        return total_of(log_probabilities(*model, attentions, [&](std::string_view name, const Cell& cell, double& x) {
+          if (name == "P" && std::tuple(cell.attention, cell.head, cell.query, cell.key) == at) x += change;
+        }));
+      };
+      const AttentionMap* map = find(maps, attentions[attention].gradient, attentions[attention].layer, head);
+      ASSERT_NE(map, nullptr);
+      const double falls_off = w.count(place) == 1 ? w[place] / weight : 1;  // the Gaussian, through which P acts
+      const double expected = (total(h) - total(-h)) / (2 * h);
+      EXPECT_NEAR(falls_off * static_cast<double>(map->weight(query, key)), expected, 2e-6 * (1 + std::abs(expected)))
+          << "attention " << attention << " head " << head << " at " << query << ", " << key;
+      EXPECT_FALSE(map->is_hidden(query, key));
+      architectures.insert(form.config.architecture);
+    }
+  }
+  EXPECT_EQ(architectures, (std::set<std::string>{"transformer", "bahdanau", "luong", "convolutional"}));
+}
+
+TEST(Attribution, attention_times_gradient_is_what_more_attention_to_a_piece_would_bring) {
+  std::set<std::string> architectures;
+  for (const testing::Form& form : testing::forms()) {
+    SCOPED_TRACE(form.name);
+    const auto model = ready(form.config, DType::float64);
+    const auto maps = attribute(*model, pair);
+    const std::vector<Attention> attentions = attentions_of(maps, form.config);
+    const AttentionMap* map = find(maps, AttentionKind::attention_gradient, -1);
+    const bool crosses = std::any_of(attentions.begin(), attentions.end(),
+                                     [](const auto& a) { return a.gradient == AttentionKind::cross_gradient; });
+    ASSERT_EQ(map != nullptr, crosses);
+    if (!crosses) continue;
+    ASSERT_EQ(std::pair(map->queries, map->keys), std::pair(4, 5));
+    for (int j = 0; j < map->keys; ++j) {
+      const auto with = [&](double factor) {
+        return log_probabilities(*model, attentions, [&](std::string_view name, const Cell& cell, double& x) {
+          const bool source = attentions[cell.attention].gradient == AttentionKind::cross_gradient;
+          if (name == "P" && source && cell.key == j) x *= factor;
+        });
+      };
+      constexpr double h = 1e-5;
+      const auto above = with(1 + h), below = with(1 - h);
+      for (int t = 0; t < map->queries; ++t) {
+        const auto at = static_cast<size_t>(t);
+        const double expected = (above[at] - below[at]) / (2 * h);
+        EXPECT_NEAR(map->weight(t, j), expected, 1e-6 * (1 + std::abs(expected))) << t << ", " << j;
+      }
+    }
+    architectures.insert(form.config.architecture);
+  }
+  EXPECT_EQ(architectures, (std::set<std::string>{"transformer", "bahdanau", "luong", "convolutional"}));
+}
+
+TEST(Attribution, has_a_gradient_beside_every_weight) {
   const auto maps = attribute(*ready(tiny("transformer")), pair);
   for (int layer = 0; layer < 2; ++layer) {
     for (int head = 0; head < 2; ++head) {
@@ -143,7 +223,7 @@ TEST(Attribution, has_a_gradient_beside_every_weight_of_multi_head_attention) {
       EXPECT_TRUE(decoder->is_hidden(0, 1) && !decoder->is_hidden(1, 0) && !cross->is_hidden(0, 1));
     }
   }
-  EXPECT_EQ(maps.size(), 3U * 4 + 2);
+  EXPECT_EQ(maps.size(), 3U * 4 + 3);
 }
 
 TEST(Attribution, by_removal_is_the_difference_of_scores) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "attune/base/check.h"
@@ -18,7 +19,11 @@ struct Output {
 
 std::vector<Output> outputs_of(const ComparedModel& compared, const Batch& batch) {
   std::vector<Output> outputs;
-  const Probe probe([&](const std::string& name, const Tensor& value) { outputs.push_back({name, value.clone()}); });
+  const Probe probe([&](const std::string& name, const Tensor& value) {
+    if (!name.ends_with(".input")) {  // another module's output, rounded to the type of products
+      outputs.push_back({name, value.clone()});
+    }
+  });
   const Tensor hidden = compared.model->hidden(batch, Pass{.probe = &probe, .compute = compared.compute});
   const OutputLayer output = compared.model->output();
   outputs.push_back({"logits", linear(hidden, output.weight, output.bias, {.compute = compared.compute})});
@@ -66,6 +71,7 @@ double ModuleDifference::relative() const {
 Differences find_differences(const ComparedModel& a, const ComparedModel& b, std::span<const Example> pairs,
                              double tolerance) {
   Differences result;
+  std::map<std::string, size_t> index;  // of a module; one that runs step by step is offered under one name
   for (size_t pair = 0; pair < pairs.size(); ++pair) {
     const std::vector<int> alone{static_cast<int>(pair)};
     const Batch batch = make_batch(pairs, alone);
@@ -76,10 +82,11 @@ Differences find_differences(const ComparedModel& a, const ComparedModel& b, std
       };
       check_usage(text(of_a) == text(of_b), "the models are not made of the same modules: the first has ", text(of_a),
                   " where the second has ", text(of_b));
-      if (pair == 0) {
+      const auto [known, added] = index.try_emplace(of_a[i].module, result.modules.size());
+      if (added) {
         result.modules.emplace_back().module = of_a[i].module;
       }
-      widen(result.modules[i], of_a[i].value, of_b[i].value, static_cast<int>(pair));
+      widen(result.modules[known->second], of_a[i].value, of_b[i].value, static_cast<int>(pair));
     }
   }
   for (size_t i = 0; i < result.modules.size() && !result.first; ++i) {

@@ -22,8 +22,11 @@ namespace attune {
 // On demand, signed (attribution.h):
 //   encoder_gradient, decoder_gradient, cross_gradient   of the translation's log-probability by each weight
 //   removal           target written x source without </s>: log p of the piece, less what it is without a source piece
+//   attention_gradient   target written x source: gradient of log p of the piece by the weights on a source piece,
+//   times
+//                     those weights
 //   input_gradient    target written x source: gradient of log p of the piece by a source embedding, times that
-//   embedding
+//                     embedding
 enum class AttentionKind : uint8_t {
   encoder,
   decoder,
@@ -35,6 +38,7 @@ enum class AttentionKind : uint8_t {
   decoder_gradient,
   cross_gradient,
   removal,
+  attention_gradient,
   input_gradient
 };
 std::string_view name_of(AttentionKind kind);  // "encoder", ..., "input_gradient"

@@ -28,21 +28,6 @@ std::optional<AttentionModule> attention_of_name(std::string_view name) {
   return name.ends_with(weights) ? attention_module_of(name.substr(0, name.size() - weights.size())) : std::nullopt;
 }
 
-// A decoder sees no later piece; a local window hides what lies outside, where softmax leaves nothing but zeros.
-std::vector<bool> hidden_cells(const AttentionMap& map, const ModelConfig& config) {
-  const bool window = map.kind == AttentionKind::cross && config.attention_window != "global";
-  std::vector<bool> hidden;
-  if (map.kind != AttentionKind::decoder && !window) {
-    return hidden;
-  }
-  for (int i = 0; i < map.queries; ++i) {
-    for (int j = 0; j < map.keys; ++j) {
-      hidden.push_back(window ? map.weight(i, j) == 0 : j > i);
-    }
-  }
-  return hidden;
-}
-
 // weights [heads, queries, keys]
 void add_heads(const AttentionModule& named, const Tensor& weights, const ModelConfig& config,
                std::vector<AttentionMap>& maps) {
@@ -175,9 +160,18 @@ class Look {
 }  // namespace
 
 std::string_view name_of(AttentionKind kind) {
-  constexpr std::array<std::string_view, 11> names{
-      "encoder",          "decoder",          "cross",          "encoder_rollout", "decoder_rollout", "source_rollout",
-      "encoder_gradient", "decoder_gradient", "cross_gradient", "removal",         "input_gradient"};
+  constexpr std::array<std::string_view, 12> names{"encoder",
+                                                   "decoder",
+                                                   "cross",
+                                                   "encoder_rollout",
+                                                   "decoder_rollout",
+                                                   "source_rollout",
+                                                   "encoder_gradient",
+                                                   "decoder_gradient",
+                                                   "cross_gradient",
+                                                   "removal",
+                                                   "attention_gradient",
+                                                   "input_gradient"};
   return names.at(static_cast<size_t>(kind));
 }
 

@@ -23,7 +23,7 @@ struct InspectOptions {
     each("next-pieces", self.next_pieces, "most probable next pieces shown of each step");
     each("attribution", self.attribution,
          "also the gradient by every attention weight, and what each source piece contributes to each written one: "
-         "gradient x input, and by removal");
+         "gradient x input, attention x gradient, and by removal");
     each("max-source-length", self.max_source_length, "a sentence of more pieces is refused");
   }
 };

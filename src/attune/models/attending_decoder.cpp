@@ -52,8 +52,12 @@ std::vector<Tensor> rows_of_steps(const Tensor& x, const TimeMajor& order) {
   return split(x, sizes, Along::rows);
 }
 
+Pass looking(const Pass& decoder) {
+  return decoder.within("layers").within(0).within("cross_attention");
+}
+
 void offer_weights(const Tensor& weights, const Batch& batch, const Pass& pass) {
-  const Pass at = pass.within("decoder").within("layers").within(0).within("cross_attention");
+  const Pass at = looking(pass);
   for (int s = 0; s < batch.count(); ++s) {
     const int64_t rows = batch.targets.length(s), columns = batch.sources.length(s);
     const Tensor of = weights.rows_view(batch.targets.begin(s), rows).columns_view(0, columns).compact();

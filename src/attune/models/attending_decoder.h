@@ -49,8 +49,11 @@ Tensor first_rows(const Tensor& x, int64_t count);
 // x [rows, columns] cut into the rows of each step.
 std::vector<Tensor> rows_of_steps(const Tensor& x, const TimeMajor& order);
 
+// The pass of the decoder's only attention, under which a probe sees it: decoder.layers.0.cross_attention.
+Pass looking(const Pass& decoder);
+
 // Offers what every sequence looked at as "decoder.layers.0.cross_attention.weights.SEQUENCE", [1, targets, sources].
-// weights [target tokens, at least the longest source] and packed like the targets.
+// weights [target tokens, at least the longest source] and packed like the targets; pass: the decoder's.
 void offer_weights(const Tensor& weights, const Batch& batch, const Pass& pass);
 
 }  // namespace attune

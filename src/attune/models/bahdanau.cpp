@@ -114,8 +114,8 @@ Tensor Bahdanau::hidden(const Batch& batch, const Pass& pass) const {
   const TargetSteps steps(batch);
   const Tensor tokens = embedded(steps.input(), embeddings_.target_table(), config_, decoding);
   const std::vector<Tensor> inputs = rows_of_steps(decoder_.cell.input(tokens, pass), steps.targets);
-  const Step step{SourceAttentionSteps(decoder_.attention, pass), StepLinear(decoder_.context.weight, {}, pass.compute),
-                  RecurrentSteps(decoder_.cell, pass)};
+  const Step step{SourceAttentionSteps(decoder_.attention, looking(decoding)),
+                  StepLinear(decoder_.context.weight, {}, pass.compute), RecurrentSteps(decoder_.cell, pass)};
   std::vector<Tensor> states, contexts, weights;
   Tensor state = embedding(encoded.start, steps.targets.order());
   for (int t = 0; t < steps.count(); ++t) {
@@ -133,7 +133,7 @@ Tensor Bahdanau::hidden(const Batch& batch, const Pass& pass) const {
   if (pass.probe != nullptr) {
     decoding.offer("states", before);
     decoding.offer("contexts", context);
-    offer_weights(packed(concat(weights, Along::rows)), batch, pass);
+    offer_weights(packed(concat(weights, Along::rows)), batch, decoding);
   }
   return decoding.shown("output", packed(predict(before, tokens, context, decoding)));
 }

@@ -70,6 +70,8 @@ Tensor attend(const ConvolutionalDecoderLayer& layer, const Tensor& h, const Ten
   }
   const Tensor mixed =
       attention::scaled_dot(queries, source.keys, source.values, source.queries, source.segments, options).out;
+  pass.offer("values", source.values);
+  pass.offer("mixed", mixed);
   return add_scaled(layer.context(reshape(mixed, embedded.shape()), pass), h, half_root);
 }
 

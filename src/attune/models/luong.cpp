@@ -25,7 +25,7 @@ class Luong::Steps {
  public:
   Steps(const Luong& model, const Pass& pass)
       : config_(model.config_),
-        look_(model.decoder_.attention, pass),
+        look_(model.decoder_.attention, looking(pass)),
         combine_(model.decoder_.combine.weight, model.decoder_.combine.bias, pass.compute) {
     for (const RecurrentLayer& layer : model.decoder_.layers) {
       inputs_.emplace_back(layer.input.weight, layer.input.bias, pass.compute);
@@ -172,7 +172,7 @@ Tensor Luong::hidden(const Batch& batch, const Pass& pass) const {
   const Looked looked =
       config_.input_feeding ? step_by_step(batch, encoded, decoding) : all_at_once(batch, encoded, decoding);
   if (pass.probe != nullptr) {
-    offer_weights(looked.weights, batch, pass);
+    offer_weights(looked.weights, batch, decoding);
   }
   return decoding.shown("output", drop(looked.hidden, config_.dropout, decoding.within("output")));
 }

@@ -45,6 +45,7 @@ attention::Options MultiHeadAttention::attention_options(const Pass& pass) const
 
 Tensor MultiHeadAttention::operator()(const Tensor& x, const Segments& queries, const Tensor& memory,
                                       const Segments& keys, const Pass& pass) const {
+  pass.offer("input", x);
   const Tensor q = turned(query_(x, pass), queries), k = turned(key_(memory, pass), keys),
                v = in_heads(value_(memory, pass));
   const attention::Options options = attention_options(pass);

@@ -95,7 +95,7 @@ SourceAttention::Memory SourceAttention::read(const Tensor& annotations, const P
 }
 
 SourceAttentionSteps::SourceAttentionSteps(const SourceAttention& attention, const Pass& pass)
-    : attention_(attention), looked_at_(pass.probe != nullptr) {
+    : attention_(attention), pass_(pass) {
   if (attention.query.weight) {
     query_ = StepLinear(attention.query.weight, {}, pass.compute);
   }
@@ -120,6 +120,15 @@ attention::Window SourceAttentionSteps::window(const Tensor& states, const Sourc
 
 attention::SourceRead SourceAttentionSteps::operator()(const Tensor& states, const SourceAttention::Memory& memory,
                                                        const SourceQueries& at) const {
+  attention::SourceRead result = read(states, memory, at);
+  pass_.offer("input", states);
+  pass_.offer("values", memory.values);
+  pass_.offer("mixed", result.context);
+  return result;
+}
+
+attention::SourceRead SourceAttentionSteps::read(const Tensor& states, const SourceAttention::Memory& memory,
+                                                 const SourceQueries& at) const {
   const attention::ReadOptions options{at.queries, at.sources, window(states, at)};
   switch (attention_.options.score) {
     case Score::additive:
@@ -136,12 +145,12 @@ attention::SourceRead SourceAttentionSteps::operator()(const Tensor& states, con
   if (!at.whole || options.window.centre) {
     return attention::dot(states, memory.keys, memory.values, options);
   }
-  attention::SourceRead read{all_at_once(states, memory, options), {}};
-  if (looked_at_) {
+  attention::SourceRead result{all_at_once(states, memory, options), {}};
+  if (pass_.probe != nullptr) {
     const NoTape aside;
-    read.weights = attention::dot(states, memory.keys, memory.values, options).weights;
+    result.weights = attention::dot(states, memory.keys, memory.values, options).weights;
   }
-  return read;
+  return result;
 }
 
 }  // namespace attune

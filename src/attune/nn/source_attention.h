@@ -64,7 +64,8 @@ struct SourceQueries {
   bool whole = false;  // all queries of whole targets, rather than one of each at a time
 };
 
-// For as many steps as one tape sees: they share one product for each weight's gradient.
+// For as many steps as one tape sees: they share one product for each weight's gradient. A probe is offered, at every
+// call, the states as "input", the annotations as "values" and the context as "mixed", under the name of `pass`.
 class SourceAttentionSteps {
  public:
   SourceAttentionSteps(const SourceAttention& attention, const Pass& pass);
@@ -74,10 +75,12 @@ class SourceAttentionSteps {
                                    const SourceQueries& at) const;
 
  private:
+  attention::SourceRead read(const Tensor& states, const SourceAttention::Memory& memory,
+                             const SourceQueries& at) const;
   attention::Window window(const Tensor& states, const SourceQueries& at) const;
 
   const SourceAttention& attention_;
-  bool looked_at_;
+  Pass pass_;
   StepLinear query_, centre_, centre_vector_;
 };
 

@@ -60,6 +60,11 @@ Object.assign(kinds, {
     note: "What the log-probability of each written piece loses when one source piece is taken out of the sentence. Warm colours: it gains.",
     query: "written piece", key: "source piece that is removed",
   },
+  attention_gradient: {
+    name: "Attention × gradient", signed: true,
+    note: "All weights on a source piece, each times the gradient of the written piece’s log-probability by it, added over layers, heads and steps. Warm colours: negative.",
+    query: "written piece", key: "source piece that is looked at",
+  },
   input_gradient: {
     name: "Gradient × input", signed: true,
     note: "The gradient of each written piece’s log-probability by a source piece’s embedding, times that embedding. Warm colours: negative.",
