@@ -1,6 +1,7 @@
 // Taking heads away and comparing models, through the built program.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "training_place.h"
@@ -49,6 +50,33 @@ TEST_F(Ablation, of_heads_changes_scores_and_translations_and_not_the_files) {
   const Ran wrong = place->run("translate --model model --without encoder.layer.9.head.0 < test.en");
   expect_one_error(wrong, 2);
   EXPECT_NE(wrong.err.find("encoder.layers.0.self_attention (heads 0 to 1)"), std::string::npos) << wrong.err;
+}
+
+TEST_F(Ablation, of_heads_gives_the_bleu_without_them) {
+  const std::string search = " --beam-size 1 --max-decoding-length 8";
+  const Ran ranked = place->run("inspect heads --model model --valid test.en test.vi --bleu --format json" + search);
+  ASSERT_EQ(ranked.code, 0) << ranked.err;
+  EXPECT_NE(ranked.err.find("20 translations for each head"), std::string::npos) << ranked.err;
+  const auto json = nlohmann::json::parse(ranked.out);
+  ASSERT_FALSE(json["heads"].empty());
+  for (const auto& head : {json["heads"].front(), json["heads"].back()}) {
+    const std::string name = head["head"];
+    const Ran translated =
+        place->run("translate --model model --reference test.vi --without " + name + search + " < test.en");
+    ASSERT_EQ(translated.code, 0) << translated.err;
+    char bleu[32];
+    std::snprintf(bleu, sizeof bleu, " = %.2f ", head["bleu"].get<double>());
+    EXPECT_NE(translated.err.find(bleu), std::string::npos) << bleu << translated.err;
+    EXPECT_NE(translated.err.find("BLEU|"), std::string::npos);
+  }
+  EXPECT_TRUE(json["bleu"].is_number());
+  const Ran plain = place->run("inspect heads --model model --valid test.en test.vi --format json");
+  EXPECT_FALSE(nlohmann::json::parse(plain.out).contains("bleu"));
+  expect_one_error(place->run("inspect heads --model model --valid test.en test.vi --beam-size 2"), 2);
+  place->write("short.vi", "one line\n");
+  const Ran unequal = place->run("translate --model model --reference short.vi" + search + " < test.en");
+  EXPECT_EQ(unequal.code, 1);
+  EXPECT_NE(unequal.err.find("short.vi has 1 lines but standard input 20"), std::string::npos) << unequal.err;
 }
 
 TEST_F(Ablation, diff_names_the_first_module_that_parts) {

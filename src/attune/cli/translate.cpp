@@ -6,6 +6,7 @@
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
+#include "attune/cli/translation_score.h"
 #include "attune/data/corpus.h"
 #include "attune/decode/request.h"
 #include "attune/decode/translator.h"
@@ -110,6 +111,14 @@ void report(const Translator::Summary& summary, double seconds) {
   }
 }
 
+void report_bleu(const std::vector<std::string>& translations, const std::vector<std::string>& expected,
+                 const std::string& file, const ModelConfig& config) {
+  check(translations.size() == expected.size(), file, " has ", expected.size(), " lines but standard input ",
+        translations.size(), "; both must have one line per sentence, in the same order");
+  const Bleu result = bleu(translations, std::span(&expected, 1), bleu_options(config));
+  note("BLEU|{} = {:.2f} {}", result.signature, result.score, details(result));
+}
+
 }  // namespace
 
 int translate(const Arguments& arguments) {
@@ -117,6 +126,7 @@ int translate(const Arguments& arguments) {
   TranslateOptions options;
   Layout layout;
   std::vector<std::string> without;
+  std::string reference;
   int thread_count = 0;
   OptionTable table(about);
   table.add("model", &directory, "a model directory made by attune train", {1, 1, "DIR"});
@@ -132,6 +142,8 @@ int translate(const Arguments& arguments) {
   table.add("without", &without,
             "attention that is taken away: encoder.layer.2.head.3, or all heads: decoder.layer.0.cross_attention",
             {1, most_removals, "HEAD"});
+  table.add("reference", &reference, "a translation of each line: the BLEU of the best ones goes to the log",
+            {1, 1, "FILE"});
   table.add_all(options);
   if (table.parse(arguments) == OptionTable::Outcome::help) {
     return success;
@@ -146,14 +158,19 @@ int translate(const Arguments& arguments) {
   const LoadedModel loaded = load_model(directory);
   remove(*loaded.model, without, "--without");
   check_options(options, loaded.model->config());
+  const std::vector<std::string> expected = reference.empty() ? std::vector<std::string>() : read_lines(reference);
   note("{}: {}", directory, describe(options.search));
   say_what_is_read("sentences");
   const Stopwatch watch;
   Input input(requests);
   int64_t number = 0;
+  std::vector<std::string> best;
   const auto emit = [&](const std::string&, const Translation& translation) {
     const std::string id = input.take_id();
     print(layout.json ? json_of(number, id, translation, layout) : lines_of(number, translation, layout));
+    if (!reference.empty()) {
+      best.push_back(translation.candidates.empty() ? "" : translation.candidates.front().text);
+    }
     ++number;
     flush_output();
     if (number % 100 == 0) {
@@ -163,6 +180,9 @@ int translate(const Arguments& arguments) {
   const Translator translator(*loaded.model, *loaded.tokenizers.source, *loaded.tokenizers.target);
   const auto summary = translator.translate_stream([&] { return input.next(); }, options, emit);
   report(summary, watch.seconds());
+  if (!reference.empty()) {
+    report_bleu(best, expected, reference, loaded.model->config());
+  }
   return success;
 }
 

@@ -102,28 +102,31 @@ void remove(Model& model, std::span<const std::string> names, const std::string&
   }
 }
 
-HeadCosts rank_heads(Model& model, std::span<const Example> pairs, const HeadProgress& progress) {
+HeadCosts rank_heads(Model& model, std::span<const Example> pairs, const RankOptions& options) {
   const std::vector<AttentionPlace> places = attention_places(model.config());
   int total = 0, done = 0;
   for (const AttentionPlace& place : places) {
     total += place.heads;
   }
+  const auto measured = [&](const std::string& name) {
+    return HeadCost{name, loss_of(model, pairs), options.bleu ? std::optional(options.bleu()) : std::nullopt};
+  };
   Tensor flat = model.parameters().flat();
   const Tensor kept = flat.clone();
-  HeadCosts costs{{"", loss_of(model, pairs)}, {}};
+  HeadCosts costs{measured(""), {}};
   for (const AttentionPlace& place : places) {
     for (int head = 0; head < place.heads; ++head) {
       const Removal removal{place, head};
       remove(model, removal);
       try {
-        costs.heads.push_back({removal.name(), loss_of(model, pairs)});
+        costs.heads.push_back(measured(removal.name()));
       } catch (...) {
         flat.copy_from(kept);
         throw;
       }
       flat.copy_from(kept);
-      if (progress) {
-        progress(++done, total);
+      if (options.progress) {
+        options.progress(++done, total);
       }
     }
   }

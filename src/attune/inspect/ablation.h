@@ -38,14 +38,17 @@ void remove(Model& model, std::span<const std::string> names, const std::string&
 struct HeadCost {
   std::string name;  // empty: the whole model, nothing removed
   double loss = 0;   // mean negative log-probability of a target piece, in nats
+  std::optional<double> bleu = {};
 };
 struct HeadCosts {
   HeadCost whole;
   std::vector<HeadCost> heads;  // the dearest first
 };
-// Called with the heads done so far and their number.
-using HeadProgress = std::function<void(int done, int total)>;
+struct RankOptions {
+  std::function<void(int done, int total)> progress = {};  // of the heads
+  std::function<double()> bleu = {};                       // of the model's translations as it now is
+};
 // The model is as it was when this returns or throws.
-HeadCosts rank_heads(Model& model, std::span<const Example> pairs, const HeadProgress& progress = {});
+HeadCosts rank_heads(Model& model, std::span<const Example> pairs, const RankOptions& options = {});
 
 }  // namespace attune

@@ -122,13 +122,17 @@ TEST(RankHeads, says_what_each_costs_and_leaves_the_model_as_it_was) {
   const auto model = ready(testing::tiny("transformer"));
   const Tensor before = model->parameters().flat().clone();
   const auto pairs = examples();
-  int calls = 0;
-  const HeadCosts costs = rank_heads(*model, pairs, [&](int, int total) { calls += total == 12 ? 1 : 0; });
+  int calls = 0, measured = 0;
+  const HeadCosts costs = rank_heads(*model, pairs,
+                                     {.progress = [&](int, int total) { calls += total == 12 ? 1 : 0; },
+                                      .bleu = [&] { return static_cast<double>(++measured); }});
   EXPECT_TRUE(same_bits(model->parameters().flat(), before));
+  EXPECT_EQ(measured, 13);
   EXPECT_EQ(calls, 12);  // 2 layers of 2 heads in the encoder, of 2 + 2 in the decoder
   ASSERT_EQ(costs.heads.size(), 12U);
   for (size_t i = 0; i < costs.heads.size(); ++i) {
     const HeadCost& cost = costs.heads[i];
+    EXPECT_TRUE(cost.bleu.has_value());
     EXPECT_TRUE(i == 0 || cost.loss <= costs.heads[i - 1].loss);
     const auto without = ready(testing::tiny("transformer"));
     remove(*without, removal_of_name(without->config(), cost.name, ""));
