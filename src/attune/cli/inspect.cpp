@@ -119,7 +119,11 @@ std::vector<Line> read_requests(const Settings& settings) {
 
 std::string written(const Inspections& inspections, const Settings& settings) {
   if (settings.format == "html") {
-    return to_html(inspections, settings.text);
+    const FittedPage page = to_small_html(inspections, settings.text);
+    if (page.top_k) {
+      note("each row keeps its {} largest weights, so that the page stays small; --format json has more", *page.top_k);
+    }
+    return page.html;
   }
   if (settings.format == "csv") {
     return to_csv(inspections, settings.text);

@@ -152,5 +152,34 @@ TEST(Report, of_50_pieces_6_layers_and_8_heads_stays_below_2_megabytes) {
   EXPECT_GT(html.size(), 500'000U);  // it is all there
 }
 
+TEST(Report, of_several_hypotheses_with_attribution_keeps_the_largest_weights_to_stay_below_2_megabytes) {
+  ModelConfig config = tiny("transformer");
+  config.encoder_layers = config.decoder_layers = 6;
+  config.heads = 8, config.width = 64;
+  Inspections inspections = one_sentence(config, sentence_of(50), sentence_of(50, "v"));
+  EXPECT_FALSE(to_small_html(inspections).top_k.has_value());
+  InspectedSentence& sentence = inspections.models[0].sentences[0];
+  InspectedHypothesis& hypothesis = sentence.hypotheses[0];
+  const size_t maps = hypothesis.maps.size();
+  for (size_t i = 0; i < maps; ++i) {  // as many again as --attribution adds
+    AttentionMap map = hypothesis.maps[i];
+    map.kind = AttentionKind::cross_gradient;
+    for (size_t cell = 0; cell < map.weights.size(); ++cell) map.weights[cell] *= cell % 2 == 0 ? -3.7F : 1.9F;
+    hypothesis.maps.push_back(std::move(map));
+  }
+  sentence.hypotheses.resize(3, hypothesis);
+  for (size_t h = 1; h < 3; ++h) {  // no two alike, as deflate would find out
+    for (AttentionMap& map : sentence.hypotheses[h].maps) {
+      for (float& weight : map.weights) weight *= 1 + 0.01F * static_cast<float>(h);
+    }
+  }
+  const FittedPage page = to_small_html(inspections);
+  ASSERT_TRUE(page.top_k.has_value());
+  EXPECT_GE(*page.top_k, 4);
+  EXPECT_LT(page.html.size(), 2'000'000U);
+  EXPECT_EQ(page.html, to_html(inspections, {*page.top_k}));
+  EXPECT_GT(to_html(inspections, {2 * *page.top_k}).size(), 2'000'000U) << "more than was needed is left out";
+}
+
 }  // namespace
 }  // namespace attune

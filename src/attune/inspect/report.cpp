@@ -2,6 +2,8 @@
 
 #include <zlib.h>
 
+#include <algorithm>
+
 #include "attune/base/check.h"
 #include "attune/inspect/report_page.h"
 
@@ -42,6 +44,27 @@ std::string to_html(const Inspections& inspections, const InspectionTextOptions&
   const size_t at = report_page.find(report_data_mark);
   return std::string(report_page.substr(0, at)) + base64(deflated(to_json(inspections, options))) +
          std::string(report_page.substr(at + report_data_mark.size()));
+}
+
+FittedPage to_small_html(const Inspections& inspections, const InspectionTextOptions& options, size_t bytes) {
+  size_t views = 0;  // of a sentence by a model
+  int longest = 1;
+  for (const Inspection& model : inspections.models) {
+    views += model.sentences.size();
+    for (const InspectedSentence& sentence : model.sentences) {
+      longest = std::max(longest, static_cast<int>(sentence.source.size()));
+      for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
+        longest = std::max(longest, static_cast<int>(hypothesis.read.size()));
+      }
+    }
+  }
+  constexpr int least = 4;
+  FittedPage page{to_html(inspections, options), {}};
+  for (int top_k = std::min(options.top_k, longest); page.html.size() > bytes * views && top_k > least;) {
+    top_k = std::max(least, top_k / 2);
+    page = {to_html(inspections, {top_k}), top_k};
+  }
+  return page;
 }
 
 }  // namespace attune

@@ -3,6 +3,7 @@
 // as text only.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "attune/inspect/inspection_text.h"
@@ -10,5 +11,14 @@
 namespace attune {
 
 std::string to_html(const Inspections& inspections, const InspectionTextOptions& options = {});
+
+// The page with as many of each row's largest weights as keep it small: options.top_k, or fewer, and never less than
+// 4, until it has at most `bytes` for every sentence of every model.
+struct FittedPage {
+  std::string html;
+  std::optional<int> top_k = {};  // where it is fewer
+};
+FittedPage to_small_html(const Inspections& inspections, const InspectionTextOptions& options = {},
+                         size_t bytes = 2'000'000);
 
 }  // namespace attune
