@@ -5,6 +5,7 @@
 #include "attune/base/option_checks.h"
 #include "attune/decode/search.h"
 #include "attune/inspect/topics.h"
+#include "attune/text/control_characters.h"
 
 namespace attune::explain {
 
@@ -64,12 +65,9 @@ Explanation explain_beam(const LoadedModel& model, const BeamOptions& options) {
   const auto found = search(*model.model, std::span(&source, 1), options.search, [&](const SearchStep& step) {
     tree.steps.push_back(step_of(step, static_cast<int>(tree.steps.size()) + 1, tokenizer, options.candidates));
   });
-  std::string shown = options.sentence;
-  std::replace_if(
-      shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
   return {"title.beam",
           "beam.introduction",
-          {std::to_string(options.search.beam_size), shown},
+          {std::to_string(options.search.beam_size), with_visible_controls(options.sentence)},
           {tree, {"section.beam.results", {results_of(found.front(), tokenizer)}}}};
 }
 

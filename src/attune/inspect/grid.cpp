@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "attune/inspect/messages.h"
+#include "attune/text/control_characters.h"
 
 namespace attune::explain {
 
@@ -36,7 +37,9 @@ std::vector<std::string> chosen(const std::vector<std::string>& labels, const st
     if (labels.empty()) {
       return {};
     }
-    result.push_back(i < 0 ? "⋮" : static_cast<size_t>(i) < labels.size() ? labels[static_cast<size_t>(i)] : "");
+    result.push_back(i < 0                                    ? "⋮"
+                     : static_cast<size_t>(i) < labels.size() ? with_visible_controls(labels[static_cast<size_t>(i)])
+                                                              : "");
   }
   return result;
 }

@@ -9,6 +9,7 @@
 #include "attune/inspect/inspection_text.h"
 #include "attune/inspect/largest_weights.h"
 #include "attune/inspect/svg.h"
+#include "attune/text/control_characters.h"
 #include "attune/text/unicode.h"
 
 namespace attune {
@@ -21,8 +22,9 @@ constexpr int largest_cell = 13, widest_map = 480, longest_label = 24;
 using Pieces = std::vector<InspectedPiece>;
 
 std::string label(const InspectedPiece& piece) {
-  const std::u32string letters = decode_utf8(piece.text);
-  return letters.size() <= longest_label ? piece.text : encode_utf8(letters.substr(0, longest_label)) + "…";
+  const std::string text = with_visible_controls(piece.text);
+  const std::u32string letters = decode_utf8(text);
+  return letters.size() <= longest_label ? text : encode_utf8(letters.substr(0, longest_label)) + "…";
 }
 
 double longest_width(const Pieces& pieces) {
@@ -41,7 +43,8 @@ class Drawing {
  public:
   void heading(const std::string& text, int size) {
     y_ += size + 8;
-    svg_ += text_at(margin, y_, text, fmt::format(" font-size=\"{}\" font-weight=\"600\"", size));
+    svg_ +=
+        text_at(margin, y_, with_visible_controls(text), fmt::format(" font-size=\"{}\" font-weight=\"600\"", size));
     reach(margin + text_width(text, size), y_ += 8);
   }
 
@@ -155,6 +158,8 @@ std::string title_of(AttentionKind kind) {
       {AttentionKind::cross_gradient, "Gradient of log p by the cross-attention's weights (warm: negative)"},
       {AttentionKind::removal,
        "What log p of the written piece (row) loses without a source piece (column; warm: gains)"},
+      {AttentionKind::attention_gradient,
+       "Attention x gradient: written piece (row), source piece (column; warm: negative)"},
       {AttentionKind::input_gradient, "Gradient x input: written piece (row), source piece (column; warm: negative)"}};
   return titles.at(kind);
 }

@@ -4,19 +4,17 @@
 #include "attune/inspect/grid.h"
 #include "attune/inspect/messages.h"
 #include "attune/inspect/render.h"
+#include "attune/text/control_characters.h"
 
 namespace attune::explain {
 
 namespace {
 
-// Any text as text: what Markdown or HTML would take for a mark is escaped, control characters become "?".
+// Any text as text: what Markdown or HTML would take for a mark is escaped.
 std::string markdown_text(const std::string& text) {
   std::string result;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      result += '?';
-    } else if (c == '<') {
+  for (const char c : with_visible_controls(text)) {
+    if (c == '<') {
       result += "&lt;";
     } else if (c == '&') {
       result += "&amp;";

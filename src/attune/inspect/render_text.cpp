@@ -32,7 +32,7 @@ std::string label(const std::string& text, int most) {
     if (starts && ++taken > most) {
       return result + "…";
     }
-    result += byte < 0x20 || byte == 0x7f ? '?' : c;
+    result += c;
   }
   return result;
 }
