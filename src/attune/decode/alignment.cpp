@@ -8,6 +8,7 @@
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
 #include "attune/decode/cross_attention.h"
+#include "attune/models/architecture.h"
 
 namespace attune {
 
@@ -79,19 +80,27 @@ void refuse_mean(const ModelConfig& config) {
               "alignment: this model reads the mean of the source (cross-mixer mean): it looks at no word");
 }
 
-// layer -1: any
-void check_offered(bool offered, const ModelConfig& config, int layer) {
-  check(offered || layer >= 0, "alignment: this model (architecture ", config.architecture,
+void check_offered(bool offered, const ModelConfig& config) {
+  check(offered, "alignment: this model (architecture ", config.architecture,
         ") looks at no source word: it offers no cross-attention weights");
-  check_usage(offered, "alignment-layer: layer ", layer, " of this model (architecture ", config.architecture,
-              ") does not look at the source; take another one, or -1 (the mean of all)");
+}
+
+// The attention to the source, layer by layer from 0: of some decoders with several layers there is but one.
+std::vector<AttentionPlace> looking(const ModelConfig& config) {
+  std::vector<AttentionPlace> places = architecture_of_name(config.architecture).attends(config);
+  std::erase_if(places, [](const AttentionPlace& place) { return !place.module.ends_with(".cross_attention"); });
+  check_offered(!places.empty(), config);
+  return places;
 }
 
 }  // namespace
 
 void check_options(const AlignmentOptions& options, const ModelConfig& config) {
-  check_usage(options.layer >= -2 && options.layer < config.decoder_layers, "alignment-layer: expected 0 to ",
-              config.decoder_layers - 1, ", -1 (the mean of all) or -2 (the last but one), got ", options.layer);
+  const std::vector<AttentionPlace> places = looking(config);
+  const auto layers = static_cast<int>(places.size());
+  check_usage(options.layer >= -2 && options.layer < layers, "alignment-layer: expected 0 to ", layers - 1,
+              " (the decoder layers that look at the source), -1 (the mean of all) or -2 (the last but one), got ",
+              options.layer);
   check_usage(options.head >= -1 && options.head < config.heads, "alignment-head: expected 0 to ", config.heads - 1,
               " or -1 (the mean of all), got ", options.head);
   check_whole("batch-size", options.batch_size, {1});
@@ -112,7 +121,8 @@ Alignment links_of(const WordAttention& attention) {
 std::vector<WordAttention> attend_words(const Model& model, std::span<const Example> pairs,
                                         std::span<const WordsOfPieces> words, const AlignmentOptions& options) {
   check_options(options, model.config());
-  const int layer = options.layer == -2 ? std::max(0, model.config().decoder_layers - 2) : options.layer;
+  const auto layers = static_cast<int>(looking(model.config()).size());
+  const int layer = options.layer == -2 ? std::max(0, layers - 2) : options.layer;
   std::vector<WordAttention> result(pairs.size());
   for_batches(pairs, words, options.batch_size, [&](size_t begin, const Batch& batch) {
     std::vector<std::vector<double>> sums(static_cast<size_t>(batch.count()));
@@ -123,7 +133,7 @@ std::vector<WordAttention> attend_words(const Model& model, std::span<const Exam
       }
     });
     for (size_t i = 0; i < sums.size(); ++i) {
-      check_offered(!sums[i].empty(), model.config(), layer);
+      check_offered(!sums[i].empty(), model.config());
       const auto columns = static_cast<size_t>(batch.sources.length(static_cast<int>(i)));
       result[begin + i] = between_words(sums[i], columns, words[begin + i]);
     }
@@ -160,7 +170,7 @@ std::vector<HeadAlignments> align_words_by_head(const Model& model, std::span<co
       add(sums[static_cast<size_t>(sequence)], weights_of_head(weights, -1));
     });
     for (size_t i = 0; i < sums.size(); ++i) {
-      check_offered(!sums[i].empty(), model.config(), -1);
+      check_offered(!sums[i].empty(), model.config());
       keep({-1, -1}, static_cast<int>(i), sums[i]);
     }
   });

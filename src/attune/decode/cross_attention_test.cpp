@@ -7,6 +7,7 @@
 #include "attune/base/check.h"
 #include "attune/decode/alignment.h"
 #include "attune/decode/toy_model_test.h"
+#include "attune/models/architecture.h"
 #include "attune/nn/initialise.h"
 
 namespace attune {
@@ -123,6 +124,20 @@ TEST(HeadAlignments, refuse_a_head_that_is_not_there_and_a_model_without_attenti
   EXPECT_THROW(align_words(model, one_pair, words, {.head = -2}), UsageError);
   model.config().cross_mixer = "mean";
   EXPECT_THROW(align_words_by_head(model, one_pair, words, 4), UsageError);
+}
+
+TEST(Alignment, refuses_layers_that_do_not_look_at_the_source_and_says_which_do) {
+  ModelConfig config = defaults_of("luong");
+  ASSERT_GT(config.decoder_layers, 1);  // of which the last alone attends
+  check_options(AlignmentOptions{.layer = 0}, config);
+  check_options(AlignmentOptions{.layer = -2}, config);
+  try {
+    check_options(AlignmentOptions{.layer = 1}, config);
+    FAIL() << "layer 1 was taken";
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("alignment-layer: expected 0 to 0"), std::string::npos) << error.what();
+  }
+  EXPECT_THROW(check_options(AlignmentOptions{}, defaults_of("lstm")), Error);
 }
 
 }  // namespace
