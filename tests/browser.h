@@ -73,12 +73,11 @@ class Browser {
     }
   }
 
-  // Opens a file and waits until its page says that it is drawn (html data-ready) or shows its problem.
-  void open(const std::string& path) {
-    evaluate("delete document.documentElement?.dataset.ready");  // of the page before
+  // Opens a file and waits until `drawn`, an expression, is true of its page.
+  void open(const std::string& path, const std::string& drawn) {
+    evaluate("window.before = true");  // the page before has it until it goes
     call("Page.navigate", {{"url", "file://" + path}});
-    wait_for(
-        "document.documentElement?.dataset.ready === 'true' || document.getElementById('problem')?.hidden === false");
+    wait_for("window.before === undefined && document.readyState === 'complete' && (" + drawn + ")");
   }
   void wait_for(const std::string& condition) {
     const auto patience = std::chrono::steady_clock::now() + limit;

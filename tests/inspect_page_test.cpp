@@ -13,18 +13,16 @@
 #include "attune/inspect/inspector.h"
 #include "attune/inspect/made_model_test.h"
 #include "attune/inspect/report.h"
-#include "browser.h"
-#include "program.h"
+#include "page_test.h"
 
 namespace attune {
 namespace {
 
 using nlohmann::json;
-using testing::Browser;
+using testing::contrast;
 using testing::made_model;
 using testing::sentence_of;
 using testing::tiny;
-using testing::Workplace;
 
 Inspections look(const ModelConfig& config, const std::vector<InspectRequest>& requests,
                  const InspectOptions& options) {
@@ -41,64 +39,19 @@ Inspections look(const ModelConfig& config, const std::vector<InspectRequest>& r
   return {{std::move(inspection)}, false};
 }
 
-class InspectPage : public ::testing::Test {
+class InspectPage : public testing::PageTest {
  protected:
-  static void SetUpTestSuite() {
-    if (const auto program = testing::installed_browser()) {
-      place = new Workplace;
-      browser = new Browser(*program, place->path("profile"));
-    }
-  }
-  static void TearDownTestSuite() {
-    delete browser;
-    delete place;
-    browser = nullptr;
-    place = nullptr;
-  }
-  void SetUp() override {
-    if (browser == nullptr) {
-      GTEST_SKIP() << "no browser here: tools/install_packages.sh checks installs chromium";
-    }
-    browser->size(1200, 900);
-    browser->prefer("light");
-    browser->complaints.clear();
-  }
-  void TearDown() override {
-    if (browser != nullptr) {
-      EXPECT_TRUE(browser->complaints.empty()) << browser->complaints.front();
-    }
-  }
-
   static void open(const Inspections& inspections, const InspectionTextOptions& options = {}) {
-    place->write("report.html", to_html(inspections, options));
-    browser->open(place->path("report.html"));
+    open_text(to_html(inspections, options),
+              "document.documentElement?.dataset.ready === 'true' || "
+              "document.getElementById('problem')?.hidden === false");
     ASSERT_EQ(text("#problem"), "");
-  }
-  static std::string in_quotes(const std::string& value) { return json(value).dump(); }
-  static std::string text(const std::string& selector) {
-    return browser->evaluate("document.querySelector(" + in_quotes(selector) + ").textContent");
-  }
-  static json value_of(const std::string& expression) { return browser->evaluate(expression); }
-  static bool within(const std::string& selector) {
-    return value_of("document.activeElement.closest(" + in_quotes(selector) + ") !== null");
-  }
-  // Tab until the focus is inside.
-  static bool tab_to(const std::string& selector, bool backwards = false) {
-    for (int i = 0; i < 30 && !within(selector); ++i) {
-      browser->press("Tab", backwards);
-    }
-    return within(selector);
   }
   static void choose(const std::string& id, const std::string& value) {
     browser->evaluate("(() => { const e = document.getElementById('" + id + "'); e.value = " + in_quotes(value) +
                       "; e.dispatchEvent(new Event('change')); })()");
   }
-
-  static Workplace* place;
-  static Browser* browser;
 };
-Workplace* InspectPage::place = nullptr;
-Browser* InspectPage::browser = nullptr;
 
 // The maps of one kind of a document's first sentence and hypothesis.
 std::vector<json> maps_of(const json& document, const std::string& kind) {
@@ -231,22 +184,6 @@ TEST_F(InspectPage, keeps_hostile_pieces_as_text) {
     browser->size(width, 900);
     EXPECT_LE(value_of("document.documentElement.scrollWidth"), width);
   }
-}
-
-double contrast(const std::string& a, const std::string& b) {
-  const auto luminance = [](const std::string& colour) {
-    double result = 0;
-    int channels[3] = {};
-    EXPECT_EQ(std::sscanf(colour.c_str(), "rgb(%d, %d, %d)", &channels[0], &channels[1], &channels[2]), 3) << colour;
-    const double weights[3] = {0.2126, 0.7152, 0.0722};
-    for (int i = 0; i < 3; ++i) {
-      const double x = channels[i] / 255.0;
-      result += weights[i] * (x <= 0.04045 ? x / 12.92 : std::pow((x + 0.055) / 1.055, 2.4));
-    }
-    return result;
-  };
-  const double x = luminance(a), y = luminance(b);
-  return (std::max(x, y) + 0.05) / (std::min(x, y) + 0.05);
 }
 
 TEST_F(InspectPage, is_readable_on_light_and_dark_grounds) {
@@ -427,8 +364,9 @@ TEST_F(InspectPage, shows_signed_attributions) {
   const Inspections inspection = look(tiny("transformer"), {{"a b c", "d e", {}}}, options);
   const json document = json::parse(to_json(inspection));
   open(inspection);
-  EXPECT_EQ(value_of("document.querySelectorAll('#kinds input').length"), 11);
-  for (const char* kind : {"encoder_gradient", "decoder_gradient", "cross_gradient", "removal", "input_gradient"}) {
+  EXPECT_EQ(value_of("document.querySelectorAll('#kinds input').length"), 12);
+  for (const char* kind :
+       {"encoder_gradient", "decoder_gradient", "cross_gradient", "removal", "attention_gradient", "input_gradient"}) {
     SCOPED_TRACE(kind);
     browser->evaluate("document.querySelector('#kinds input[value=" + std::string(kind) + "]').click()");
     const json map = maps_of(document, kind).at(0);
