@@ -100,9 +100,36 @@ TEST_F(InspectCommand, attributes_on_demand) {
   };
   const std::set<std::string> plain = kinds(""), more = kinds("--attribution");
   for (const std::string kind :
-       {"encoder_gradient", "decoder_gradient", "cross_gradient", "removal", "input_gradient"}) {
+       {"encoder_gradient", "decoder_gradient", "cross_gradient", "removal", "attention_gradient", "input_gradient"}) {
     EXPECT_EQ(plain.count(kind), 0U);
     EXPECT_EQ(more.count(kind), 1U) << kind;
+  }
+}
+
+TEST_F(InspectCommand, shows_the_weights_that_explain_computes) {
+  place->write("one.en", lines_of(place->read("two.en"))[0] + "\n");
+  place->write("one.vi", lines_of(place->read("two.vi"))[0] + "\n");
+  const std::string sentence = lines_of(place->read("one.en"))[0], target = lines_of(place->read("one.vi"))[0];
+  for (const std::string model : {"transformer", "luong"}) {
+    const Ran explained = place->run("explain '" + sentence + "' --model " + model + " --target '" + target +
+                                     "' --module decoder.layers.0.cross_attention --head 0 --format json");
+    ASSERT_EQ(explained.code, 0) << explained.err;
+    json weights;
+    const json all = json::parse(explained.out);
+    for (const json& step : all["steps"]) {
+      if (step["name"] == "P") weights = step["value"];
+    }
+    const Ran ran = place->run("inspect --format json --model " + model + " --target one.vi < one.en");
+    const json document = json::parse(ran.out);
+    for (const json& map : document["models"][0]["sentences"][0]["hypotheses"][0]["maps"]) {
+      if (map["kind"] != "cross" || map["layer"] != 0 || map["head"] != 0) continue;
+      ASSERT_EQ(map["weights"].size(), weights.size());
+      for (size_t i = 0; i < weights.size(); ++i) {
+        for (size_t j = 0; j < weights[i].size(); ++j) {
+          EXPECT_NEAR(map["weights"][i][j].get<double>(), weights[i][j].get<double>(), 2e-6) << model;
+        }
+      }
+    }
   }
 }
 

@@ -9,6 +9,7 @@
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
 #include "attune/inspect/messages.h"
+#include "attune/inspect/model_module.h"
 #include "attune/inspect/render.h"
 #include "attune/inspect/topics.h"
 #include "attune/text/unicode.h"
@@ -20,32 +21,26 @@ namespace {
 const About about{
     "explain", "[SENTENCE | positions | initialisers | complexity | beam] [flags]",
     "Shows every number of a mechanism's forward and backward, step by step, each gradient beside its "
-    "finite difference: of a sentence (its words as small random vectors), of matrices from a file, or "
-    "of a built-in example that can be followed on paper. In place of a sentence: positions, initialisers, "
+    "finite difference: of a sentence (its words as small random vectors), of a sentence in an attention of a "
+    "trained model (--model), of matrices from a file, or of a built-in example that can be followed on paper. In "
+    "place of a sentence: positions, initialisers, "
     "complexity or beam, each with a --help of its own.",
     "  attune explain\n"
     "  attune explain --view vector --convention column\n"
     "  attune explain \"Death is like the wind, always by my side\" --heads 2 --format html > attention.html\n"
-    "  attune explain --mechanism lstm --language vi\n"};
+    "  attune explain --mechanism lstm --language vi\n"
+    "  attune explain \"a cat sleeps .\" --model demo/model --module decoder.layers.0.cross_attention --head 0\n"};
 
 struct Shown {
   std::string view = "matrix", convention = "row", language = "en", format = "text", matrices;
   int precision = 4;
 };
 
-// Words between blanks.
 std::vector<std::string> words_of(const std::string& sentence) {
   check_usage(valid_utf8(sentence), "the sentence is not UTF-8");
-  std::vector<std::string> words;
-  for (size_t begin = 0; begin < sentence.size();) {
-    const size_t end = std::min(sentence.find(' ', begin), sentence.size());
-    if (end > begin) {
-      words.push_back(sentence.substr(begin, end - begin));
-    }
-    begin = end + 1;
-  }
+  const auto words = split_whitespace(sentence);
   check_usage(!words.empty(), "the sentence has no words");
-  return words;
+  return {words.begin(), words.end()};
 }
 
 explain::RenderOptions rendering(const Shown& shown) {
@@ -120,7 +115,7 @@ int complexity(const Arguments& arguments) {
        "Table 1 of the Transformer's paper with numbers, and times at the rate of this machine's products.",
        "  attune explain complexity --length 2048 --width 512\n"},
       arguments, [](const explain::ComplexityOptions& options) {
-        explain::explain_complexity(options, 1);  // refuses before anything is measured
+        check_options(options);  // before anything is measured
         return explain::explain_complexity(options, explain::measured_multiply_adds_per_second());
       });
 }
@@ -158,6 +153,33 @@ int beam(const Arguments& arguments) {
   return success;
 }
 
+// ---- attune explain -----------------------------------------------------------------------------------------
+
+explain::Given given_of_model(const std::string& directory, const std::vector<std::string>& sentence,
+                              const explain::ModuleOptions& chosen, explain::ExplainOptions& options,
+                              const OptionTable& table) {
+  const std::string other = table.given_besides({"model", "module", "head", "target", "loss", "learning-rate", "view",
+                                                 "convention", "language", "format", "precision"});
+  check_usage(other.empty(), other, ": comes from the model where --model is given");
+  check_usage(!sentence.empty(), "--model: expected a sentence in front of the flags");
+  words_of(sentence.front());
+  if (!table.given("loss")) {
+    options.loss = "none";
+  }
+  return explain::read_module(load_model(directory), sentence.front(), chosen, options);
+}
+
+explain::Given given_without_model(const std::string& matrices, const std::vector<std::string>& sentence) {
+  explain::Given given;
+  if (!matrices.empty()) {
+    check_usage(sentence.empty(), "--matrices and a sentence exclude one another");
+    given = explain::read_matrices(matrices);
+  } else if (!sentence.empty()) {
+    given.tokens = words_of(sentence.front());
+  }
+  return given;
+}
+
 constexpr std::array topics{
     Command{"positions", "positions, added or inside attention", positions},
     Command{"initialisers", "what initialisers do to signals", initialisers},
@@ -174,13 +196,16 @@ int explain_mechanism(const Arguments& arguments) {
     }
   }
   explain::ExplainOptions options;
+  explain::ModuleOptions chosen;
   Shown shown;
+  std::string directory;
   std::vector<std::string> sentence;
   OptionTable table(about);
   table.add_positional(&sentence);
   table.add("matrices", &shown.matrices,
             "numbers to start from: .json ({\"X\": [[1, 0], ...], \"Wq\": ...}) or .csv (each below a line with its "
-            "name); X, weights by their names, the targets T, dY for --loss none, tokens (JSON)",
+            "name); X, weights by their names, Z that X reads in place of itself, the targets T, dY for --loss none, "
+            "tokens (JSON)",
             {1, 1, "FILE"});
   table.add("view", &shown.view, "matrix (whole matrices) or vector (the first output, term by term)", {1, 1, "NAME"});
   table.add("convention", &shown.convention, "row (X W, tokens are rows) or column (W X, tokens are columns)",
@@ -188,16 +213,22 @@ int explain_mechanism(const Arguments& arguments) {
   add_layout(table, shown);
   table.section("The calculation");
   table.add_all(options);
+  table.section("An attention of a trained model");
+  table.add("model", &directory, "the model directory; the numbers are then those that it computes for the sentence",
+            {1, 1, "DIR"});
+  table.add_all(chosen);
   if (table.parse(arguments) == OptionTable::Outcome::help) {
     return success;
   }
   rendering(shown);  // refuses before anything is computed
   explain::Given given;
-  if (!shown.matrices.empty()) {
-    check_usage(sentence.empty(), "--matrices and a sentence exclude one another");
-    given = explain::read_matrices(shown.matrices);
-  } else if (!sentence.empty()) {
-    given.tokens = words_of(sentence.front());
+  if (!directory.empty()) {
+    given = given_of_model(directory, sentence, chosen, options, table);
+  } else {
+    for (const char* key : {"module", "head", "target"}) {
+      check_usage(!table.given(key), key, ": belongs to --model");
+    }
+    given = given_without_model(shown.matrices, sentence);
   }
   print(rendered(explain::explain_mechanism(options, given), shown));
   return success;

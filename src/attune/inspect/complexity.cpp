@@ -38,11 +38,15 @@ double measured_multiply_adds_per_second() {
   return static_cast<double>(size * size * size) / best;
 }
 
-Explanation explain_complexity(const ComplexityOptions& options, double multiply_adds_per_second) {
+void check_options(const ComplexityOptions& options) {
   check_whole("length", options.length, {1, 10'000'000});
   check_whole("width", options.width, {1, 1'000'000});
   check_whole("kernel-width", options.kernel_width, {1, 1'000'000});
   check_whole("neighbourhood", options.neighbourhood, {1, 10'000'000});
+}
+
+Explanation explain_complexity(const ComplexityOptions& options, double multiply_adds_per_second) {
+  check_options(options);
   const double n = options.length, d = options.width, k = options.kernel_width, r = options.neighbourhood;
   const double hops = k > 1 ? std::ceil(std::log(n) / std::log(k) - 1e-9) : n;
   const std::vector<Layer> layers{{"n² d", n * n * d, 1, 1},

@@ -11,7 +11,7 @@ namespace attune::explain {
 
 namespace {
 
-constexpr int longest = 256;
+constexpr int longest = 256, widest = 4096;
 
 // Small enough to be followed on paper.
 const std::vector<std::string> example_tokens{"the", "cat", "sleeps"};
@@ -70,6 +70,8 @@ class Maker {
   Example operator()() {
     choose_tokens();
     choose_setting();
+    example_.states = named(given_.states, "h", example_.setting.states);
+    example_.memory = named(given_.memory, "z", example_.setting.memory);
     for (const InputSpec& input : page_.inputs(example_.setting)) {
       example_.inputs[input.name] = input_matrix(input);
     }
@@ -113,6 +115,13 @@ class Maker {
                 example_.tokens.size());
   }
 
+  static std::vector<std::string> named(std::vector<std::string> names, const char* letter, int64_t count) {
+    for (auto i = static_cast<int64_t>(names.size()) + 1; i <= count; ++i) {
+      names.push_back(fmt::format("{}{}", letter, i));
+    }
+    return names;
+  }
+
   void choose_setting() {
     Setting& s = example_.setting;
     const Tensor *x = known("X"), *wq = known("Wq"), *wv = known("Wv");
@@ -120,8 +129,12 @@ class Maker {
     s.width = x != nullptr ? x->columns() : options_.width > 0 ? options_.width : given_.tokens.empty() ? 2 : 4;
     check_usage(x == nullptr || options_.width == 0 || options_.width == s.width, "width: X has ", s.width,
                 " columns, got ", options_.width);
-    check_usage(s.width <= 256, "width: expected at most 256, X has ", s.width);
-    s.states = options_.states;
+    check_usage(s.width <= widest, "width: expected at most ", widest, ", X has ", s.width);
+    const Tensor *h = known("H"), *z = known("Z");
+    s.states = h != nullptr ? h->size(0) : options_.states;
+    s.state_width = h != nullptr ? h->columns() : s.width;
+    s.memory = z != nullptr ? z->size(0) : 0;
+    check_usage(s.memory == 0 || !options_.causal, "causal: tokens that read Z see all of it");
     s.heads = options_.heads;
     check_usage(page_.word == "scaled_dot" || s.heads == 1, "heads: only scaled_dot has several, got ", s.heads);
     check_usage(page_.word == "scaled_dot" || options_.normaliser == "softmax",
@@ -133,6 +146,7 @@ class Maker {
     s.depth = wq != nullptr && s.heads == 1 ? wq->columns() : s.width;
     s.value_depth = wv != nullptr && s.heads == 1 && page_.word == "scaled_dot" ? wv->columns() : s.width;
     s.output_product = s.heads > 1 || given_.matrices.count("Wo") == 1;
+    s.biases = given_.matrices.count("bq") == 1;
     s.causal = options_.causal;
     s.normaliser = attention::normaliser_of_name(options_.normaliser);
     s.kernel_width = options_.kernel_width;

@@ -8,7 +8,7 @@ namespace attune::explain {
 
 struct Example {
   Setting setting;
-  std::vector<std::string> tokens;
+  std::vector<std::string> tokens, states, memory;
   Quantities inputs;
 };
 

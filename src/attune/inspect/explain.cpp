@@ -66,18 +66,33 @@ class Builder {
  public:
   Builder(const ExplainOptions& options, const Given& given)
       : options_(options),
+        given_(given),
         page_(page_of(options.mechanism)),
         loss_(loss_of_name(options.loss)),
         example_(make_example(options, given, page_, loss_ == Loss::none ? "dY" : "T")) {
     page_.lines(example_.setting, lines_);
+    for (Line& line : lines_.forward) {
+      if (given.module && line.text == "X") {
+        line.text = "model.X";
+        line.arguments = {given.module->name};
+      }
+    }
     forward_ = [this](Calculation& c) { return loss_on(c, loss_, page_.forward(c, example_.setting)); };
     run_ = calculate(forward_, example_.inputs);
     output_ = lines_.forward.back().name;
     checked_ = work() < 4e9;
+    if (given_.module) {
+      check_weights(*given_.module);
+    }
   }
 
   Explanation operator()() {
     Explanation result{"title." + options_.mechanism, checked_ ? "introduction" : "introduction.unchecked", {}, {}};
+    if (given_.module) {
+      Step embeddings{"E", "E", "model.E", {}, given_.module->embeddings};
+      embeddings.labels.rows = given_.module->pieces;
+      result.sections.push_back({"section.model", {std::move(embeddings)}});
+    }
     result.sections.push_back({"section.forward", steps(lines_.forward, false)});
     result.sections.push_back({"section.loss", loss_steps()});
     result.sections.push_back({"section.backward", steps(lines_.backward, true)});
@@ -86,6 +101,20 @@ class Builder {
   }
 
  private:
+  void check_weights(const GivenModule& module) const {
+    const auto behind_window = run_.values.find("W");
+    const Tensor& found = (behind_window != run_.values.end() ? *behind_window : *run_.values.find("P")).second;
+    check(found.elements() == module.weights.elements(), "explain: ", module.name, " attends with weights ",
+          module.weights.shape(), ", the explanation with ", found.shape());
+    double largest = 0;
+    for (int64_t i = 0; i < found.elements(); ++i) {
+      largest = std::max(largest, std::abs(found.at(i) - module.weights.at(i)));
+    }
+    constexpr double rounding = 1e-4;  // of the model's float32
+    check(largest < rounding, "explain: ", module.name, " attends with other weights than ", options_.mechanism,
+          " of its input (by up to ", largest, "): it has parts that this explanation does not know of");
+  }
+
   // Operations of all finite differences, roughly.
   double work() const {
     double elements = 0;
@@ -96,21 +125,24 @@ class Builder {
     return 4 * elements * once;
   }
 
-  std::vector<std::string> labels(Axis axis, int64_t count) const {
-    if (axis == Axis::tokens) {
-      return example_.tokens;
+  std::vector<std::string> labels(Axis axis) const {
+    switch (axis) {
+      case Axis::tokens:
+        return example_.tokens;
+      case Axis::states:
+        return example_.states;
+      case Axis::memory:
+        return example_.memory;
+      case Axis::nothing:
+        break;
     }
-    std::vector<std::string> names;
-    for (int64_t i = 1; axis == Axis::states && i <= count; ++i) {
-      names.push_back(fmt::format("h{}", i));
-    }
-    return names;
+    return {};
   }
 
   Step step_of(const Line& line, const Tensor& value) const {
     Step step{line.name, line.equation, line.text, line.arguments, value};
-    step.labels.rows = labels(line.rows, value.rank() > 1 ? value.size(-2) : 1);
-    step.labels.columns = line.column_labels.empty() ? labels(line.columns, value.columns()) : line.column_labels;
+    step.labels.rows = labels(line.rows);
+    step.labels.columns = line.column_labels.empty() ? labels(line.columns) : line.column_labels;
     step.vector_equation = line.vector;
     step.all_rows = line.all_rows;
     step.written_out = written_out(line, value, run_);
@@ -140,6 +172,8 @@ class Builder {
     return result;
   }
 
+  std::string given_gradient() const { return given_.module ? "model.dY" : "loss.dY.none"; }
+
   std::vector<Step> loss_steps() const {
     const std::string& y = output_;
     const Axis rows = lines_.forward.back().rows;
@@ -149,7 +183,7 @@ class Builder {
     };
     if (loss_ == Loss::none) {
       if (y != "Y") {  // else it is the gradient's own step
-        add("dY", "dY", "loss.dY.none", rows);
+        add("dY", "dY", given_gradient(), rows);
       }
       add("L", "L = sum_ij dY_ij " + y + "_ij", "loss.none", Axis::nothing);
     } else {
@@ -164,7 +198,7 @@ class Builder {
                                                 (loss_ != Loss::none ? " = A - T"
                                                  : y == "Y"          ? ""
                                                                      : " = dY"),
-                                    .text = loss_ == Loss::none ? "loss.dY.none" : "loss.dY",
+                                    .text = loss_ == Loss::none ? given_gradient() : "loss.dY",
                                     .rows = rows},
                                    y));
     return result;
@@ -195,6 +229,7 @@ class Builder {
   }
 
   const ExplainOptions& options_;
+  const Given& given_;
   const MechanismPage& page_;
   Loss loss_;
   Example example_;

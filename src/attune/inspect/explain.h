@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,17 +40,28 @@ struct ExplainOptions {
   }
 };
 
+// Where numbers come from that a trained model gives (model_module.h).
+struct GivenModule {
+  std::string name;                 // "encoder.layers.0.self_attention"
+  std::vector<std::string> pieces;  // of the sentence,
+  Tensor embeddings;                // and their embeddings [pieces, width]
+  Tensor weights;                   // the attention that the model itself computed [heads, queries, keys]
+};
+
 // What the calculation starts from; what is not given is the built-in example's, or drawn.
 struct Given {
-  std::vector<std::string> tokens;  // empty: the example's
-  Quantities matrices;              // "X", "Wq", ..., "T" the targets, "dY" where there is no loss
-  std::string where;                // the file that gave them, for messages
+  std::vector<std::string> tokens = {};               // of the rows of X; empty: the example's
+  std::vector<std::string> states = {}, memory = {};  // of the rows of H and of Z; empty: numbers
+  Quantities matrices = {};                           // "X", "Wq", ..., "T" the targets, "dY" where there is no loss
+  std::string where = {};                             // the file that gave them, for messages
+  std::optional<GivenModule> module = {};
 };
 
 // Matrices of a .json file ({"X": [[1, 0], ...], "tokens": ["a", ...]}) or a .csv file (blocks of rows, each below a
 // line with its name; rows without a name are X). Throws an Error that names the file.
 Given read_matrices(const std::string& path);
 
+// Where a module is given, its own weights must come out, or an Error says what the explanation does not know of.
 Explanation explain_mechanism(const ExplainOptions& options, const Given& given);
 
 }  // namespace attune::explain

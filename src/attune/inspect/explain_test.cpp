@@ -149,7 +149,7 @@ TEST(Explain, integer_weights_are_zeros_and_ones) {
 
 TEST(Explain, equal_words_have_equal_vectors_and_the_seed_decides) {
   ExplainOptions options;
-  const Given given{{"wind", "like", "wind"}, {}, ""};
+  const Given given{.tokens = {"wind", "like", "wind"}};
   const Tensor x = step_named(steps_of(explain_mechanism(options, given)), "X").value;
   ASSERT_EQ(x.shape(), Shape({3, 4}));
   for (int64_t c = 0; c < 4; ++c) {
@@ -288,6 +288,9 @@ TEST(Explain, every_text_exists_in_three_languages_and_none_is_left_over) {
        {"title.beam", "section.beam", "section.beam.results", "beam.introduction", "beam.step", "beam.results"}) {
     use(id);  // of a search by a trained model: tests/golden_explain_test.cpp
   }
+  for (const char* id : {"section.model", "model.E", "model.X", "model.dY", "attention.Z"}) {
+    use(id);  // model_module_test.cpp
+  }
   EXPECT_EQ(ids, used);
 }
 
@@ -341,7 +344,7 @@ TEST(Explain, the_vector_view_writes_the_first_output_out_term_by_term) {
 TEST(Explain, hostile_tokens_stay_text) {
   const std::string hostile = "<script>alert(1)</script>", quotes = "\"'&`$\\*_|", rtl = "\u202eabc",
                     control = "\x1b[31m";
-  const Given given{{hostile, quotes, rtl, control, std::string(10000, 'x')}, {}, ""};
+  const Given given{.tokens = {hostile, quotes, rtl, control, std::string(10000, 'x')}};
   const Explanation explanation = explained("scaled_dot", given);
   const std::string html = as_html(explanation, {}), markdown = as_markdown(explanation, {}),
                     text = as_text(explanation, {});
@@ -352,6 +355,11 @@ TEST(Explain, hostile_tokens_stay_text) {
   EXPECT_EQ(markdown.find("<script"), std::string::npos);
   EXPECT_EQ(markdown.find('\x1b'), std::string::npos);
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  for (const std::string* page : {&html, &markdown, &text}) {
+    EXPECT_EQ(page->find(rtl), std::string::npos) << "the rest of the line would be read from the right";
+  }
+  EXPECT_NE(text.find("<U+202E>abc"), std::string::npos);
+  EXPECT_NE(text.find("␛[31m"), std::string::npos);
   EXPECT_EQ(html.find("http"), std::string::npos) << "a page needs nothing from anywhere";
 }
 

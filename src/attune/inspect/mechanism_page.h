@@ -17,11 +17,13 @@ namespace attune::explain {
 
 // Sizes and options of one explanation.
 struct Setting {
-  int64_t tokens = 0, width = 0;  // X is [tokens, width]
-  int64_t states = 2;             // of a decoder that reads X
+  int64_t tokens = 0, width = 0;        // X is [tokens, width]
+  int64_t memory = 0;                   // rows of Z, which keys and values are made of; 0: of X itself
+  int64_t states = 2, state_width = 0;  // of a decoder that reads X: H is [states, state_width]
   int64_t heads = 1;
   int64_t depth = 0, value_depth = 0;  // columns of Wq and Wk, of Wv
   bool output_product = false;         // Wo, always with several heads
+  bool biases = false;                 // of all these products
   bool causal = false;
   attention::Normaliser normaliser = attention::Normaliser::softmax;
   int kernel_width = 3;  // of a convolution
@@ -35,7 +37,7 @@ struct InputSpec {
 };
 
 // What a row or a column of a matrix belongs to.
-enum class Axis : uint8_t { nothing, tokens, states };
+enum class Axis : uint8_t { nothing, tokens, states, memory };
 
 struct Line {
   std::string name, equation, text;

@@ -5,6 +5,20 @@ namespace attune::explain {
 std::span<const Message> attention_messages() {
   static constexpr Message table[]{
       {"X", "The input: one vector per token.", "Đầu vào: mỗi token một vector.", "Вход: по одному вектору на токен."},
+      {"attention.Z", "What is read: keys and values are made of it.",
+       "Phần được đọc: khoá và giá trị được tạo ra từ đây.", "То, что читают: из него получаются ключи и значения."},
+      {"model.E",
+       "The embeddings of the sentence's pieces as the model has learnt and scaled them, before any position is added.",
+       "Vector nhúng (embedding) của các token trong câu, như mô hình đã học và nhân hệ số, trước khi cộng vị trí.",
+       "Эмбеддинги фрагментов предложения: выученные моделью и ею же масштабированные, ещё без позиций."},
+      {"model.X", "What enters {0} while the model reads: what the layers below have made of the embeddings.",
+       "Đầu vào của {0} khi mô hình đọc câu: kết quả mà các tầng bên dưới tạo ra từ các vector nhúng.",
+       "Вход модуля {0}, когда модель читает: во что нижние слои превратили эмбеддинги."},
+      {"model.dY",
+       "What the layers above hand back: the gradient of the model's loss, -log p of the translation, by this output.",
+       "Phần mà các tầng bên trên truyền về: gradient của hàm mất mát của mô hình, -log p của bản dịch, theo đầu ra "
+       "này.",
+       "Что возвращают слои выше: градиент функции потерь модели, -log p перевода, по этому выходу."},
       {"attention.Wq", "The weights of the queries, learnt.", "Trọng số của truy vấn (query), được học.",
        "Веса запросов; обучаются."},
       {"attention.Wk", "The weights of the keys, learnt.", "Trọng số của khoá (key), được học.",

@@ -49,6 +49,7 @@ std::span<const Message> frame_messages() {
        "Весь расчёт от входа до функции потерь и обратно, в числах двойной точности. Конечные разности опущены: для "
        "входа такого размера они заняли бы слишком много времени."},
       {"section.forward", "Forward", "Lượt xuôi", "Прямой проход"},
+      {"section.model", "From the sentence", "Từ câu văn", "От предложения"},
       {"section.loss", "The loss", "Hàm mất mát", "Функция потерь"},
       {"section.backward", "Backward", "Lan truyền ngược", "Обратный проход"},
       {"section.update", "One step against the gradient", "Một bước ngược chiều gradient", "Один шаг против градиента"},

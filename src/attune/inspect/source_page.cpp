@@ -31,19 +31,19 @@ bool is_additive(Score score) {
 
 template <Meaning meaning>
 std::vector<InputSpec> inputs(const Setting& s) {
-  std::vector<InputSpec> list{{"X", {s.tokens, s.width}, false}, {"H", {s.states, s.width}, false}};
+  std::vector<InputSpec> list{{"X", {s.tokens, s.width}, false}, {"H", {s.states, s.state_width}, false}};
   if (is_additive(meaning.score)) {
-    list.push_back({"Wq", {s.width, s.depth}});
+    list.push_back({"Wq", {s.state_width, s.depth}});
     list.push_back({"Wk", {s.width, s.depth}});
     list.push_back({"v", {1, s.depth}});
   } else if (meaning.score == Score::general) {
-    list.push_back({"Wk", {s.width, s.width}});
+    list.push_back({"Wk", {s.width, s.state_width}});
   } else if (meaning.score == Score::location) {
-    list.push_back({"Wl", {s.width, s.tokens}});
+    list.push_back({"Wl", {s.state_width, s.tokens}});
   }
   if (meaning.reach == Reach::local_predictive) {
-    list.push_back({"Wp", {s.width, s.width}});
-    list.push_back({"vp", {s.width, 1}});
+    list.push_back({"Wp", {s.state_width, s.state_width}});
+    list.push_back({"vp", {s.state_width, 1}});
   }
   return list;
 }

@@ -53,6 +53,7 @@ struct ComplexityOptions {
     each("neighbourhood", self.neighbourhood, "r, tokens that restricted attention sees");
   }
 };
+void check_options(const ComplexityOptions& options);
 // multiply_adds_per_second: of this machine's products, for the times.
 Explanation explain_complexity(const ComplexityOptions& options, double multiply_adds_per_second);
 double measured_multiply_adds_per_second();  // float32, in about a tenth of a second
