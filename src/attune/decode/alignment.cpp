@@ -14,37 +14,6 @@ namespace attune {
 
 namespace {
 
-// weights [rows, columns]: row i predicts target piece i, the last row </s>; so the last column.
-WordAttention between_words(const std::vector<double>& weights, size_t columns, const WordsOfPieces& words) {
-  const auto count_words = [](const std::vector<int>& of) {
-    return of.empty() ? 0 : *std::max_element(of.begin(), of.end()) + 1;
-  };
-  WordAttention result{count_words(words.source), count_words(words.target), {}, {}};
-  const auto source_words = static_cast<size_t>(result.source_words);
-  result.weights.resize(source_words * static_cast<size_t>(result.target_words));
-  std::vector<double> whole(static_cast<size_t>(result.target_words));  // over all pieces, </s> too
-  for (size_t i = 0; i < words.target.size(); ++i) {
-    if (words.target[i] < 0) {
-      continue;
-    }
-    const auto target = static_cast<size_t>(words.target[i]);
-    const double* row = weights.data() + i * columns;
-    whole[target] += std::accumulate(row, row + columns, 0.0);
-    for (size_t j = 0; j < words.source.size(); ++j) {
-      if (words.source[j] >= 0) {
-        result.weights[target * source_words + static_cast<size_t>(words.source[j])] += row[j];
-      }
-    }
-  }
-  for (size_t target = 0; target < whole.size(); ++target) {
-    result.written.push_back(whole[target] > 0);
-    for (size_t source = 0; source < source_words && whole[target] > 0; ++source) {
-      result.weights[target * source_words + source] /= whole[target];
-    }
-  }
-  return result;
-}
-
 void check_words(const Example& pair, const WordsOfPieces& words) {
   check(words.source.size() == pair.source.size() && words.target.size() == pair.target.size(),
         "alignment: one word for each piece, please");
@@ -105,6 +74,36 @@ void check_options(const AlignmentOptions& options, const ModelConfig& config) {
               " or -1 (the mean of all), got ", options.head);
   check_whole("batch-size", options.batch_size, {1});
   refuse_mean(config);
+}
+
+WordAttention between_words(const std::vector<double>& weights, size_t columns, const WordsOfPieces& words) {
+  const auto count_words = [](const std::vector<int>& of) {
+    return of.empty() ? 0 : *std::max_element(of.begin(), of.end()) + 1;
+  };
+  WordAttention result{count_words(words.source), count_words(words.target), {}, {}};
+  const auto source_words = static_cast<size_t>(result.source_words);
+  result.weights.resize(source_words * static_cast<size_t>(result.target_words));
+  std::vector<double> whole(static_cast<size_t>(result.target_words));  // over all pieces, </s> too
+  for (size_t i = 0; i < words.target.size(); ++i) {
+    if (words.target[i] < 0) {
+      continue;
+    }
+    const auto target = static_cast<size_t>(words.target[i]);
+    const double* row = weights.data() + i * columns;
+    whole[target] += std::accumulate(row, row + columns, 0.0);
+    for (size_t j = 0; j < words.source.size(); ++j) {
+      if (words.source[j] >= 0) {
+        result.weights[target * source_words + static_cast<size_t>(words.source[j])] += row[j];
+      }
+    }
+  }
+  for (size_t target = 0; target < whole.size(); ++target) {
+    result.written.push_back(whole[target] > 0);
+    for (size_t source = 0; source < source_words && whole[target] > 0; ++source) {
+      result.weights[target * source_words + source] /= whole[target];
+    }
+  }
+  return result;
 }
 
 Alignment links_of(const WordAttention& attention) {

@@ -32,6 +32,9 @@ struct WordAttention {
   std::vector<bool> written;    // of a target word: whether any piece belongs to it
 };
 
+// Of weights [rows, columns] at hand: row i predicts target piece i, the last one </s>, as does the last column.
+WordAttention between_words(const std::vector<double>& weights, size_t columns, const WordsOfPieces& words);
+
 // For each pair (ids without </s>).
 std::vector<WordAttention> attend_words(const Model& model, std::span<const Example> pairs,
                                         std::span<const WordsOfPieces> words, const AlignmentOptions& options);

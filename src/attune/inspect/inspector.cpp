@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "attune/base/check.h"
@@ -72,25 +73,24 @@ std::vector<InspectedStep> steps_of(const Model& model, const Tensor& hidden, co
   return steps;
 }
 
-// Alignments of whole words, and the error of each head against gold links.
-void add_alignments(const Model& model, const Example& pair, const WordsOfPieces& words, InspectedHypothesis& into) {
-  if (model.config().cross_mixer == "mean" ||
-      std::none_of(into.maps.begin(), into.maps.end(), [](const auto& m) { return m.kind == AttentionKind::cross; })) {
-    return;
-  }
-  const std::span pairs(&pair, 1);
-  const std::span of(&words, 1);
-  into.words = attend_words(model, pairs, of, {}).front();
-  into.links = links_of(*into.words);
-  if (!into.gold) {
-    return;
-  }
-  for (const HeadAlignments& head : align_words_by_head(model, pairs, of, 1)) {
-    for (AttentionMap& map : into.maps) {
-      if (map.kind == AttentionKind::cross && map.layer == head.layer && map.head == head.head) {
-        map.alignment_error = alignment_error_rate(head.links, std::span(&*into.gold, 1)).error_rate;
-      }
+// Alignments of whole words: by the mean of all heads, and against gold links by each.
+void add_alignments(const ModelConfig& config, const WordsOfPieces& words, InspectedHypothesis& into) {
+  std::vector<double> sum;
+  for (AttentionMap& map : into.maps) {
+    if (map.kind != AttentionKind::cross || config.cross_mixer == "mean") {
+      continue;
     }
+    const std::vector<double> weights(map.weights.begin(), map.weights.end());
+    if (into.gold) {
+      const Alignment links = links_of(between_words(weights, static_cast<size_t>(map.keys), words));
+      map.alignment_error = alignment_error_rate(std::span(&links, 1), std::span(&*into.gold, 1)).error_rate;
+    }
+    sum.resize(weights.size());
+    std::transform(sum.begin(), sum.end(), weights.begin(), sum.begin(), std::plus<>());
+  }
+  if (!sum.empty()) {
+    into.words = between_words(sum, sum.size() / into.written.size(), words);
+    into.links = links_of(*into.words);
   }
 }
 
@@ -146,7 +146,7 @@ class Look {
     hypothesis.log_probability =
         std::accumulate(hypothesis.steps.begin(), hypothesis.steps.end(), 0.0,
                         [](double sum, const InspectedStep& step) { return sum + step.log_probability; });
-    add_alignments(*loaded_.model, pair_,
+    add_alignments(loaded_.model->config(),
                    {loaded_.tokenizers.source->word_of_piece(pair_.source), tokenizer.word_of_piece(pair_.target)},
                    hypothesis);
   }
