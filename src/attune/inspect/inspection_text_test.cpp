@@ -167,18 +167,16 @@ TEST(Report, of_several_hypotheses_with_attribution_keeps_the_largest_weights_to
     for (size_t cell = 0; cell < map.weights.size(); ++cell) map.weights[cell] *= cell % 2 == 0 ? -3.7F : 1.9F;
     hypothesis.maps.push_back(std::move(map));
   }
-  sentence.hypotheses.resize(3, hypothesis);
-  for (size_t h = 1; h < 3; ++h) {  // no two alike, as deflate would find out
-    for (AttentionMap& map : sentence.hypotheses[h].maps) {
-      for (float& weight : map.weights) weight *= 1 + 0.01F * static_cast<float>(h);
-    }
+  sentence.hypotheses.resize(2, hypothesis);
+  for (AttentionMap& map : sentence.hypotheses[1].maps) {
+    for (float& weight : map.weights) weight *= 1.01F;  // no two alike, as deflate would find out
   }
   const FittedPage page = to_small_html(inspections);
   ASSERT_TRUE(page.top_k.has_value());
   EXPECT_GE(*page.top_k, 4);
   EXPECT_LT(page.html.size(), 2'000'000U);
   EXPECT_EQ(page.html, to_html(inspections, {*page.top_k}));
-  EXPECT_GT(to_html(inspections, {2 * *page.top_k}).size(), 2'000'000U) << "more than was needed is left out";
+  EXPECT_GT(page.html.size(), 1'000'000U) << "more than was needed is left out";
 }
 
 }  // namespace
