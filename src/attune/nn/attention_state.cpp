@@ -23,15 +23,20 @@ void count_copied(int64_t elements) {
 
 }  // namespace
 
-void GrowingState::append(const Tensor& keys, const Tensor& values) {
-  const int64_t width = keys.size(1) * keys.size(2), token = 2 * width;
+void GrowingState::append(std::initializer_list<Tensor> parts) {
+  const auto width_of = [](const Tensor& part) { return part.elements() / part.size(0); };
+  int64_t token = 0;
+  for (const Tensor& part : parts) {
+    token += width_of(part);
+  }
   reserve(token);
   float* cache = cache_.pointer<float>();
   parallel_for(rows_, grain_of(token), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       float* to = cache + (row * capacity_ + length_) * token;
-      std::copy_n(keys.pointer<float>() + row * keys.stride(0), width, to);
-      std::copy_n(values.pointer<float>() + row * values.stride(0), width, to + width);
+      for (const Tensor& part : parts) {
+        to = std::copy_n(part.pointer<float>() + row * part.stride(0), width_of(part), to);
+      }
     }
   });
   ++length_;

@@ -1,7 +1,8 @@
 // What multi-head attention remembers of the rows (hypotheses) being decoded: keys and values side by side,
-// [tokens, 2 * width].
+// [tokens, 2 * width]. Spatial gating keeps its gates, [tokens, channels], in the same way.
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -16,8 +17,9 @@ class GrowingState : public MixerState {
 
   // Rows that stay where they are are not copied; nothing is allocated where no row is overwritten before it is read.
   void reorder(std::span<const int> from) override;
-  // keys and values [rows, heads, depth], float32, a row's heads side by side: of what each row has read next.
-  void append(const Tensor& keys, const Tensor& values);
+  // Of what each row has read next: keys and values (or what else is kept of it), float32, [rows, ...] each and a row's
+  // numbers side by side; the parts come to stand beside one another.
+  void append(std::initializer_list<Tensor> parts);
   int length() const { return length_; }  // tokens that each row has read
 
   const Tensor& cache() const { return cache_; }
@@ -30,7 +32,7 @@ class GrowingState : public MixerState {
   void copy_in_place(std::span<const int> from);
 
   int rows_, length_ = 0, capacity_ = 0;
-  Tensor cache_;  // [at least rows * capacity, 2 * width]
+  Tensor cache_;  // [at least rows * capacity, a token's numbers]
 };
 
 // Of a fixed memory: row i reads sequence source_of[i]. Neighbouring rows of one source (its beams) are queries of one

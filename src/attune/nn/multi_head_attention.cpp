@@ -85,7 +85,7 @@ Tensor MultiHeadAttention::step(const Tensor& x, MixerState& state, const Pass& 
     const Tensor joined = joined_linear(x, parts, pass);
     const std::vector<int32_t> at(static_cast<size_t>(x.size(0)), growing.length());
     const Tensor query = positions_.turned(part_in_heads(joined, 0), at);
-    growing.append(positions_.turned(part_in_heads(joined, 1), at), part_in_heads(joined, 2));
+    growing.append({positions_.turned(part_in_heads(joined, 1), at), part_in_heads(joined, 2)});
     const Segments queries = Segments::equal(static_cast<int>(x.size(0)), 1);
     mixed = attention::scaled_dot(query, part_in_heads(growing.cache(), 0), part_in_heads(growing.cache(), 1), queries,
                                   growing.keys(), options)

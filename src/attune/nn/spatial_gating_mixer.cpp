@@ -68,7 +68,7 @@ Tensor TinyAttention::operator()(const Tensor& x, const Segments& segments, cons
 Tensor TinyAttention::step(const Tensor& x, MixerState& state, const Pass& pass) const {
   auto& past = dynamic_cast<GrowingState&>(state);
   const Tensor joint = joined(x, pass);
-  past.append(joint.columns_view(width, 2 * width));
+  past.append({joint.columns_view(width, 2 * width)});
   const Segments queries = Segments::equal(static_cast<int>(x.size(0)), 1);
   const Tensor mixed = attention::scaled_dot(part_in_heads(joint, 0), part_in_heads(past.cache(), 0),
                                              part_in_heads(past.cache(), 1), queries, past.keys())
@@ -132,7 +132,7 @@ Tensor SpatialGatingMixer::step(const Tensor& x, MixerState& any_state, const Pa
   const Tensor z = inner(x, pass);
   const Tensor addend = attention_.width > 0 ? attention_.step(x, state.attended, pass) : Tensor();
   const attention::SpatialGatingInputs now = inputs(z, addend);
-  state.gates.append(attention::normalised_gate(now, gating_));
+  state.gates.append({attention::normalised_gate(now, gating_)});
   return second_(attention::spatial_gating_step(now, state.gates.cache(), state.gates.keys(), gating_), pass);
 }
 
