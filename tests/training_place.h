@@ -43,7 +43,7 @@ inline std::vector<Form> forms() {
       {"convolution_mixers", "--tokenizer words --encoder-mixer convolution --decoder-mixer convolution"},
       {"gmlp",
        "--tokenizer words --encoder-mixer spatial_gating --decoder-mixer spatial_gating --max-positions 300 "
-       "--spatial-initialiser uniform(0.01)"},
+       "--spatial-initialiser lecun_normal"},
       {"amlp_encoder_toeplitz_bfloat16",
        "--tokenizer words --encoder-mixer spatial_gating --tiny-attention 8 --spatial-toeplitz --spatial-heads 2 "
        "--max-positions 300 --compute-type bfloat16"},
