@@ -11,7 +11,7 @@ namespace attune::explain {
 
 namespace {
 
-constexpr int longest = 256, widest = 4096;
+constexpr int widest = 4096;
 
 // Small enough to be followed on paper.
 const std::vector<std::string> example_tokens{"the", "cat", "sleeps"};
@@ -111,7 +111,7 @@ class Maker {
         for (size_t i = 1; i <= rows; ++i) example_.tokens.push_back(fmt::format("a{}", i));
       }
     }
-    check_usage(example_.tokens.size() <= longest, "expected at most ", longest, " tokens, got ",
+    check_usage(example_.tokens.size() <= longest_explained, "expected at most ", longest_explained, " tokens, got ",
                 example_.tokens.size());
   }
 

@@ -61,6 +61,8 @@ struct Given {
 // line with its name; rows without a name are X). Throws an Error that names the file.
 Given read_matrices(const std::string& path);
 
+inline constexpr int longest_explained = 256;  // tokens
+
 // Where a module is given, its own weights must come out, or an Error says what the explanation does not know of.
 Explanation explain_mechanism(const ExplainOptions& options, const Given& given);
 

@@ -198,7 +198,14 @@ void fill_source_read(const Model& model, const Seen& seen, Given& given, Explai
 Example pair_of(const LoadedModel& loaded, const std::string& sentence, const std::string& target) {
   const auto& [source, into] = loaded.tokenizers;
   Example pair{source->encode(sentence), into->encode(target)};
-  if (target.empty()) {
+  const auto fits = [](const std::vector<int>& pieces) {
+    check_usage(!pieces.empty() && pieces.size() < longest_explained, "--model: expected a sentence of 1 to ",
+                longest_explained - 1, " pieces, got ", pieces.size());
+  };
+  fits(pair.source);
+  if (!target.empty()) {
+    fits(pair.target);
+  } else {
     const auto found = Translator(*loaded.model, *source, *into).translate(std::span(&sentence, 1), {});
     pair.target = found.front().candidates.front().ids;
   }

@@ -170,6 +170,8 @@ TEST(ModelModule, refuses_what_a_model_does_not_have) {
   const std::string unknown = error(tiny("transformer"), {.module = "encoder.layers.2.self_attention"});
   EXPECT_NE(unknown.find("decoder.layers.1.cross_attention"), std::string::npos) << unknown;
   EXPECT_NE(error(tiny("transformer"), {.head = 2}).find("head: expected"), std::string::npos);
+  EXPECT_NE(error(tiny("transformer"), {.target = attune::testing::sentence_of(300)}).find("1 to 255 pieces"),
+            std::string::npos);
   EXPECT_NE(error(tiny("gru"), {}).find("no attention that can be explained"), std::string::npos);
   EXPECT_NE(error(tiny("convolutional"), {}).find("no attention that can be explained"), std::string::npos);
   ModelConfig mean = tiny("transformer"), window = tiny("luong");
