@@ -25,6 +25,7 @@ const std::map<std::string, Call> calls{
     {"corpus", {"corpus --task copy --train 20 --valid 5 --test 5 --directory made", false}},
     {"train", {TrainingPlace::command("made", "--tokenizer words --max-update 2 --max-epoch 1"), false}},
     {"translate", {"translate --model model --alignment --max-decoding-length 5 < test.en"}},
+    {"fill-mask", {"fill-mask --model masked < masked.txt"}},
     {"compare",
      {"compare --train train.en train.vi --valid valid.en valid.vi --configs row.toml --directory made "
       "--max-update 1 --max-epoch 1 --max-decoding-length 5 --beam-size 1"}},
@@ -45,6 +46,9 @@ class BadValues : public ::testing::Test {
                  "encoder-layers = 1\ndecoder-layers = 1\nwidth = 16\nheads = 2\nfeed-forward = 32\n"
                  "tokenizer = \"words\"\nbatch-tokens = 300\n");
     trained = place->run(TrainingPlace::command("model", "--tokenizer words --max-update 2"));
+    place->write("masked.txt", "the [MASK] sees the dog\n");
+    masked =
+        place->run(TrainingPlace::command("masked", "--task masked_language_model --tokenizer words --max-update 2"));
     for (const std::string& line : lines_of(place->run("--help").out)) {
       if (line.starts_with("  ")) {
         commands.push_back(line.substr(2, line.find(' ', 2) - 2));
@@ -58,17 +62,18 @@ class BadValues : public ::testing::Test {
   }
   void SetUp() override {
     ASSERT_EQ(trained.code, 0) << trained.err;
+    ASSERT_EQ(masked.code, 0) << masked.err;
     ASSERT_GE(commands.size(), calls.size());
     for (const std::string& command : commands) {
       ASSERT_EQ(calls.count(command), 1U) << "a new command needs a row in the table above: " << command;
     }
   }
   static TrainingPlace* place;
-  static Ran trained;
+  static Ran trained, masked;
   static std::vector<std::string> commands;
 };
 TrainingPlace* BadValues::place = nullptr;
-Ran BadValues::trained;
+Ran BadValues::trained, BadValues::masked;
 std::vector<std::string> BadValues::commands;
 
 // What stands before the flags: "bench products".

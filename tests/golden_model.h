@@ -46,38 +46,46 @@ inline double largest_of(const std::vector<double>& values) {
   return largest;
 }
 
-inline void expect_golden_logits(const Model& model, const Batch& batch, const nlohmann::json& golden,
-                                 double tolerance) {
-  const OutputLayer output = model.output();
-  const Tensor logits = linear(model.hidden(batch, {}), output.weight, output.bias);
+// Relative to the largest.
+inline void expect_near_golden(const Tensor& found, const nlohmann::json& golden, double tolerance) {
   const auto expected = golden.get<std::vector<double>>();
-  ASSERT_EQ(logits.elements(), static_cast<int64_t>(expected.size()));
+  ASSERT_EQ(found.elements(), static_cast<int64_t>(expected.size()));
   for (size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_NEAR(logits.at(static_cast<int64_t>(i)), expected[i], tolerance * largest_of(expected)) << i;
+    ASSERT_NEAR(found.at(static_cast<int64_t>(i)), expected[i], tolerance * largest_of(expected)) << i;
   }
 }
 
-// Of the mean loss, relative to the largest.
-inline void expect_golden_gradients(const Model& model, const Batch& batch, const nlohmann::json& golden,
-                                    double tolerance) {
-  Tape tape(model.parameters());
-  const Gradients gradients = tape.backward(golden_loss(model, batch).loss);
-  const auto tokens = static_cast<double>(batch.target_tokens());
+inline void expect_golden_logits(const Model& model, const Batch& batch, const nlohmann::json& golden,
+                                 double tolerance) {
+  const OutputLayer output = model.output();
+  expect_near_golden(linear(model.hidden(batch, {}), output.weight, output.bias), golden, tolerance);
+}
+
+// Of the mean loss over `count` things, relative to the largest of all.
+inline void expect_golden_gradients(const Parameters& parameters, const Gradients& gradients, double count,
+                                    const nlohmann::json& golden, double tolerance) {
   double largest = 0;
   for (const auto& [name, values] : golden.items()) {
     largest = std::max(largest, largest_of(values.get<std::vector<double>>()));
   }
-  ASSERT_EQ(golden.size(), model.parameters().entries().size());
-  for (const auto& entry : model.parameters().entries()) {
+  ASSERT_EQ(golden.size(), parameters.entries().size());
+  for (const auto& entry : parameters.entries()) {
     ASSERT_TRUE(golden.contains(entry.name)) << entry.name;
     const auto expected = golden.at(entry.name).get<std::vector<double>>();
     const Tensor found = gradients[entry.name];
     ASSERT_EQ(found.elements(), static_cast<int64_t>(expected.size())) << entry.name;
     for (size_t i = 0; i < expected.size(); ++i) {
-      const double error = std::fabs(found.at(static_cast<int64_t>(i)) / tokens - expected[i]) / largest;
+      const double error = std::fabs(found.at(static_cast<int64_t>(i)) / count - expected[i]) / largest;
       ASSERT_LE(error, tolerance) << entry.name << '[' << i << ']';
     }
   }
+}
+
+inline void expect_golden_gradients(const Model& model, const Batch& batch, const nlohmann::json& golden,
+                                    double tolerance) {
+  Tape tape(model.parameters());
+  const Gradients gradients = tape.backward(golden_loss(model, batch).loss);
+  expect_golden_gradients(model.parameters(), gradients, static_cast<double>(batch.target_tokens()), golden, tolerance);
 }
 
 }  // namespace attune::testing

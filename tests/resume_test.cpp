@@ -3,20 +3,21 @@
 #include <gtest/gtest.h>
 
 #include "attune/models/architecture.h"
+#include "attune/models/task.h"
 #include "process.h"
 #include "training_place.h"
 
 namespace attune {
 namespace {
 
-using testing::Form;
 using testing::lines_of;
 using testing::Process;
 using testing::Ran;
+using testing::TrainingForm;
 using testing::TrainingPlace;
 using Compare = TrainingPlace::Compare;
 
-class Interrupted : public ::testing::TestWithParam<Form> {
+class Interrupted : public ::testing::TestWithParam<TrainingForm> {
  protected:
   // Far from its limit, so that it cannot end before the signal comes. The number of threads may change each time.
   std::string endless() { return TrainingPlace::command("run", flags() + threads() + " --max-update 1000000"); }
@@ -71,10 +72,19 @@ class Interrupted : public ::testing::TestWithParam<Form> {
 
 TEST(Forms, every_architecture_has_one) {
   for (const Architecture& architecture : architectures()) {
-    const auto all = testing::forms();
-    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](const Form& form) {
+    const auto all = testing::training_forms();
+    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](const TrainingForm& form) {
       return TrainingPlace::architecture_of(form.flags) == architecture.word;
     })) << architecture.word;
+  }
+}
+
+TEST(Forms, every_task_has_one) {
+  for (const Task& task : tasks()) {
+    const auto all = testing::training_forms();
+    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](const TrainingForm& form) {
+      return TrainingPlace::task_of(form.flags) == task.word;
+    })) << task.word;
   }
 }
 
@@ -133,7 +143,7 @@ TEST_P(Interrupted, a_finished_run_says_so_and_no_byte_changes) {
   EXPECT_EQ(place.read("done/training.jsonl"), log);
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, Interrupted, ::testing::ValuesIn(testing::forms()), testing::name_of);
+INSTANTIATE_TEST_SUITE_P(Forms, Interrupted, ::testing::ValuesIn(testing::training_forms()), testing::name_of);
 
 }  // namespace
 }  // namespace attune

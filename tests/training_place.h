@@ -1,5 +1,5 @@
 // A directory with a small parallel corpus, and the forms of training that the tests go over. A new architecture,
-// optimizer or the like joins by a row in forms(); an architecture without one fails.
+// optimizer or the like joins by a row in training_forms(); an architecture without one fails.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,13 +17,13 @@
 
 namespace attune::testing {
 
-struct Form {
+struct TrainingForm {
   const char* name;
   const char* flags;
-  friend std::ostream& operator<<(std::ostream& stream, const Form& form) { return stream << form.name; }
+  friend std::ostream& operator<<(std::ostream& stream, const TrainingForm& form) { return stream << form.name; }
 };
 
-inline std::vector<Form> forms() {
+inline std::vector<TrainingForm> training_forms() {
   return {
       {"words", "--tokenizer words --joint-vocabulary=false"},
       {"unigram_average_best", "--tokenizer unigram --vocab-size 100 --ema-decay 0.9 --keep-best --valid-freq 3"},
@@ -53,10 +53,14 @@ inline std::vector<Form> forms() {
       {"lstm", "--tokenizer words --architecture lstm"},
       {"bahdanau", "--tokenizer words --architecture bahdanau --paper-initialisation"},
       {"luong", "--tokenizer words --architecture luong --attention-window local-p --window-reach 3"},
+      {"masked_language_model", "--task masked_language_model --tokenizer words --update-freq 2"},
+      {"masked_language_model_of_bert",
+       "--task masked_language_model --vocab-size 100 --norm-position post --embedding-norm --prediction-transform "
+       "--next-sentence --whole-word-masking --positions learned --max-positions 32"},
   };
 }
 
-inline std::string name_of(const ::testing::TestParamInfo<Form>& row) {
+inline std::string name_of(const ::testing::TestParamInfo<TrainingForm>& row) {
   return row.param.name;
 }
 
@@ -67,25 +71,29 @@ class TrainingPlace : public Workplace {
     write_pairs("train", corpus.train);
     write_pairs("valid", corpus.valid);
     write_pairs("test", corpus.test);
+    write_text("train", corpus.train);
+    write_text("valid", corpus.valid);
   }
 
-  // Nine batches an epoch. What stands in `more` wins; a Transformer unless it names an architecture.
+  // Nine batches an epoch. What stands in `more` wins; a Transformer for translation unless it names an architecture or
+  // a task.
   static std::string command(const std::string& directory, const std::string& more) {
-    const std::string sizes = architecture_of(more) == "transformer"
-                                  ? "--encoder-layers 1 --decoder-layers 1 --heads 2 --feed-forward 32 "
-                                  : "";
-    return "train --train train.en train.vi --valid valid.en valid.vi --width 16 " + sizes +
+    const bool translates = task_of(more) == "translation";
+    const std::string sizes = (translates ? "--decoder-layers 1 " : "--sequence-length 32 ") +
+                              std::string("--encoder-layers 1 --heads 2 --feed-forward 32 ");
+    return std::string("train ") +
+           (translates ? "--train train.en train.vi --valid valid.en valid.vi "
+                       : "--train train.txt --valid valid.txt ") +
+           "--width 16 " + (architecture_of(more) == "transformer" ? sizes : "") +
            "--batch-tokens 300 --warmup-updates 4 --lr 0.01 --log-freq 2 --save-freq 4 --valid-freq 6 --threads 1 "
            "--model " +
            directory + " " + more;
   }
 
   static std::string architecture_of(const std::string& flags) {
-    const std::string flag = "--architecture ";
-    const size_t at = flags.find(flag);
-    const size_t word = at + flag.size();
-    return at == std::string::npos ? "transformer" : flags.substr(word, flags.find(' ', word) - word);
+    return word_behind("--architecture ", flags, "transformer");
   }
+  static std::string task_of(const std::string& flags) { return word_behind("--task ", flags, "translation"); }
 
   // training.jsonl without what the clock says.
   std::vector<std::string> log_of(const std::string& directory) const {
@@ -151,6 +159,21 @@ class TrainingPlace : public Workplace {
   }
 
  private:
+  static std::string word_behind(const std::string& flag, const std::string& flags, const std::string& otherwise) {
+    const size_t at = flags.find(flag);
+    const size_t word = at + flag.size();
+    return at == std::string::npos ? otherwise : flags.substr(word, flags.find(' ', word) - word);
+  }
+
+  // Documents of four lines, in English.
+  void write_text(const std::string& name, const std::vector<GeneratedPair>& pairs) const {
+    std::string text;
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      text += pairs[i].source + (i % 4 == 3 ? "\n\n" : "\n");
+    }
+    write(name + ".txt", text);
+  }
+
   void write_pairs(const std::string& name, const std::vector<GeneratedPair>& pairs) const {
     std::string source, target, both;
     for (const GeneratedPair& pair : pairs) {

@@ -36,6 +36,7 @@ int diff(const Arguments& arguments);
 int demo(const Arguments& arguments);
 int describe_model(const Arguments& arguments);
 int evaluate(const Arguments& arguments);
+int fill_mask(const Arguments& arguments);
 int inspect_heads(const Arguments& arguments);
 int explain_mechanism(const Arguments& arguments);
 int inspect_model(const Arguments& arguments);

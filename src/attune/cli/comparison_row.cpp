@@ -18,7 +18,7 @@
 #include "attune/tensor/atomic_file.h"
 #include "attune/train/final_model.h"
 #include "attune/train/manifest.h"
-#include "attune/train/validation.h"
+#include "attune/train/translation_objective.h"
 
 namespace attune::cli {
 

@@ -11,7 +11,11 @@ ParallelCorpus read_corpus(const CorpusFiles& files) {
 }
 
 std::string listed(const CorpusFiles& files) {
-  return files.size() == 1 ? files[0] : files[0] + " and " + files[1];
+  std::string all;
+  for (size_t i = 0; i < files.size(); ++i) {
+    all += (i == 0 ? "" : i + 1 == files.size() ? " and " : ", ") + files[i];
+  }
+  return all;
 }
 
 std::string fingerprint(const std::vector<std::string>& lines) {

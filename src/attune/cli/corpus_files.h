@@ -8,11 +8,11 @@
 
 namespace attune::cli {
 
-using CorpusFiles = std::vector<std::string>;  // one or two
+using CorpusFiles = std::vector<std::string>;  // one or two; of text alone as many as one likes
 
 ParallelCorpus read_corpus(const CorpusFiles& files);
 
-// "a.de and a.en"
+// "a.de and a.en", "a, b and c"
 std::string listed(const CorpusFiles& files);
 
 // "1014 lines, checksum 1c291ca3": equal for equal lines, whatever file they come from.

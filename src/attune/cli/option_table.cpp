@@ -256,8 +256,8 @@ OptionTable::Outcome OptionTable::parse(const Arguments& arguments, const std::o
   const std::vector<ConfigItem> items = path.empty() ? std::vector<ConfigItem>{} : read_config_file(path);
   apply(items, flags);
   warn_of_misspelt_environment();
-  if (model_ != nullptr && given("architecture")) {
-    *model_ = defaults_of(model_->architecture);
+  if (model_ != nullptr && (given("architecture") || given("task"))) {
+    *model_ = defaults_of(model_->architecture, model_->task);
     apply(items, flags);  // again, over its defaults
   }
   if (model_ != nullptr) {

@@ -46,8 +46,8 @@ class OptionTable {
   void add_config_file();  // --config
   // What stands without a flag in front; at most one, no default.
   void add_positional(std::vector<std::string>* words) { positional_ = words; }
-  // The keys of a model, in a section of their own. The architecture that is given, wherever it stands, brings its
-  // defaults before all other values; a key that means nothing to it is refused.
+  // The keys of a model, in a section of their own. Architecture and task that are given, wherever they stand, bring
+  // their defaults before all other values; a key that means nothing to one of them is refused.
   void add_model(ModelConfig& config);
 
   enum class Outcome : uint8_t { run, help };

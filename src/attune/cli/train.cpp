@@ -36,17 +36,23 @@ void say_how_it_ended(const TrainResult& result, const std::string& directory) {
     valid = fmt::format("; best validation nll {:.4f} at update {}", *result.best_valid_nll,
                         with_separators(result.best_update));
   }
+  if (result.baseline) {
+    valid += fmt::format("; {} nll {:.4f}", result.baseline->title, result.baseline->nll);
+  }
   note("done at {} ({}){}\nmodel: {}", where, result.stopped_by, valid, directory);
 }
 
 }  // namespace
 
 int train(const Arguments& arguments) {
+  constexpr int most_files = 1000;
   TrainingRun run;
   OptionTable table(about);
-  table.add("train", &run.train, "the training data: source and target file, or one file of source<TAB>target",
-            {1, 2, "FILE"});
-  table.add("valid", &run.valid, "the same for validation; without it there is none", {1, 2, "FILE"});
+  table.add("train", &run.train,
+            "the training data: source and target file, or one file of source<TAB>target; for a masked language model "
+            "files of text",
+            {1, most_files, "FILE"});
+  table.add("valid", &run.valid, "the same for validation; without it there is none", {1, most_files, "FILE"});
   table.add("model", &run.directory, "the model's directory; an unfinished run in it is resumed", {1, 1, "DIR"});
   table.add_config_file();
   table.section("The training");

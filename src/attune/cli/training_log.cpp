@@ -55,9 +55,11 @@ void TrainingLog::report(const Report& report) const {
          report.gradient_norm, with_separators(std::llround(report.tokens_per_second)));
   }
   if (report.valid_nll) {
-    const std::string bleu = report.valid_bleu ? fmt::format(", BLEU {:.2f}", *report.valid_bleu) : "";
+    const std::string score = report.valid_score ? fmt::format(", {} {:.{}f}", report.valid_score->title,
+                                                               report.valid_score->value, report.valid_score->decimals)
+                                                 : "";
     note("validation after update {}: nll {:.4f}, perplexity {:.3f}{}", with_separators(report.update),
-         *report.valid_nll, report.valid_perplexity.value_or(std::exp(*report.valid_nll)), bleu);
+         *report.valid_nll, report.valid_perplexity.value_or(std::exp(*report.valid_nll)), score);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "attune/models/convolutional.h"
 #include "attune/models/luong.h"
 #include "attune/models/recurrent.h"
+#include "attune/models/task.h"
 #include "attune/models/transformer.h"
 
 namespace attune {
@@ -77,8 +78,13 @@ constexpr std::array<std::string_view, 16> luong_keys{
     "reverse-source", "recurrent-initialiser", "forget-bias",      "gru-reset",
     "cell",           "input-feeding",         "attention-window", "window-reach"};
 
-bool reads(const Architecture& architecture, std::string_view key) {
-  return std::find(architecture.keys.begin(), architecture.keys.end(), key) != architecture.keys.end();
+// Of an architecture or a task.
+bool reads(const auto& kind, std::string_view key) {
+  return std::find(kind.keys.begin(), kind.keys.end(), key) != kind.keys.end();
+}
+
+bool is_special(const auto& kinds, std::string_view key) {
+  return std::any_of(kinds.begin(), kinds.end(), [&](const auto& kind) { return reads(kind, key); });
 }
 
 }  // namespace
@@ -103,22 +109,25 @@ const Architecture& architecture_of_name(std::string_view word) {
   return entry_of_word("architecture", word, architectures(), &Architecture::word);
 }
 
-ModelConfig defaults_of(std::string_view architecture) {
+ModelConfig defaults_of(std::string_view architecture, std::string_view task) {
   ModelConfig config;
   config.architecture = architecture;
+  config.task = task;
   architecture_of_name(architecture).set_defaults(config);
+  task_of_name(task).set_defaults(config);
   return config;
 }
 
 void check_key(const ModelConfig& config, std::string_view key, std::string_view origin) {
-  const auto all = architectures();
-  const bool special = std::any_of(all.begin(), all.end(), [&](const Architecture& a) { return reads(a, key); });
-  check_usage(!special || reads(architecture_of_name(config.architecture), key), origin,
+  check_usage(!is_special(tasks(), key) || reads(task_of_name(config.task), key), origin,
+              ": means nothing to the task ", config.task, "; leave it out");
+  check_usage(!is_special(architectures(), key) || reads(architecture_of_name(config.architecture), key), origin,
               ": means nothing to the architecture ", config.architecture, "; leave it out");
 }
 
 std::unique_ptr<Model> make_model(const ModelConfig& config) {
   check_config(config);
+  check(config.task == translation_task, "make_model: the config is for the task ", config.task);
   return architecture_of_name(config.architecture).make(config);
 }
 

@@ -31,9 +31,9 @@ std::span<const Architecture> architectures();
 // Throws a UsageError that lists the known words.
 const Architecture& architecture_of_name(std::string_view word);
 
-// A config of this architecture before anything else is said of it.
-ModelConfig defaults_of(std::string_view architecture);
-// Throws a UsageError when a key that was given says nothing to the config's architecture. `origin`: "--heads".
+// A config of this architecture, for this task, before anything else is said of it.
+ModelConfig defaults_of(std::string_view architecture, std::string_view task = "translation");
+// Throws a UsageError when a key that was given says nothing to the config's architecture or task. `origin`: "--heads".
 void check_key(const ModelConfig& config, std::string_view key, std::string_view origin);
 
 }  // namespace attune

@@ -8,6 +8,7 @@
 #include "attune/base/json.h"
 #include "attune/base/option_checks.h"
 #include "attune/models/architecture.h"
+#include "attune/models/task.h"
 #include "attune/nn/initialise.h"
 #include "attune/nn/norm.h"
 #include "attune/nn/positions.h"
@@ -18,8 +19,9 @@ namespace attune {
 
 namespace {
 
+// Keys were added after the versions before this one: a config of theirs that lacks a key means its default.
 constexpr int format_version = 3;
-constexpr int oldest_version = 1;    // keys were added since: a config without them means their defaults
+constexpr int oldest_format = 1;
 constexpr int deepest_model = 1024;  // layers
 constexpr int widest_kernel = 1024;  // tokens
 constexpr int largest = 1 << 20;  // of any size in a config: what a file claims must not decide how much is allocated
@@ -38,6 +40,7 @@ void check_rate(const char* key, double value, double least) {
 }  // namespace
 
 void check_config(const ModelConfig& config) {
+  const Task& task = task_of_name(config.task);
   const Architecture& architecture = architecture_of_name(config.architecture);
   check_whole("encoder-layers", config.encoder_layers, {1, deepest_model});
   check_whole("decoder-layers", config.decoder_layers, {1, deepest_model});
@@ -81,6 +84,7 @@ void check_config(const ModelConfig& config) {
     initialiser_of_name(config.embedding_initialiser, "embedding-initialiser");
   }
   architecture.check(config);
+  task.check(config);
 }
 
 bool decoder_ends_at_max_positions(const ModelConfig& config) {
@@ -103,8 +107,8 @@ std::string to_json(const ModelConfig& config) {
 ModelConfig read_config(const std::string& text, const std::string& where) {
   const nlohmann::json json = parse_json_object(text, where, 1);
   const nlohmann::json version = json.value("format-version", nlohmann::json());
-  check(version.is_number_integer() && version >= oldest_version && version <= format_version, where,
-        ": format-version is ", version.dump(), ", this program reads ", oldest_version, " to ", format_version);
+  check(version.is_number_integer() && version >= oldest_format && version <= format_version, where,
+        ": format-version is ", version.dump(), ", this program reads ", oldest_format, " to ", format_version);
   ModelConfig config;
   std::set<std::string> known{"format-version", "source-vocabulary", "target-vocabulary"};
   ModelConfig::visit(config, [&](const char* key, const auto&, const char*) { known.insert(key); });

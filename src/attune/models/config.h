@@ -8,6 +8,7 @@
 namespace attune {
 
 struct ModelConfig {
+  std::string task = "translation";
   std::string architecture = "transformer";
   int encoder_layers = 6, decoder_layers = 6;
   int width = 512, heads = 8, feed_forward = 2048;
@@ -43,6 +44,7 @@ struct ModelConfig {
   std::string tied_embeddings = "decoder";  // none, decoder (target and output), all (source too)
   bool embedding_scale = true;
   double survival = 1;
+  bool embedding_norm = false, prediction_transform = false, next_sentence = false;
   double dropout = 0.1, embedding_dropout = -1, attention_dropout = -1, activation_dropout = 0;  // -1: as dropout
   std::string initialiser = "xavier_uniform";
   std::string embedding_initialiser = "";  // "": normal(width^-0.5)
@@ -55,6 +57,7 @@ struct ModelConfig {
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
+    each("task", self.task, "translation, masked_language_model");
     each("architecture", self.architecture, "transformer, rnn, gru, lstm, bahdanau, luong, convolutional");
     each("encoder-layers", self.encoder_layers, "layers of the encoder");
     each("decoder-layers", self.decoder_layers, "layers of the decoder");
@@ -114,6 +117,11 @@ struct ModelConfig {
     each("survival", self.survival,
          "stochastic depth: in training a sequence keeps a branch of the last layer with this probability, rising to 1 "
          "towards the first");
+    each("embedding-norm", self.embedding_norm, "normalise embeddings plus positions (BERT does)");
+    each("prediction-transform", self.prediction_transform,
+         "a layer, activation and norm in front of a masked language model's output layer (BERT has them)");
+    each("next-sentence", self.next_sentence,
+         "masked language model: read two pieces of text, and learn whether the second follows the first");
     each("dropout", self.dropout, "on residual branches");
     each("embedding-dropout", self.embedding_dropout, "on embeddings plus positions; -1: as dropout");
     each("attention-dropout", self.attention_dropout, "on attention weights; -1: as dropout");

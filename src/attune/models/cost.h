@@ -29,4 +29,12 @@ struct ModelCost {
   int64_t passing = 0;
 };
 
+// What stands behind an encoder-only model's hidden states, or the output layer of a translation model: a task's own
+// part.
+struct OutputCost {
+  int64_t multiply_adds = 0;  // of a prediction
+  int64_t classes = 0;        // that its cross entropy is over
+  double per_token = 1;       // predictions that a batch has for each of its (target) tokens
+};
+
 }  // namespace attune

@@ -19,7 +19,7 @@ struct ModelDescription {
   int64_t parameters = 0;
   std::vector<TensorDescription> tensors;
   // Multiply-adds of matrix products in one forward, for a pair of sentences of `length` tokens each, per token of the
-  // side.
+  // side. Of an encoder-only model: per token of the encoder, and per prediction of its head.
   int64_t source_multiply_adds_per_token = 0, target_multiply_adds_per_token = 0;
   // Bytes in tensors at the peak of a training step: weights, gradients and Adam's moments; and all else, which is what
   // the backward needs of the forward and what it needs itself. Exact to a few percent for attention with ReLU or any

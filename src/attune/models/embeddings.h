@@ -33,7 +33,9 @@ struct OutputParameters {
   OutputParameters() = default;
   explicit OutputParameters(const ModelConfig& config, bool with_bias = true);
 
-  OutputLayer layer(const Embeddings& embeddings) const { return {weight ? weight : embeddings.target_table(), bias}; }
+  // tied: the table of embeddings that the output layer is where it has no weight of its own
+  OutputLayer layer(const Parameter& tied) const { return {weight ? weight : tied, bias}; }
+  OutputLayer layer(const Embeddings& embeddings) const { return layer(embeddings.target_table()); }
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {

@@ -1,13 +1,12 @@
-// The seam between models and everything that uses them: training needs hidden states and the output layer, decoding a
-// state that advances one token a row. Losses belong to train/.
+// The seam between sequence-to-sequence models and everything that uses them: training needs hidden states and the
+// output layer, decoding a state that advances one token a row. Losses belong to train/.
 #pragma once
 
 #include <memory>
 #include <span>
 
-#include "attune/autograd/parameters.h"
 #include "attune/data/batches.h"
-#include "attune/models/config.h"
+#include "attune/models/network.h"
 #include "attune/nn/pass.h"
 
 namespace attune {
@@ -27,17 +26,8 @@ class DecodingState {
   virtual void reorder(std::span<const int> from) = 0;
 };
 
-class Model {
+class Model : public Network {
  public:
-  virtual ~Model() = default;
-  Model() = default;
-  Model(const Model&) = delete;
-  Model& operator=(const Model&) = delete;
-
-  virtual const ModelConfig& config() const = 0;
-  virtual Parameters& parameters() = 0;  // declared until parameters().allocate()
-  const Parameters& parameters() const { return const_cast<Model*>(this)->parameters(); }
-
   // Hidden states before the output layer for every target token: [batch.targets.rows(), width].
   virtual Tensor hidden(const Batch& batch, const Pass& pass) const = 0;
   virtual OutputLayer output() const = 0;

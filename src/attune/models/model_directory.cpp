@@ -6,6 +6,7 @@
 #include "attune/autograd/parameter_files.h"
 #include "attune/base/check.h"
 #include "attune/base/profile.h"
+#include "attune/models/task.h"
 #include "attune/tensor/atomic_file.h"
 #include "attune/tensor/safetensors.h"
 
@@ -27,6 +28,7 @@ TokenizerOptions tokenizer_options(const ModelConfig& config) {
   options.kind = tokenizer_kind(config.tokenizer);
   options.vocab_size = config.vocab_size;
   options.lowercase = config.lowercase;
+  options.mask_pieces = is_encoder_task(config);
   return options;
 }
 
@@ -83,20 +85,31 @@ void save_config(const std::string& directory, const ModelConfig& config) {
   write_file_atomically(directory + "/config.json", to_json(config));
 }
 
-LoadedModel load_model(const std::string& directory) {
-  const ProfileScope scope("load_model");
+ModelConfig load_config_for(std::string_view task, const std::string& directory) {
   check(fs::exists(directory), directory, ": no such directory");
   check(fs::is_directory(directory), directory, ": expected a model directory, found a file");
-  const ModelConfig config = load_config(directory);
-  LoadedModel loaded;
-  loaded.tokenizers = load_tokenizers(directory, config);
+  ModelConfig config = load_config(directory);
+  check_usage(config.task == task, directory, ": holds a model for the task ", config.task, ", expected one for ",
+              task);
+  return config;
+}
+
+void load_weights(Network& network, const std::string& directory) {
   const std::string weights = directory + "/model.safetensors";
   check(fs::exists(weights), weights, ": no such file",
         fs::exists(directory + "/checkpoints") ? "; the training has not finished: run attune train again to resume it"
                                                : "");
-  loaded.model = make_model(config);
   const auto tensors = read_safetensors(weights);
-  load_parameters(loaded.model->parameters(), tensors, weights);
+  load_parameters(network.parameters(), tensors, weights);
+}
+
+LoadedModel load_model(const std::string& directory) {
+  const ProfileScope scope("load_model");
+  const ModelConfig config = load_config_for(translation_task, directory);
+  LoadedModel loaded;
+  loaded.tokenizers = load_tokenizers(directory, config);
+  loaded.model = make_model(config);
+  load_weights(*loaded.model, directory);
   return loaded;
 }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "attune/models/model.h"
 #include "attune/text/tokenizer.h"
@@ -29,7 +30,12 @@ struct LoadedModel {
 
 ModelConfig load_config(const std::string& directory);
 void save_config(const std::string& directory, const ModelConfig& config);
-// Strict: every missing, unexpected or misshapen tensor is listed in one error.
+
+// What a model of any task is loaded by: its config, refused with a UsageError when it is for another task than a
+// command needs; and its weights. Strict: every missing, unexpected or misshapen tensor is listed in one error.
+ModelConfig load_config_for(std::string_view task, const std::string& directory);
+void load_weights(Network& network, const std::string& directory);
+// A translation model.
 LoadedModel load_model(const std::string& directory);
 
 }  // namespace attune

@@ -4,6 +4,7 @@
 
 #include "attune/base/check.h"
 #include "attune/base/profile.h"
+#include "attune/models/task.h"
 #include "attune/nn/initialise.h"
 #include "attune/nn/spatial_gating_mixer.h"
 #include "attune/ops/arithmetic.h"
@@ -136,7 +137,7 @@ std::vector<AttentionPlace> transformer_attends(const ModelConfig& config) {
   for (int i = 0; i < config.encoder_layers; ++i) {
     add("encoder.layers." + std::to_string(i) + ".self_attention", config.encoder_mixer);
   }
-  for (int i = 0; i < config.decoder_layers; ++i) {
+  for (int i = 0; i < (is_encoder_task(config) ? 0 : config.decoder_layers); ++i) {
     add("decoder.layers." + std::to_string(i) + ".self_attention", config.decoder_mixer);
     add("decoder.layers." + std::to_string(i) + ".cross_attention", config.cross_mixer);
   }

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "attune/models/task.h"
 #include "attune/models/transformer.h"
 #include "attune/nn/mixer.h"
 
@@ -88,9 +89,33 @@ int64_t passing_in_backward(const ModelConfig& config, const CostOptions& batch)
   return std::max(batch.target * row + memory, batch.source * row);
 }
 
+// Behind the last layer of an encoder that nothing attends to: the norm's input and result, and its statistics.
+int64_t kept_behind_encoder(const ModelConfig& config, const RowBytes& bytes) {
+  return config.norm_position == "pre" ? 2 * config.width * bytes.full + 3 * bytes.full : config.width * bytes.full;
+}
+
+// Of a model that is an encoder alone; its rows are the batch's target tokens, of which the task counts some.
+ModelCost encoder_cost(const ModelConfig& config, const CostOptions& options) {
+  const MixerCost mixer = cost_of(config.encoder_mixer, config, options.length);
+  const RowBytes& bytes = options.bytes;
+  ModelCost cost;
+  cost.source_multiply_adds =
+      config.encoder_layers * (mixer.per_query + mixer.per_key + mixer.scores + feed_forward_cost(config));
+  const int64_t layer =
+      kept_by_mixer(config, bytes, mixer) + kept_by_norm(config, bytes, 1) + kept_by_feed_forward(config, bytes);
+  cost.kept = options.target * (config.encoder_layers * layer + kept_behind_encoder(config, bytes));
+  CostOptions alone = options;
+  alone.source = 0;
+  cost.passing = passing_in_backward(config, alone);
+  return cost;
+}
+
 }  // namespace
 
 ModelCost transformer_cost(const ModelConfig& config, const CostOptions& options) {
+  if (is_encoder_task(config)) {
+    return encoder_cost(config, options);
+  }
   const MixerCost encoder = cost_of(config.encoder_mixer, config, options.length);
   const MixerCost decoder = cost_of(config.decoder_mixer, config, options.length);
   const MixerCost cross = cost_of(config.cross_mixer, config, options.length);

@@ -101,23 +101,26 @@ class Lines : public sentencepiece::SentenceIterator {
 
 sentencepiece::util::Status run_trainer(const Corpora& corpora, const TokenizerOptions& options, std::string* model) {
   Lines lines(corpora, options.lowercase);
-  return sentencepiece::SentencePieceTrainer::Train(
-      std::unordered_map<std::string, std::string>{
-          {"model_type", std::string(name_of(options.kind))},
-          {"vocab_size", std::to_string(options.vocab_size)},
-          {"character_coverage", std::to_string(options.character_coverage)},
-          {"unk_id", std::to_string(unk_id)},
-          {"bos_id", std::to_string(bos_id)},
-          {"eos_id", std::to_string(eos_id)},
-          {"pad_id", "-1"},
-          {"unk_surface", std::string(unknown)},
-          {"max_sentence_length", "1073741824"},  // bytes; the default silently leaves out lines above 4,192
-          // Unigram sums its expectations per thread, so the vocabulary depends on the count: it is a constant, not
-          // the machine's. Four use a desktop's cores, and cost nothing where there are fewer.
-          {"num_threads", "4"},
-          {"minloglevel", "3"},  // silent: failures come back as a status
-      },
-      &lines, model);
+  std::unordered_map<std::string, std::string> settings{
+      {"model_type", std::string(name_of(options.kind))},
+      {"vocab_size", std::to_string(options.vocab_size)},
+      {"character_coverage", std::to_string(options.character_coverage)},
+      {"unk_id", std::to_string(unk_id)},
+      {"bos_id", std::to_string(bos_id)},
+      {"eos_id", std::to_string(eos_id)},
+      {"pad_id", "-1"},
+      {"unk_surface", std::string(unknown)},
+      {"max_sentence_length", "1073741824"},  // bytes; the default silently leaves out lines above 4,192
+      // Unigram sums its expectations per thread, so the vocabulary depends on the count: it is a constant, not
+      // the machine's. Four use a desktop's cores, and cost nothing where there are fewer.
+      {"num_threads", "4"},
+      {"minloglevel", "3"},  // silent: failures come back as a status
+  };
+  if (options.mask_pieces) {  // these take the ids behind the special ones, in this order
+    settings["control_symbols"] = "[CLS],[SEP]";
+    settings["user_defined_symbols"] = mask_text;
+  }
+  return sentencepiece::SentencePieceTrainer::Train(settings, &lines, model);
 }
 
 // The trainer ends the process when unigram meets text of nothing but blanks (or characters that NFKC removes). A
@@ -133,6 +136,7 @@ void check_not_blank(const Corpora& corpora, TokenizerOptions options) {
     }
   }
   options.kind = TokenizerKind::bpe;
+  options.mask_pieces = false;
   options.vocab_size = eos_id + 2;
   std::string ignored;
   const std::string message = run_trainer(corpora, options, &ignored).ToString();
@@ -164,7 +168,8 @@ int number_after(const std::string& message, std::string_view mark) {
 class SentencePieceTokenizer : public Tokenizer {
  public:
   // `model`: without the seal.
-  SentencePieceTokenizer(std::string_view model, bool lower, const std::string& where) : model_(model), lower_(lower) {
+  SentencePieceTokenizer(std::string_view model, const TokenizerOptions& options, const std::string& where)
+      : model_(model), lower_(options.lowercase), masks_(options.mask_pieces) {
     check(!model.empty(), where, ": expected a SentencePiece model, got an empty file");
     check_sentencepiece_model(model, where);
     const auto status = load(where);
@@ -180,9 +185,9 @@ class SentencePieceTokenizer : public Tokenizer {
   std::vector<int> encode(std::string_view text) const override {
     check_utf8(text);
     std::vector<int> ids;
-    const auto status = lower_ ? processor_.Encode(lowercase(text), &ids) : processor_.Encode(text, &ids);
+    const auto status = lower_ ? processor_.Encode(lowercase_text(text, masks_), &ids) : processor_.Encode(text, &ids);
     check(status.ok(), "tokenizer: SentencePiece could not encode the text: ", status.ToString());
-    return ids;
+    return masks_ ? without_blanks_before_masks(ids) : ids;
   }
 
   std::string decode(std::span<const int> ids) const override {
@@ -230,6 +235,18 @@ class SentencePieceTokenizer : public Tokenizer {
   }
 
  private:
+  // A blank before [MASK] belongs to the piece that is masked, as in "▁cat".
+  std::vector<int> without_blanks_before_masks(const std::vector<int>& ids) const {
+    std::vector<int> kept;
+    for (const int id : ids) {
+      if (id == mask_id && !kept.empty() && kept.back() != mask_id && processor_.IdToPiece(kept.back()) == blank) {
+        kept.pop_back();
+      }
+      kept.push_back(id);
+    }
+    return kept;
+  }
+
   // Its trie builder throws exceptions of its own.
   sentencepiece::util::Status load(const std::string& where) {
     try {
@@ -240,7 +257,7 @@ class SentencePieceTokenizer : public Tokenizer {
   }
 
   std::string model_;
-  bool lower_;
+  bool lower_, masks_;
   sentencepiece::SentencePieceProcessor processor_;
 };
 
@@ -253,7 +270,7 @@ std::unique_ptr<Tokenizer> train_sentencepiece(const Corpora& corpora, const Tok
   if (!status.ok()) {
     fail_training(status.ToString(), options);
   }
-  return std::make_unique<SentencePieceTokenizer>(model, options.lowercase, "tokenizer");
+  return std::make_unique<SentencePieceTokenizer>(model, options, "tokenizer");
 }
 
 std::unique_ptr<Tokenizer> load_sentencepiece(std::string_view bytes, const TokenizerOptions& options,
@@ -263,9 +280,9 @@ std::unique_ptr<Tokenizer> load_sentencepiece(std::string_view bytes, const Toke
     check(bytes.size() > seal_size && bytes.substr(0, seal_size) == seal(model), where,
           ": the SentencePiece model is cut short or damaged (its checksum does not fit); take it from the model's ",
           "training again");
-    return std::make_unique<SentencePieceTokenizer>(model, options.lowercase, where);
+    return std::make_unique<SentencePieceTokenizer>(model, options, where);
   }
-  return std::make_unique<SentencePieceTokenizer>(bytes, options.lowercase, where);
+  return std::make_unique<SentencePieceTokenizer>(bytes, options, where);
 }
 
 }  // namespace attune::detail

@@ -41,8 +41,9 @@ std::unique_ptr<Tokenizer> Tokenizer::train(std::span<const std::string> lines, 
 std::unique_ptr<Tokenizer> Tokenizer::train(const std::vector<std::span<const std::string>>& corpora,
                                             const TokenizerOptions& options) {
   const ProfileScope scope("train_tokenizer");
-  check(options.vocab_size > eos_id + 1, "tokenizer: the vocabulary size must be at least ", eos_id + 2,
-        " (three special pieces and one of the text), got ", options.vocab_size);
+  const int specials = options.mask_pieces ? first_ordinary_id : eos_id + 1;
+  check(options.vocab_size > specials, "tokenizer: the vocabulary size must be at least ", specials + 1, " (",
+        options.mask_pieces ? "six" : "three", " special pieces and one of the text), got ", options.vocab_size);
   check(options.character_coverage > 0.9 && options.character_coverage <= 1.0,
         "tokenizer: the character coverage must be above 0.9 and at most 1, got ", options.character_coverage);
   return options.kind == TokenizerKind::words ? detail::train_words(corpora, options)
@@ -51,8 +52,15 @@ std::unique_ptr<Tokenizer> Tokenizer::train(const std::vector<std::span<const st
 
 std::unique_ptr<Tokenizer> Tokenizer::from_bytes(std::string_view bytes, const TokenizerOptions& options,
                                                  const std::string& where) {
-  return options.kind == TokenizerKind::words ? detail::load_words(bytes, options, where)
-                                              : detail::load_sentencepiece(bytes, options, where);
+  auto tokenizer = options.kind == TokenizerKind::words ? detail::load_words(bytes, options, where)
+                                                        : detail::load_sentencepiece(bytes, options, where);
+  if (options.mask_pieces) {
+    check(tokenizer->vocab_size() > first_ordinary_id && tokenizer->piece(cls_id) == "[CLS]" &&
+              tokenizer->piece(sep_id) == "[SEP]" && tokenizer->piece(mask_id) == mask_text,
+          where, ": expected [CLS], [SEP] and [MASK] behind the special pieces, as a tokenizer for masked language ",
+          "models has them");
+  }
+  return tokenizer;
 }
 
 std::unique_ptr<Tokenizer> Tokenizer::load(const std::string& path, const TokenizerOptions& options) {
@@ -75,6 +83,15 @@ void Tokenizer::check_utf8(std::string_view text) {
   size_t bad = 0;
   const bool valid = valid_utf8(text, &bad);  // before the message below reads `bad`
   check(valid, "tokenizer: the text is not UTF-8 at byte ", bad + 1, "; convert it first (iconv)");
+}
+
+std::string Tokenizer::lowercase_text(std::string_view text, bool mask_pieces) {
+  std::string lowered;
+  for (size_t at = mask_pieces ? text.find(mask_text) : text.npos; at != text.npos; at = text.find(mask_text)) {
+    lowered += lowercase(text.substr(0, at)) + std::string(mask_text);
+    text.remove_prefix(at + mask_text.size());
+  }
+  return lowered + lowercase(text);
 }
 
 }  // namespace attune

@@ -16,6 +16,12 @@ namespace attune {
 inline constexpr int unk_id = 0;  // <unk>
 inline constexpr int bos_id = 1;  // <s>
 inline constexpr int eos_id = 2;  // </s>
+// Of vocabularies for encoder-only models (TokenizerOptions::mask_pieces).
+inline constexpr int cls_id = 3;   // [CLS]
+inline constexpr int sep_id = 4;   // [SEP]
+inline constexpr int mask_id = 5;  // [MASK]
+inline constexpr int first_ordinary_id = 6;
+inline constexpr std::string_view mask_text = "[MASK]";
 
 enum class TokenizerKind : uint8_t { unigram, bpe, words };
 
@@ -27,8 +33,11 @@ std::string_view file_ending(TokenizerKind kind);
 
 struct TokenizerOptions {
   TokenizerKind kind = TokenizerKind::unigram;
-  int vocab_size = 8000;            // special ids included; SentencePiece: exactly, words: at most
-  bool lowercase = false;           // before training and encoding. Not in the file: give it again to load()
+  int vocab_size = 8000;   // special ids included; SentencePiece: exactly, words: at most
+  bool lowercase = false;  // before training and encoding. Not in the file: give it again to load()
+  // [CLS], [SEP] and [MASK] follow the special ids. Of the three a text can have [MASK] alone: written so, it is
+  // mask_id, whatever stands around it.
+  bool mask_pieces = false;
   double character_coverage = 1.0;  // SentencePiece: share of the characters that get a piece; the rest is <unk>
 };
 
@@ -44,7 +53,7 @@ class Tokenizer {
                                           const TokenizerOptions& options);
 
   // Reads what save() wrote, or a SentencePiece model made elsewhere whose special ids are 0, 1, 2. Of the options it
-  // takes kind (unigram and bpe mean the same here) and lowercase.
+  // takes kind (unigram and bpe mean the same here), lowercase and mask_pieces, which the file must have.
   static std::unique_ptr<Tokenizer> load(const std::string& path, const TokenizerOptions& options);
   static std::unique_ptr<Tokenizer> from_bytes(std::string_view bytes, const TokenizerOptions& options,
                                                const std::string& where = "tokenizer");
@@ -68,6 +77,8 @@ class Tokenizer {
   Tokenizer() = default;
   void check_ids(std::span<const int> ids) const;
   static void check_utf8(std::string_view text);
+  // Lower-cased, [MASK] excepted where the vocabulary has it.
+  static std::string lowercase_text(std::string_view text, bool mask_pieces);
 };
 
 }  // namespace attune

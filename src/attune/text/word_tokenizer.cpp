@@ -10,17 +10,22 @@
 namespace attune::detail {
 namespace {
 
-constexpr std::string_view specials[] = {"<unk>", "<s>", "</s>"};
+constexpr std::string_view all_specials[] = {"<unk>", "<s>", "</s>", "[CLS]", "[SEP]", mask_text};
 
-bool is_special(std::string_view word) {
-  return std::find(std::begin(specials), std::end(specials), word) != std::end(specials);
+std::span<const std::string_view> specials_of(const TokenizerOptions& options) {
+  return std::span(all_specials).first(options.mask_pieces ? first_ordinary_id : eos_id + 1);
 }
 
 class WordTokenizer : public Tokenizer {
  public:
-  WordTokenizer(std::vector<std::string> words, bool lower) : words_(std::move(words)), lower_(lower) {
-    for (size_t id = eos_id + 1; id < words_.size(); ++id) {  // without the special pieces: their spelling is <unk>
+  WordTokenizer(std::vector<std::string> words, const TokenizerOptions& options)
+      : words_(std::move(words)), lower_(options.lowercase), masks_(options.mask_pieces) {
+    // Without the special pieces: their spelling is <unk>.
+    for (size_t id = specials_of(options).size(); id < words_.size(); ++id) {
       ids_.emplace(words_[id], static_cast<int>(id));
+    }
+    if (masks_) {
+      ids_.emplace(mask_text, mask_id);
     }
   }
 
@@ -35,7 +40,7 @@ class WordTokenizer : public Tokenizer {
   std::vector<int> encode(std::string_view text) const override {
     check_utf8(text);
     std::vector<int> ids;
-    const std::string lowered = lower_ ? lowercase(text) : std::string();
+    const std::string lowered = lower_ ? lowercase_text(text, masks_) : std::string();
     for (std::string_view word : split_whitespace(lower_ ? std::string_view(lowered) : text)) {
       const auto found = ids_.find(std::string(word));
       ids.push_back(found == ids_.end() ? unk_id : found->second);
@@ -74,18 +79,19 @@ class WordTokenizer : public Tokenizer {
  private:
   std::vector<std::string> words_;
   std::unordered_map<std::string, int> ids_;
-  bool lower_;
+  bool lower_, masks_;
 };
 
 }  // namespace
 
 std::unique_ptr<Tokenizer> train_words(const Corpora& corpora, const TokenizerOptions& options) {
+  const auto specials = specials_of(options);
   std::unordered_map<std::string, int64_t> counts;
   for (std::span<const std::string> lines : corpora) {
     for (const std::string& line : lines) {
       const std::string lowered = options.lowercase ? lowercase(line) : std::string();
       for (std::string_view word : split_whitespace(options.lowercase ? lowered : line)) {
-        if (!is_special(word)) {
+        if (std::find(specials.begin(), specials.end(), word) == specials.end()) {
           ++counts[std::string(word)];
         }
       }
@@ -96,14 +102,14 @@ std::unique_ptr<Tokenizer> train_words(const Corpora& corpora, const TokenizerOp
   std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
     return a.second != b.second ? a.second > b.second : a.first < b.first;  // ties by spelling: a fixed order
   });
-  std::vector<std::string> words(std::begin(specials), std::end(specials));
+  std::vector<std::string> words(specials.begin(), specials.end());
   for (auto& [word, count] : sorted) {
     if (words.size() == static_cast<size_t>(options.vocab_size)) {
       break;
     }
     words.push_back(word);
   }
-  return std::make_unique<WordTokenizer>(std::move(words), options.lowercase);
+  return std::make_unique<WordTokenizer>(std::move(words), options);
 }
 
 std::unique_ptr<Tokenizer> load_words(std::string_view bytes, const TokenizerOptions& options,
@@ -123,9 +129,10 @@ std::unique_ptr<Tokenizer> load_words(std::string_view bytes, const TokenizerOpt
     words.emplace_back(word);
     at = end + 1;
   }
-  check(words.size() > std::size(specials) && std::equal(std::begin(specials), std::end(specials), words.begin()),
-        where, ": expected <unk>, <s> and </s> on the first three lines and words after them; is this a .words file?");
-  return std::make_unique<WordTokenizer>(std::move(words), options.lowercase);
+  const auto specials = std::span(all_specials).first(eos_id + 1);
+  check(words.size() > specials.size() && std::equal(specials.begin(), specials.end(), words.begin()), where,
+        ": expected <unk>, <s> and </s> on the first three lines and words after them; is this a .words file?");
+  return std::make_unique<WordTokenizer>(std::move(words), options);
 }
 
 }  // namespace attune::detail

@@ -13,6 +13,7 @@
 #include "attune/ops/arithmetic.h"
 #include "attune/ops/embedding.h"
 #include "attune/train/trainer.h"
+#include "attune/train/translation_objective.h"
 
 namespace attune {
 
@@ -148,14 +149,16 @@ inline Outcome run_training(const TrainOptions& options, const Conditions& condi
   int64_t update = -1;
   TrainRun run;
   run.directory = conditions.directory;
+  Validation validation;
   if (conditions.validation) {
-    run.validation.examples = bigram_examples(40, 99);
+    validation.examples = bigram_examples(40, 99);
   }
+  TranslationObjective objective(model, data, options, validation);
   run.callbacks.report = [&](const Report& report) { outcome.reports.push_back(report); };
   run.callbacks.progress = [&](const Progress& progress) { update = progress.update; };
   run.callbacks.stop = [&] { return conditions.stop_before >= 0 && update >= conditions.stop_before; };
   run.callbacks.note = [&](const std::string& line) { outcome.notes.push_back(line); };
-  outcome.result = train(model, data, options, run);
+  outcome.result = train(objective, options, run);
   const Tensor& flat = model.parameters().flat();
   for (int64_t i = 0; i < flat.elements(); ++i) {
     outcome.weights.push_back(flat.at(i));

@@ -20,6 +20,8 @@ struct TrainOptions {
   double max_minutes = 0;
   int batch_tokens = 4096, update_freq = 1;
   int max_train_length = 256;
+  int sequence_length = 128;
+  bool whole_word_masking = false;
   std::string optimizer = "adam";
   double lr = 1e-3;
   std::string lr_scheduler = "inverse_sqrt";
@@ -55,6 +57,9 @@ struct TrainOptions {
     each("update-freq", self.update_freq, "batches whose gradients are summed for one update");
     each("max-train-length", self.max_train_length,
          "longer sentence pairs (pieces) are left out, and counted; 0: no limit");
+    each("sequence-length", self.sequence_length,
+         "masked language model: pieces of a sequence that text is packed into, special ones included");
+    each("whole-word-masking", self.whole_word_masking, "mask all pieces of a word or none");
     each("optimizer", self.optimizer, "adam, adamw or sgd");
     each("lr", self.lr,
          "peak learning rate; with lr-scheduler transformer the factor before the formula (1 in the paper)");

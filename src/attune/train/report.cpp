@@ -17,8 +17,8 @@ Report report_of(const TrainState& state, int64_t epoch) {
   Report report;
   report.update = state.update;
   report.epoch = epoch;
-  report.loss = per(of.loss, of.target_tokens);
-  report.nll = per(of.nll, of.target_tokens);
+  report.loss = per(of.loss, of.counted);
+  report.nll = per(of.nll, of.counted);
   report.perplexity = std::exp(report.nll);
   report.learning_rate = of.learning_rate;
   report.gradient_norm = per(of.gradient_norm, of.updates);
@@ -41,8 +41,8 @@ std::string to_json(const Report& report) {
     json["valid_nll"] = *report.valid_nll;
     json["valid_perplexity"] = report.valid_perplexity.value_or(0);
   }
-  if (report.valid_bleu) {
-    json["valid_bleu"] = *report.valid_bleu;
+  if (report.valid_score) {
+    json["valid_" + report.valid_score->key] = report.valid_score->value;
   }
   return json.dump();
 }

@@ -6,28 +6,30 @@
 #include <optional>
 #include <string>
 
+#include "attune/train/objective.h"
 #include "attune/train/state.h"
 
 namespace attune {
 
 struct Report {
   int64_t update = 0;
-  int64_t epoch = 0;             // from 1
-  double loss = 0;               // smoothed, per target token; like nll over the updates since the last report
-  double nll = 0;                // natural logarithm, per target token
-  double perplexity = 0;         // exp(nll)
-  double learning_rate = 0;      // of this update
-  double gradient_norm = 0;      // of the gradient per token before clipping, mean over those updates
+  int64_t epoch = 0;         // from 1
+  double loss = 0;           // smoothed, per counted thing (BatchLoss); like nll over the updates since the last report
+  double nll = 0;            // natural logarithm, per counted thing
+  double perplexity = 0;     // exp(nll)
+  double learning_rate = 0;  // of this update
+  double gradient_norm = 0;  // of the gradient per token before clipping, mean over those updates
   double tokens_per_second = 0;  // real source and target tokens, </s> included
   double seconds = 0;            // spent in updates since the run began, interruptions, validations and saving left out
-  std::optional<double> valid_nll, valid_perplexity, valid_bleu;
+  std::optional<double> valid_nll, valid_perplexity;
+  std::optional<Score> valid_score;
 };
 
 struct Progress {
   int64_t update = 0;
   int64_t epoch = 0;           // from 1
   int batch = 0, batches = 0;  // of the epoch: done, in all
-  double loss = 0, nll = 0;    // of this update, per target token
+  double loss = 0, nll = 0;    // of this update, per counted thing
   double learning_rate = 0;
   double tokens_per_second = 0;  // of this update
   double seconds = 0;

@@ -1,36 +1,31 @@
 #include "attune/train/resume.h"
 
 #include "attune/base/check.h"
-#include "attune/base/checksum.h"
 #include "attune/base/text.h"
+#include "attune/models/architecture.h"
 
 namespace attune {
 namespace {
 
-uint32_t checksum_of(const std::vector<Example>& examples) {
-  Checksum checksum;
-  for (const Example& example : examples) {
-    for (const std::vector<int>* ids : {&example.source, &example.target}) {
-      const auto size = static_cast<uint64_t>(ids->size());
-      checksum.add(&size, sizeof size);
-      checksum.add(ids->data(), ids->size() * sizeof(int));
-    }
-  }
-  return checksum.value();
+// What a setting was in a run that was saved before its key was there.
+std::map<std::string, std::string> defaults_of_keys(const std::string& architecture) {
+  std::map<std::string, std::string> text = options_text({});
+  const ModelConfig config = defaults_of(architecture);
+  ModelConfig::visit(config, [&](const char* key, const auto& value, const char*) { text[key] = text_of(value); });
+  return text;
 }
 
 }  // namespace
 
 std::map<std::string, std::string> run_config(const TrainOptions& options, const ModelConfig& model,
-                                              const std::vector<Example>& examples,
-                                              const std::map<std::string, std::string>& identity) {
+                                              std::initializer_list<Identity> identities) {
   std::map<std::string, std::string> config = options_text(options);
   ModelConfig::visit(model, [&](const char* key, const auto& value, const char*) { config[key] = text_of(value); });
   config["source vocabulary"] = std::to_string(model.source_vocabulary);
   config["target vocabulary"] = std::to_string(model.target_vocabulary);
-  config["training examples"] = std::to_string(examples.size());
-  config["training examples' checksum"] = std::to_string(checksum_of(examples));
-  config.insert(identity.begin(), identity.end());
+  for (const Identity& identity : identities) {
+    config.insert(identity.begin(), identity.end());
+  }
   return config;
 }
 
@@ -44,12 +39,14 @@ void check_same_run(const std::map<std::string, std::string>& saved, const std::
       keys.insert(key);
     }
   }
-  const auto value_in = [](const auto& side, const std::string& key) {
+  const auto value_in = [](const auto& side, const std::string& key, const std::string& otherwise) {
     const auto found = side.find(key);
-    return found == side.end() ? std::string("nothing") : found->second;
+    return found == side.end() ? otherwise : found->second;
   };
+  const auto by_default = defaults_of_keys(value_in(now, "architecture", ModelConfig().architecture));
   for (const std::string& key : keys) {
-    const std::string before = value_in(saved, key), value = value_in(now, key);
+    const std::string before = value_in(saved, key, value_in(by_default, key, "nothing"));
+    const std::string value = value_in(now, key, "nothing");
     if (before != value && free.count(key) == 0) {
       differing += "\n  " + key + ": " + before + " in the checkpoint, " + value + " now";
     }

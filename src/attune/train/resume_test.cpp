@@ -7,6 +7,7 @@
 #include "attune/tensor/atomic_file.h"
 #include "attune/train/bigram_model_test.h"
 #include "attune/train/checkpoint.h"
+#include "attune/train/resume.h"
 
 namespace attune {
 namespace {
@@ -244,9 +245,22 @@ TEST(Resume, another_corpus_or_model_is_refused) {
   EXPECT_THROW(run_training(options, {.directory = directory.path}, {.vocabulary = 13}), UsageError);
   BigramModel model({});
   Batcher data(bigram_examples(300, 2), batch_options(options));
+  TranslationObjective objective(model, data, options);
   TrainRun run;
   run.directory = directory.path;
-  EXPECT_THROW(train(model, data, options, run), UsageError);
+  EXPECT_THROW(train(objective, options, run), UsageError);
+}
+
+TEST(Resume, a_key_younger_than_the_run_had_its_default) {
+  const TrainOptions options = small_options();
+  ModelConfig config;
+  const auto now = run_config(options, config, {});
+  auto saved = now;
+  ASSERT_EQ(saved.erase("task") + saved.erase("valid-bleu") + saved.erase("word-dropout"), 3U);
+  EXPECT_NO_THROW(check_same_run(saved, now, options, "here"));
+  TrainOptions other = options;
+  other.word_dropout = 0.1;
+  EXPECT_THROW(check_same_run(saved, run_config(other, config, {}), other, "here"), UsageError);
 }
 
 TEST(Resume, a_finished_run_says_so_and_gives_its_model) {

@@ -13,7 +13,7 @@ void visit(Self& self, Each&& each) {
   each("updates", self.updates);
   each("loss", self.loss);
   each("nll", self.nll);
-  each("target_tokens", self.target_tokens);
+  each("target_tokens", self.counted);  // the file's word is older than tasks that count other things
   each("tokens", self.tokens);
   each("gradient_norm", self.gradient_norm);
   each("learning_rate", self.learning_rate);

@@ -12,8 +12,8 @@ namespace attune {
 // Sums over the updates between two reports.
 struct Interval {
   int64_t updates = 0;
-  double loss = 0, nll = 0;  // over target tokens
-  int64_t target_tokens = 0;
+  double loss = 0, nll = 0;  // over what is counted (BatchLoss)
+  int64_t counted = 0;
   int64_t tokens = 0;        // source and target
   double gradient_norm = 0;  // over updates
   double learning_rate = 0;  // of the last update

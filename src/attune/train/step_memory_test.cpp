@@ -7,6 +7,7 @@
 #include "attune/nn/initialise.h"
 #include "attune/ops/op_checks.h"
 #include "attune/train/optimizer.h"
+#include "attune/train/translation_objective.h"
 #include "attune/train/update.h"
 
 namespace attune {
@@ -40,7 +41,8 @@ struct Training {
     UpdateGradient gradient;
     ++update;
     for (size_t i = 0; i < batches.size(); ++i) {
-      add_batch(gradient, *model, batches[i], options, {update, static_cast<int>(i)});
+      const auto loss = [&](const Pass& pass) { return translation_loss(*model, batches[i], options, pass); };
+      add_batch(gradient, model->parameters(), loss, options, {update, static_cast<int>(i)});
     }
     Tensor flat = model->parameters().flat();
     optimizer->step(flat, gradient.sum->flat(), {1e-4, 1e-3});

@@ -56,7 +56,7 @@ TEST(Train, reports_what_it_says) {
   ASSERT_EQ(outcome.reports.size(), 8U);
   for (const Report& report : outcome.reports) {
     EXPECT_EQ(report.valid_nll.has_value(), report.update % 14 == 0 || report.update == 50) << report.update;
-    EXPECT_FALSE(report.valid_bleu.has_value());
+    EXPECT_FALSE(report.valid_score.has_value());
     EXPECT_GT(report.loss, 0);
     EXPECT_DOUBLE_EQ(report.perplexity, std::exp(report.nll));
     EXPECT_GT(report.gradient_norm, 0);
@@ -73,16 +73,24 @@ TEST(Train, reports_what_it_says) {
   EXPECT_NEAR(static_cast<double>(outcome.result.tokens), tokens, 0.5);
 }
 
+// A batch of the bigram model's, as the trainer adds it.
+void add(UpdateGradient& into, const Model& model, const Batch& batch, const TrainOptions& options,
+         const BatchPlace& place) {
+  add_batch(
+      into, model.parameters(), [&](const Pass& pass) { return translation_loss(model, batch, options, pass); },
+      options, place);
+}
+
 TEST(Train, an_updates_gradient_is_the_sum_over_its_batches) {
   BigramModel model({.dropout = 0, .dtype = DType::float64});
   const auto examples = bigram_examples(20);
   const std::vector<int> all = {0, 1, 2, 3, 4, 5, 6}, first = {0, 1, 2}, second = {3, 4, 5, 6};
   const TrainOptions options = small_options();
   UpdateGradient whole, parts;
-  add_batch(whole, model, make_batch(examples, all), options, {.update = 1, .batch = 0});
-  add_batch(parts, model, make_batch(examples, first), options, {.update = 1, .batch = 0});
-  add_batch(parts, model, make_batch(examples, second), options, {.update = 1, .batch = 1});
-  EXPECT_EQ(whole.target_tokens, parts.target_tokens);
+  add(whole, model, make_batch(examples, all), options, {.update = 1, .batch = 0});
+  add(parts, model, make_batch(examples, first), options, {.update = 1, .batch = 0});
+  add(parts, model, make_batch(examples, second), options, {.update = 1, .batch = 1});
+  EXPECT_EQ(whole.counted, parts.counted);
   EXPECT_EQ(whole.tokens, parts.tokens);
   EXPECT_NEAR(whole.loss, parts.loss, 1e-9);
   EXPECT_NEAR(whole.nll, parts.nll, 1e-9);
@@ -97,7 +105,7 @@ TEST(Train, dropout_differs_between_the_batches_of_an_update_and_between_updates
   std::vector<double> losses;
   for (const BatchPlace place : {BatchPlace{1, 0}, BatchPlace{1, 1}, BatchPlace{2, 0}, BatchPlace{1, 0}}) {
     UpdateGradient gradient;
-    add_batch(gradient, model, batch, small_options(), place);
+    add(gradient, model, batch, small_options(), place);
     losses.push_back(gradient.loss);
   }
   EXPECT_NE(losses[0], losses[1]);
@@ -126,7 +134,7 @@ TEST(Train, word_dropout_hides_words_that_the_decoder_reads_and_nothing_else) {
   ListeningModel model({.dropout = 0});
   UpdateGradient gradient;
   for (const BatchPlace place : {BatchPlace{1, 0}, BatchPlace{1, 0}, BatchPlace{2, 0}}) {
-    add_batch(gradient, model, batch, options, place);
+    add(gradient, model, batch, options, place);
   }
   EXPECT_EQ(model.heard[0].target_input, model.heard[1].target_input);
   EXPECT_NE(model.heard[0].target_input, model.heard[2].target_input);
@@ -143,7 +151,7 @@ TEST(Train, word_dropout_hides_words_that_the_decoder_reads_and_nothing_else) {
   EXPECT_NEAR(hidden / words, 0.3, 5 * std::sqrt(0.3 * 0.7 / words));
 
   options.word_dropout = 0;
-  add_batch(gradient, model, batch, options, {.update = 1, .batch = 0});
+  add(gradient, model, batch, options, {.update = 1, .batch = 0});
   EXPECT_EQ(model.heard.back().target_input, batch.target_input);
 }
 
@@ -257,13 +265,15 @@ TEST(Train, bleu_comes_from_the_caller) {
   Batcher data(bigram_examples(300), batch_options(options));
   TrainRun run;
   run.directory = directory.path;
-  run.validation.examples = bigram_examples(5, 99);
   int calls = 0;
-  run.validation.bleu = [&](const Model& given) {
-    EXPECT_EQ(&given, &model);
-    return 10.0 * ++calls;
-  };
-  EXPECT_EQ(train(model, data, options, run).valid_bleu, 20.0);
+  TranslationObjective objective(model, data, options,
+                                 {.examples = bigram_examples(5, 99), .bleu = [&](const Model& given) {
+                                    EXPECT_EQ(&given, &model);
+                                    return 10.0 * ++calls;
+                                  }});
+  const TrainResult result = train(objective, options, run);
+  EXPECT_EQ(result.valid_score->key, "bleu");
+  EXPECT_EQ(result.valid_score->value, 20.0);
   EXPECT_EQ(calls, 2);
 }
 
@@ -273,6 +283,7 @@ TEST(Train, a_loss_that_is_not_finite_stops_it_and_leaves_the_checkpoints) {
   options.max_update = 20;
   BigramModel model({});
   Batcher data(bigram_examples(300), batch_options(options));
+  TranslationObjective objective(model, data, options);
   TrainRun run;
   run.directory = directory.path;
   run.callbacks.progress = [&](const Progress& progress) {
@@ -282,7 +293,7 @@ TEST(Train, a_loss_that_is_not_finite_stops_it_and_leaves_the_checkpoints) {
     }
   };
   try {
-    train(model, data, options, run);
+    train(objective, options, run);
     ADD_FAILURE() << "trained with NaN";
   } catch (const Error& error) {
     const std::string message = error.what();

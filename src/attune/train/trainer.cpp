@@ -14,6 +14,7 @@
 #include "attune/train/optimizer.h"
 #include "attune/train/resume.h"
 #include "attune/train/schedule.h"
+#include "attune/train/swapped_weights.h"
 #include "attune/train/update.h"
 
 namespace attune {
@@ -23,18 +24,18 @@ namespace fs = std::filesystem;
 
 class Trainer {
  public:
-  Trainer(Model& model, Batcher& data, const TrainOptions& options, const TrainRun& run)
-      : model_(model),
-        data_(data),
+  Trainer(Objective& objective, const TrainOptions& options, const TrainRun& run)
+      : objective_(objective),
+        parameters_(objective.network().parameters()),
         options_(options),
         run_(run),
         checkpoints_(run.directory + "/checkpoints"),
         log_(run.directory + "/training.jsonl"),
-        optimizer_(optimizer_options(options), model.parameters().flat_elements(), model.parameters().dtype()) {
+        optimizer_(optimizer_options(options), parameters_.flat_elements(), parameters_.dtype()) {
     if (options.ema_decay > 0) {
-      average_ = model.parameters().flat().clone();
+      average_ = parameters_.flat().clone();
     }
-    state_.config = run_config(options, model.config(), data.examples(), run.identity);
+    state_.config = run_config(options, objective.network().config(), {objective.identity(), run.identity});
   }
 
   TrainResult train();
@@ -72,8 +73,8 @@ class Trainer {
   }
   bool due(int freq) const { return freq > 0 ? state_.update % freq == 0 : state_.batch == 0; }
 
-  Model& model_;
-  Batcher& data_;
+  Objective& objective_;
+  Parameters& parameters_;  // the network's
   const TrainOptions& options_;
   const TrainRun& run_;
   Checkpoints checkpoints_;
@@ -92,7 +93,7 @@ TrainResult Trainer::train() {
     result_.already_finished = true;
     result_.stopped_by = limit();
     const std::string path = model_path(run_.directory);
-    load_parameters(model_.parameters(), read_safetensors(path), path);
+    load_parameters(parameters_, read_safetensors(path), path);
   } else {
     fs::remove(finished_path(run_.directory));
     while (limit().empty() && !result_.interrupted) {
@@ -115,6 +116,7 @@ TrainResult Trainer::train() {
   result_.tokens = state_.tokens;
   result_.best_valid_nll = state_.best_nll;
   result_.best_update = state_.best_update;
+  result_.baseline = objective_.baseline();
   return result_;
 }
 
@@ -146,7 +148,7 @@ bool Trainer::resume() {
 
 void Trainer::restore(const Checkpoint& checkpoint) {
   const std::string where = checkpoints_.path_of(checkpoint.state.update);
-  load_parameters(model_.parameters(), checkpoint.weights, where);
+  load_parameters(parameters_, checkpoint.weights, where);
   const auto copy = [&](const std::string& name, Tensor& into) {
     const auto from = checkpoint.buffers.find(name);
     check(from != checkpoint.buffers.end() && from->second.shape() == into.shape(), where, ": has no buffer ", name,
@@ -160,7 +162,7 @@ void Trainer::restore(const Checkpoint& checkpoint) {
     copy("moving_average", average_);
   }
   if (checkpoint.buffers.count("best") != 0) {
-    best_ = Tensor::empty({model_.parameters().flat_elements()}, model_.parameters().dtype());
+    best_ = Tensor::empty({parameters_.flat_elements()}, parameters_.dtype());
     copy("best", best_);
   }
   auto config = std::move(state_.config);
@@ -177,16 +179,16 @@ void Trainer::restore(const Checkpoint& checkpoint) {
 int64_t Trainer::update() {
   const ProfileScope scope("update");
   const auto start = std::chrono::steady_clock::now();
-  const Place place{state_.epoch, std::min(data_.batches(state_.epoch), state_.batch + options_.update_freq),
-                    data_.batches(state_.epoch)};
+  const Place place{state_.epoch, std::min(objective_.batches(state_.epoch), state_.batch + options_.update_freq),
+                    objective_.batches(state_.epoch)};
   const UpdateGradient gradient = gradient_of_update(place);
-  const double rate =
-      learning_rate(options_, state_.update + 1,
-                    {.width = model_.config().width, .plateau_scale = state_.plateau_scale, .seconds = state_.seconds});
+  const double rate = learning_rate(
+      options_, state_.update + 1,
+      {.width = objective_.network().config().width, .plateau_scale = state_.plateau_scale, .seconds = state_.seconds});
   const double norm = apply(gradient, rate);
   ++state_.update;
   if (average_) {
-    update_moving_average(average_, model_.parameters().flat(), options_.ema_decay, state_.update);
+    update_moving_average(average_, parameters_.flat(), options_.ema_decay, state_.update);
   }
   state_.batch = place.end == place.batches ? 0 : place.end;
   state_.epoch += place.end == place.batches ? 1 : 0;
@@ -194,8 +196,8 @@ int64_t Trainer::update() {
   count(gradient, {.norm = norm, .learning_rate = rate, .seconds = seconds});
   if (run_.callbacks.progress) {
     run_.callbacks.progress({state_.update, place.epoch + 1, place.end, place.batches,
-                             per(gradient.loss, gradient.target_tokens), per(gradient.nll, gradient.target_tokens),
-                             rate, seconds > 0 ? static_cast<double>(gradient.tokens) / seconds : 0, state_.seconds});
+                             per(gradient.loss, gradient.counted), per(gradient.nll, gradient.counted), rate,
+                             seconds > 0 ? static_cast<double>(gradient.tokens) / seconds : 0, state_.seconds});
   }
   return place.epoch + 1;
 }
@@ -204,8 +206,8 @@ int64_t Trainer::update() {
 UpdateGradient Trainer::gradient_of_update(const Place& place) {
   UpdateGradient gradient;
   for (int index = state_.batch; index < place.end && std::isfinite(gradient.loss); ++index) {
-    add_batch(gradient, model_, data_.batch(place.epoch, index), options_,
-              {.update = state_.update + 1, .batch = index - state_.batch});
+    const auto loss = [&](const Pass& pass) { return objective_.loss(place.epoch, index, pass); };
+    add_batch(gradient, parameters_, loss, options_, {.update = state_.update + 1, .batch = index - state_.batch});
   }
   return gradient;
 }
@@ -213,16 +215,16 @@ UpdateGradient Trainer::gradient_of_update(const Place& place) {
 // Steps, and returns the norm of the gradient per token before clipping.
 double Trainer::apply(const UpdateGradient& gradient, double rate) {
   const bool finite_loss = std::isfinite(gradient.loss);
-  const double norm = finite_loss ? per(norm_of(gradient.sum->flat()), gradient.target_tokens) : 0;
+  const double norm = finite_loss ? per(norm_of(gradient.sum->flat()), gradient.counted) : 0;
   check(finite_loss && std::isfinite(norm), "training stopped at update ", state_.update + 1, ": the ",
         finite_loss ? "gradient's norm" : "loss", " is ", finite_loss ? norm : gradient.loss, "; ",
         saved_update_ > 0 ? "the last checkpoint is " + checkpoints_.path_of(saved_update_)
                           : "there is no checkpoint yet",
         ". Try a lower lr, a longer warm-up or clip-norm in a new directory");
   const double clip = options_.clip_norm > 0 && norm > options_.clip_norm ? options_.clip_norm / norm : 1;
-  Tensor flat = model_.parameters().flat();
+  Tensor flat = parameters_.flat();
   optimizer_.step(flat, gradient.sum->flat(),
-                  {.learning_rate = rate, .gradient_scale = clip / static_cast<double>(gradient.target_tokens)});
+                  {.learning_rate = rate, .gradient_scale = clip / static_cast<double>(gradient.counted)});
   return norm;
 }
 
@@ -240,7 +242,7 @@ void Trainer::count(const UpdateGradient& gradient, const Figures& figures) {
   ++interval.updates;
   interval.loss += gradient.loss;
   interval.nll += gradient.nll;
-  interval.target_tokens += gradient.target_tokens;
+  interval.counted += gradient.counted;
   interval.tokens += gradient.tokens;
   interval.gradient_norm += figures.norm;
   interval.learning_rate = figures.learning_rate;
@@ -252,7 +254,7 @@ void Trainer::count(const UpdateGradient& gradient, const Figures& figures) {
 // ---- What follows an update -----------------------------------------------------------------------------------------
 
 void Trainer::after_update(int64_t epoch) {
-  const bool validates = !run_.validation.examples.empty() && due(options_.valid_freq);
+  const bool validates = objective_.has_validation() && due(options_.valid_freq);
   if (validates || state_.update % options_.log_freq == 0) {
     Report report = report_of_interval(epoch);
     if (validates) {
@@ -285,15 +287,13 @@ void Trainer::validate(Report& report) {
   const ProfileScope scope("validation");
   std::optional<SwappedWeights> averaged;
   if (average_) {
-    averaged.emplace(model_.parameters(), average_);
+    averaged.emplace(parameters_, average_);
   }
-  const double nll = validation_nll(model_, run_.validation.examples,
-                                    {.batch_tokens = options_.batch_tokens, .compute = compute_type(options_)});
+  const ValidationFigures figures = objective_.validate();
+  const double nll = figures.nll;
   report.valid_nll = result_.valid_nll = nll;
   report.valid_perplexity = std::exp(nll);
-  if (options_.valid_bleu && run_.validation.bleu) {
-    report.valid_bleu = result_.valid_bleu = run_.validation.bleu(model_);
-  }
+  report.valid_score = result_.valid_score = figures.score;
   const bool improved = std::isfinite(nll) && (!state_.best_nll || nll < *state_.best_nll);
   state_.validated_update = state_.update;
   state_.without_improvement = improved ? 0 : state_.without_improvement + 1;
@@ -302,13 +302,13 @@ void Trainer::validate(Report& report) {
     state_.best_nll = nll;
     state_.best_update = state_.update;
     if (options_.keep_best) {
-      best_ = model_.parameters().flat().clone();
+      best_ = parameters_.flat().clone();
     }
   }
 }
 
 void Trainer::save(const Saving& saving) {
-  check_finite(model_.parameters().flat());
+  check_finite(parameters_.flat());
   state_.scheduled = saving.scheduled;
   state_.log_lines = log_.lines();
   state_.optimizer_steps = optimizer_.steps();
@@ -324,7 +324,7 @@ void Trainer::save(const Saving& saving) {
   }
   // Scheduled ones: those an average needs, or the two whole ones and keep-last older ones.
   const int keep = std::max(options_.average_last, std::min(options_.keep_last, 1 << 30) + 2);
-  checkpoints_.save(state_, named_tensors(model_.parameters()), buffers, {.keep_weights = keep});
+  checkpoints_.save(state_, named_tensors(parameters_), buffers, {.keep_weights = keep});
   saved_update_ = state_.update;
 }
 
@@ -334,27 +334,27 @@ void Trainer::save(const Saving& saving) {
 // that is continued with higher limits has the same bits as one that had them from the start.
 void Trainer::finish() {
   result_.stopped_by = limit();
-  if (state_.update > 0 && state_.validated_update != state_.update && !run_.validation.examples.empty()) {
+  if (state_.update > 0 && state_.validated_update != state_.update && objective_.has_validation()) {
     Report report = report_of_interval(state_.batch == 0 ? state_.epoch : state_.epoch + 1);
     validate(report);
     emit(report);
   }
-  Tensor chosen = model_.parameters().flat().clone();
+  Tensor chosen = parameters_.flat().clone();
   if (best_) {
     chosen = best_;
   } else if (average_) {
     chosen = average_;
   } else if (options_.average_last > 1) {
     std::vector<std::string> skipped;
-    chosen = average_weights(model_.parameters(), checkpoints_, options_.average_last, state_.update, &skipped);
+    chosen = average_weights(parameters_, checkpoints_, options_.average_last, state_.update, &skipped);
     for (const std::string& line : skipped) {
       note("left out of the average: " + line);
     }
   }
   check_finite(chosen);
-  Tensor flat = model_.parameters().flat();
+  Tensor flat = parameters_.flat();
   flat.copy_from(chosen);
-  write_model(run_.directory, model_.parameters(), flat);
+  write_model(run_.directory, parameters_, flat);
   write_finished(run_.directory, {.update = state_.update, .stopped_by = result_.stopped_by});
 }
 
@@ -378,13 +378,14 @@ void check_validation(const TrainOptions& options, bool there) {
   check_usage(there || options.lr_scheduler != "plateau", "lr-scheduler plateau: needs validation data, give --valid");
 }
 
-TrainResult train(Model& model, Batcher& data, const TrainOptions& options, const TrainRun& run) {
+TrainResult train(Objective& objective, const TrainOptions& options, const TrainRun& run) {
   check_options(options);
-  check(static_cast<bool>(model.parameters().flat()), "train: allocate and initialise the model's parameters first");
-  check_validation(options, !run.validation.examples.empty());
+  check(static_cast<bool>(objective.network().parameters().flat()),
+        "train: allocate and initialise the model's parameters first");
+  check_validation(options, objective.has_validation());
   check_directory(run.directory);
   set_threads(options.threads);
-  return Trainer(model, data, options, run).train();
+  return Trainer(objective, options, run).train();
 }
 
 bool has_unfinished_run(const std::string& directory) {

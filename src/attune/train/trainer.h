@@ -12,11 +12,9 @@
 #include <optional>
 #include <string>
 
-#include "attune/data/batches.h"
-#include "attune/models/model.h"
+#include "attune/train/objective.h"
 #include "attune/train/options.h"
 #include "attune/train/report.h"
-#include "attune/train/validation.h"
 
 namespace attune {
 
@@ -29,10 +27,9 @@ struct TrainCallbacks {
 
 struct TrainRun {
   std::string directory;  // of the model; made when missing
-  Validation validation = {};
   TrainCallbacks callbacks = {};
   // What else must be the same when the run is resumed (tokenizer, corpus files): key -> text. The options, the model's
-  // config and a checksum of the training examples are compared anyway.
+  // config and the objective's identity are compared anyway.
   std::map<std::string, std::string> identity = {};
 };
 
@@ -41,11 +38,13 @@ struct TrainResult {
   bool interrupted = false;       // by the stop callback; the same call resumes
   std::string stopped_by;         // max-update, max-epoch, max-minutes, patience; empty when interrupted
   int64_t update = 0;
-  int64_t epochs = 0;                                     // whole ones
-  double seconds = 0;                                     // spent in updates
-  int64_t tokens = 0;                                     // source and target, no padding, </s> included
-  std::optional<int64_t> resumed_from = {};               // update
-  std::optional<double> valid_nll = {}, valid_bleu = {};  // of the last validation in this call
+  int64_t epochs = 0;                        // whole ones
+  double seconds = 0;                        // spent in updates
+  int64_t tokens = 0;                        // source and target, no padding, </s> included
+  std::optional<int64_t> resumed_from = {};  // update
+  std::optional<double> valid_nll = {};      // of the last validation in this call
+  std::optional<Score> valid_score = {};
+  std::optional<Baseline> baseline = {};
   std::optional<double> best_valid_nll = {};
   int64_t best_update = 0;  // of the best validation
 };
@@ -53,10 +52,10 @@ struct TrainResult {
 // What needs validation data, before anything is read: throws a UsageError when there is none.
 void check_validation(const TrainOptions& options, bool there);
 
-// The model's parameters must be allocated and initialised; a resumed run overwrites them. At the end they are what was
-// written to model.safetensors. Sets the number of threads. Throws a UsageError when the directory holds a run with
+// The network's parameters must be allocated and initialised; a resumed run overwrites them. At the end they are what
+// was written to model.safetensors. Sets the number of threads. Throws a UsageError when the directory holds a run with
 // other options, an Error when the loss or the gradient is not finite (the checkpoints stay as they are).
-TrainResult train(Model& model, Batcher& data, const TrainOptions& options, const TrainRun& run);
+TrainResult train(Objective& objective, const TrainOptions& options, const TrainRun& run);
 
 // Whether train() would resume an unfinished run in this model directory.
 bool has_unfinished_run(const std::string& directory);

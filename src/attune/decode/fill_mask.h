@@ -1,0 +1,28 @@
+// What a masked language model puts in the place of [MASK]: the best pieces for each mask with their probabilities,
+// each given that the others are masked too.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "attune/models/encoder_model.h"
+#include "attune/text/tokenizer.h"
+
+namespace attune {
+
+struct MaskGuess {
+  int piece = 0;
+  std::string word;        // without the sign of a blank; "##ing" for a piece that goes on with a word
+  double probability = 0;  // among all pieces, special ones included
+};
+
+struct FilledMask {
+  int position = 0;                // among the text's pieces, from 0
+  std::vector<MaskGuess> guesses;  // the best first; special pieces are left out
+};
+
+// One for each [MASK] of the text, in order.
+std::vector<FilledMask> fill_masks(const MaskedLanguageModel& model, const Tokenizer& tokenizer,
+                                   const std::string& text, int top_k);
+
+}  // namespace attune

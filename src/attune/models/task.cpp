@@ -1,0 +1,52 @@
+#include "attune/models/task.h"
+
+#include <array>
+
+#include "attune/base/check.h"
+#include "attune/base/option_checks.h"
+#include "attune/models/encoder_model.h"
+#include "attune/models/model.h"
+
+namespace attune {
+
+namespace {
+
+constexpr std::array<std::string_view, 9> translation_keys{"tied-embeddings", "decoder-layers",   "decoder-mixer",
+                                                           "cross-mixer",     "joint-vocabulary", "max-train-length",
+                                                           "word-dropout",    "valid-bleu",       "valid-beam-size"};
+constexpr std::array<std::string_view, 6> masked_language_model_keys{"tied-embeddings",      "embedding-norm",
+                                                                     "prediction-transform", "next-sentence",
+                                                                     "sequence-length",      "whole-word-masking"};
+
+void as_they_are(ModelConfig&) {}
+void anything(const ModelConfig&) {}
+
+std::unique_ptr<Network> make_translation(const ModelConfig& config) {
+  return make_model(config);
+}
+
+OutputCost translation_output_cost(const ModelConfig& config, const CostOptions&) {
+  return {.multiply_adds = int64_t{config.target_vocabulary} * config.width, .classes = config.target_vocabulary};
+}
+
+}  // namespace
+
+std::span<const Task> tasks() {
+  static constexpr std::array table{
+      Task{translation_task, translation_keys, as_they_are, anything, make_translation, translation_output_cost},
+      Task{"masked_language_model", masked_language_model_keys, set_masked_language_model_defaults,
+           check_masked_language_model, make_encoder_model<MaskedLanguageModel>, masked_language_model_output_cost},
+  };
+  return table;
+}
+
+const Task& task_of_name(std::string_view word) {
+  return entry_of_word("task", word, tasks(), &Task::word);
+}
+
+std::unique_ptr<Network> make_network(const ModelConfig& config) {
+  check_config(config);
+  return task_of_name(config.task).make(config);
+}
+
+}  // namespace attune

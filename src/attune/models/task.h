@@ -1,0 +1,40 @@
+// The table of tasks: what a model is for decides what is read, what stands behind the last layer, and which keys mean
+// something. Whatever goes over all tasks (config words, defaults, files, describe) goes over this table.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "attune/models/config.h"
+#include "attune/models/cost.h"
+#include "attune/models/network.h"
+
+namespace attune {
+
+struct Task {
+  std::string_view word;
+  // Keys, of the model and of the training, that mean nothing to some other task; all other keys every task reads.
+  std::span<const std::string_view> keys;
+  // What differs from the architecture's defaults.
+  void (*set_defaults)(ModelConfig& config);
+  // Throws a UsageError for what this task's models cannot be; check_config has looked at single values and asked the
+  // architecture.
+  void (*check)(const ModelConfig& config);
+  std::unique_ptr<Network> (*make)(const ModelConfig& config);
+  OutputCost (*output_cost)(const ModelConfig& config, const CostOptions& options);
+};
+std::span<const Task> tasks();
+// Throws a UsageError that lists the known words.
+const Task& task_of_name(std::string_view word);
+
+inline constexpr std::string_view translation_task = "translation";
+// Whether the model is an encoder with a head instead of an encoder and a decoder.
+inline bool is_encoder_task(const ModelConfig& config) {
+  return config.task != translation_task;
+}
+
+// The config's model, its parameters declared but not allocated.
+std::unique_ptr<Network> make_network(const ModelConfig& config);
+
+}  // namespace attune
