@@ -210,7 +210,7 @@ TEST(Describe, gmlp_blocks_count_what_the_paper_says) {
     ModelConfig config = tiny();
     config.encoder_mixer = "spatial_gating";
     config.width = published.width, config.feed_forward = published.inner, config.max_positions = 196;
-    EncoderLayer block(config);
+    EncoderLayer block(config, {});
     const int64_t d = published.width, f = published.inner, n = 196, block_parameters = parameters_of(block).count();
     EXPECT_EQ(block_parameters, 2 * d + d * f + f + f + n * n + n + f / 2 * d + d);
     EXPECT_EQ(30 * block_parameters + 768 * d + d + 2 * d + 1000 * d + 1000, published.parameters);

@@ -60,13 +60,16 @@ int64_t kept_by_mixer(const ModelConfig& config, const RowBytes& bytes, const Mi
          mixer.kept_for_products * bytes.copy() + mixer.kept_operands * bytes.operand;
 }
 
+// Of a mixer and the feed-forward layer behind it.
+int64_t kept_by_sublayers(const std::string& mixer, const ModelConfig& config, const CostOptions& batch) {
+  return kept_by_mixer(config, batch.bytes, cost_of(mixer, config, batch.length)) +
+         kept_by_feed_forward(mixer, config, batch.bytes);
+}
+
 int64_t kept_activations(const ModelConfig& config, const CostOptions& batch) {
   const RowBytes& bytes = batch.bytes;
-  const auto kept_by_sublayers = [&](const std::string& mixer) {
-    return kept_by_mixer(config, bytes, cost_of(mixer, config, batch.length)) +
-           kept_by_feed_forward(mixer, config, bytes);
-  };
-  const int64_t encoder = kept_by_sublayers(config.encoder_mixer), decoder = kept_by_sublayers(config.decoder_mixer);
+  const int64_t encoder = kept_by_sublayers(config.encoder_mixer, config, batch),
+                decoder = kept_by_sublayers(config.decoder_mixer, config, batch);
   const int64_t cross = kept_by_norm(config, bytes, 1) + kept_by_queries(config, bytes);
   // Behind the last layer: the norm's input, the memory or the hidden state, and their statistics.
   const int64_t memory = config.norm_position == "pre"
@@ -99,10 +102,9 @@ ModelCost encoder_cost(const ModelConfig& config, const CostOptions& options) {
   const MixerCost mixer = cost_of(config.encoder_mixer, config, options.length);
   const RowBytes& bytes = options.bytes;
   ModelCost cost;
-  cost.source_multiply_adds =
-      config.encoder_layers * (mixer.per_query + mixer.per_key + mixer.scores + feed_forward_cost(config));
-  const int64_t layer =
-      kept_by_mixer(config, bytes, mixer) + kept_by_norm(config, bytes, 1) + kept_by_feed_forward(config, bytes);
+  cost.source_multiply_adds = config.encoder_layers * (mixer.per_query + mixer.per_key + mixer.scores +
+                                                       feed_forward_cost(config.encoder_mixer, config));
+  const int64_t layer = kept_by_sublayers(config.encoder_mixer, config, options);
   cost.kept = options.target * (config.encoder_layers * layer + kept_behind_encoder(config, bytes));
   CostOptions alone = options;
   alone.source = 0;

@@ -32,7 +32,7 @@ std::vector<double> added(const Residual& residual, const Segments& segments, co
 Residual residual_of(double survival, int layer, int layers) {
   ModelConfig config = testing::tiny("transformer");
   config.dropout = 0, config.survival = survival, config.width = 2;
-  Residual residual(config, layer, layers);
+  Residual residual(config, {layer, layers});
   Parameters parameters = parameters_of(residual.norm);
   parameters.allocate();
   return residual;
