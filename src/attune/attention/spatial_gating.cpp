@@ -17,6 +17,7 @@
 #include "attune/base/option_checks.h"
 #include "attune/base/parallel.h"
 #include "attune/base/profile.h"
+#include "attune/kernels/packed_product.h"
 #include "attune/ops/norm_cpu.h"
 #include "attune/ops/row_layout.h"
 #include "attune/tensor/derived.h"
@@ -71,48 +72,78 @@ SpatialGatingInputs compacted(const SpatialGatingInputs& in) {
 
 // ---- W as products read it ------------------------------------------------------------------------------------------
 
-template <class Operand, bool causal>
+// As it stands, or transposed for the backward.
+enum class Side : uint8_t { forward, backward };
+
+template <class Operand, bool causal, Side side>
 struct Square {
   Tensor matrix;  // [heads, n, n]
 };
 
-Tensor written_out(const Tensor& weight, int64_t n, bool causal) {
+Tensor written_out(const Tensor& weight, int64_t n, bool causal, Side side) {
   const int64_t heads = weight.size(0), each = weight.elements() / heads;
   const bool toeplitz = weight.rank() == 2;
-  Tensor square = Tensor::empty({heads, n, n}, weight.dtype());
-  const float* from = weight.pointer<float>();
+  Tensor square = Tensor::zeros({heads, n, n}, weight.dtype());
   float* to = square.pointer<float>();
   for (int64_t row = 0; row < heads * n; ++row) {
     const int64_t i = row % n, seen = causal ? i + 1 : n;
-    const float* of_row = from + row / n * each + (toeplitz ? n - 1 - i : i * n);
-    std::copy_n(of_row, seen, to + row * n);
-    std::fill_n(to + row * n + seen, n - seen, 0.0F);
+    const float* from = weight.pointer<float>() + row / n * each + (toeplitz ? n - 1 - i : i * n);
+    if (side == Side::forward) {
+      std::copy_n(from, seen, to + row * n);
+      continue;
+    }
+    for (int64_t j = 0; j < seen; ++j) to[(row - i + j) * n + i] = from[j];
   }
   return square;
 }
 
 // Kept with the parameter until that changes; the parameter itself where products can read that.
-template <class Operand, bool causal>
+template <class Operand, bool causal, Side side>
 Tensor square_of(const Tensor& weight, int64_t n) {
   constexpr bool rounds = !std::is_same_v<Operand, float>;
-  if (!rounds && !causal && weight.rank() == 3) {
+  const bool plain = !causal && side == Side::forward && weight.rank() == 3;
+  if (plain && !rounds) {
     return weight;
   }
-  return derived<Square<Operand, causal>>(weight,
-                                          [&] {
-                                            Tensor square =
-                                                causal || weight.rank() == 2 ? written_out(weight, n, causal) : weight;
-                                            return std::make_shared<const Square<Operand, causal>>(
-                                                Square<Operand, causal>{rounds ? rounded_to_bfloat16(square) : square});
-                                          })
+  using Form = Square<Operand, causal, side>;
+  return derived<Form>(weight,
+                       [&] {
+                         const Tensor square = plain ? weight : written_out(weight, n, causal, side);
+                         return std::make_shared<const Form>(Form{rounds ? rounded_to_bfloat16(square) : square});
+                       })
       ->matrix;
 }
 
-template <class Operand>
+template <class Operand, Side side = Side::forward>
 Tensor square_of(const SpatialGatingInputs& in, bool causal) {
   const int64_t n = in.bias.size(1);
-  return causal ? square_of<Operand, true>(in.weight, n) : square_of<Operand, false>(in.weight, n);
+  return causal ? square_of<Operand, true, side>(in.weight, n) : square_of<Operand, false, side>(in.weight, n);
 }
+
+// ---- Products -------------------------------------------------------------------------------------------------------
+
+// C (+)= A B with the same bits for any number of threads. In float32 the packed products give that: the library's own
+// divide narrow ones among threads in ways that round differently.
+class Products {
+ public:
+  void operator()(const kernels::Matrix<const float>& a, const kernels::Matrix<const float>& b,
+                  const kernels::Matrix<float>& c, const kernels::ProductOptions& options = {}) {
+    using Packed = kernels::PackedMatrix<float>;
+    const int64_t rows = b.transposed ? b.columns : b.rows, columns = b.transposed ? b.rows : b.columns;
+    const int64_t elements = Packed::bytes(rows, columns) / static_cast<int64_t>(sizeof(float));
+    if (!memory_ || memory_.elements() < elements) {
+      memory_ = Tensor::empty({elements});
+    }
+    kernels::product(a, Packed(b, memory_.storage()->data()), c, nullptr, options);
+  }
+  void operator()(const kernels::Matrix<const BFloat16>& a, const kernels::Matrix<const BFloat16>& b,
+                  const kernels::Matrix<float>& c, const kernels::ProductOptions& options = {}) {
+    kernels::product(a, b, c, nullptr, options);
+  }
+
+ private:
+  Tensor memory_;  // of a packed B
+};
 
 // ---- A call ---------------------------------------------------------------------------------------------------------
 
@@ -210,11 +241,12 @@ Tensor forward(const Call& call, Saved& saved, bool keeps) {
   normalise<Operand>(call, saved.normalised, keeps ? &saved.statistics : nullptr);
   const Tensor square = square_of<Operand>(call.in, call.options.causal);
   const int64_t n = call.positions;
+  Products product;
   for_each_block(call, [&](int64_t head, int64_t first, int64_t, const Block& block) {
     const int64_t height = block.end - block.begin;
-    kernels::product({square.pointer<Operand>() + (head * n + block.begin) * n, height, block.columns, n},
-                     operand<Operand>(call, saved.normalised, first, block.columns, head),
-                     result(call, gate, first + block.begin, height, head), nullptr, {});
+    product({square.pointer<Operand>() + (head * n + block.begin) * n, height, block.columns, n},
+            operand<Operand>(call, saved.normalised, first, block.columns, head),
+            result(call, gate, first + block.begin, height, head));
   });
   const float* bias = call.in.bias.pointer<float>();
   over_rows(call, [&](int64_t row, int64_t place) {
@@ -301,13 +333,13 @@ void weight_backward(const Call& call, const Saved& saved, const Tensor& dgate, 
   const int64_t side = direct ? call.positions : call.segments.longest();
   Tensor cells = direct ? Tensor() : Tensor::zeros({call.heads, side, side});
   float* to = direct ? weight.to : cells.pointer<float>();
+  Products product;
   for_each_block(call, [&](int64_t head, int64_t first, int64_t, const Block& block) {
     const int64_t height = block.end - block.begin;
     auto other = operand<Operand>(call, saved.normalised, first, block.columns, head);
     other.transposed = true;
-    kernels::product(operand<Operand>(call, dgate, first + block.begin, height, head), other,
-                     {to + (head * side + block.begin) * side, height, block.columns, side}, nullptr,
-                     {.accumulate = true});
+    product(operand<Operand>(call, dgate, first + block.begin, height, head), other,
+            {to + (head * side + block.begin) * side, height, block.columns, side}, {.accumulate = true});
   });
   if (!direct) {
     add_cells(call, cells, weight);
@@ -318,14 +350,14 @@ void weight_backward(const Call& call, const Saved& saved, const Tensor& dgate, 
 template <class Operand>
 Tensor product_backward(const Call& call, const Tensor& dgate) {
   Tensor dn = Tensor::empty(dgate.shape());
-  const Tensor square = square_of<Operand>(call.in, call.options.causal);
+  const Tensor square = square_of<Operand, Side::backward>(call.in, call.options.causal);
   const int64_t n = call.positions;
+  Products product;
   for_each_block(call, [&](int64_t head, int64_t first, int64_t length, const Block& block) {
     const int64_t readers = call.options.causal ? block.begin : 0, height = block.end - block.begin;
-    kernels::product(
-        {square.pointer<Operand>() + (head * n + readers) * n + block.begin, length - readers, height, n, true},
-        operand<Operand>(call, dgate, first + readers, length - readers, head),
-        result(call, dn, first + block.begin, height, head), nullptr, {});
+    product({square.pointer<Operand>() + (head * n + block.begin) * n + readers, height, length - readers, n},
+            operand<Operand>(call, dgate, first + readers, length - readers, head),
+            result(call, dn, first + block.begin, height, head));
   });
   return dn;
 }

@@ -163,6 +163,31 @@ TEST(SpatialGating, bfloat16_rounds_the_operands_of_products_alone) {
   }
 }
 
+// Narrow and wide, short and long, as products divide themselves among threads by their sizes.
+TEST(SpatialGating, threads_change_no_bit_at_any_size) {
+  for (const DType compute : {DType::float32, DType::bfloat16}) {
+    for (const int64_t channels : {8, 16, 96, 768}) {
+      for (const int length : {3, 9, 16, 31, 64, 130}) {
+        for (const Form& form : {Form{}, Form{.causal = true}}) {
+          const Segments segments = Segments::equal(3, length);
+          const auto x = inputs_of(form, segments.rows(), length, DType::float32, channels);
+          SpatialGatingOptions options = options_of(form);
+          options.compute = compute;
+          const auto run = [&](int threads) {
+            const testing::Threads limit(threads);
+            return testing::run([&](auto& given) { return spatial_gating(named(given), segments, options); }, x);
+          };
+          const auto one = run(1), two = run(2), three = run(3);
+          for (size_t i = 0; i < one.size(); ++i) {
+            ASSERT_TRUE(same_bits(one[i], two[i]) && same_bits(one[i], three[i]))
+                << name_of(compute) << ", " << channels << " channels, " << length << " tokens, result " << i;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(SpatialGating, steps_are_the_rows_of_the_whole_causal_pass) {
   for (const Form& form : forms()) {
     if (!form.causal) continue;
