@@ -20,4 +20,14 @@ std::vector<std::pair<std::string, Tensor>> named_tensors(const Parameters& para
 // `where`: the file's name, for that error.
 void load_parameters(Parameters& parameters, const std::map<std::string, Tensor>& tensors, const std::string& where);
 
+// What load_matching() did with each name.
+struct Matched {
+  std::vector<std::string> taken;
+  std::vector<std::string> anew;  // parameters that the file does not have, left as they were
+  std::vector<std::string> left;  // tensors that the parameters do not have
+};
+// Copies the tensors that have a parameter of their name into the parameters, which must be allocated. Throws one error
+// that lists every misshapen one with both shapes; then nothing has been changed.
+Matched load_matching(Parameters& parameters, const std::map<std::string, Tensor>& tensors, const std::string& where);
+
 }  // namespace attune

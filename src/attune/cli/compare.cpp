@@ -14,6 +14,7 @@
 #include "attune/cli/line_plot.h"
 #include "attune/cli/option_table.h"
 #include "attune/cli/option_value.h"
+#include "attune/models/task.h"
 #include "attune/tensor/atomic_file.h"
 
 namespace attune::cli {
@@ -62,9 +63,7 @@ OptionTable::Outcome read_settings(Settings& settings, const Arguments& argument
   table.add("directory", &frame.directory, "where the rows' model directories go", {1, 1, "DIR"});
   table.add("seeds", &frame.seeds, "a row of each config for every seed, and their mean; instead of seed",
             {1, most, "N"});
-  table.add("train", &row.run.train, "the training data: source and target file, or one file of source<TAB>target",
-            {1, 2, "FILE"});
-  table.add("valid", &row.run.valid, "the same for validation, of which the loss is shown", {1, 2, "FILE"});
+  add_run(table, row.run);
   table.add("test", &row.test, "the same for BLEU; without it that is measured on the validation data", {1, 2, "FILE"});
   table.add("format", &frame.format, "text or json", {1, 1, "NAME"});
   table.add("length-bounds", &frame.length_bounds,
@@ -82,7 +81,11 @@ OptionTable::Outcome read_settings(Settings& settings, const Arguments& argument
   table.section("The training");
   table.add_all(row.run.options);
   table.add_model(row.run.config);
-  return table.parse(arguments, config);
+  const OptionTable::Outcome outcome = table.parse(arguments, config);
+  if (config) {
+    adopt_settings(row.run, table);
+  }
+  return outcome;
 }
 
 std::vector<uint64_t> read_seeds(const std::vector<std::string>& words) {
@@ -168,12 +171,16 @@ void check_rows(std::vector<ComparisonRow>& rows) {
     } catch (const UsageError& error) {
       check_usage(false, row.config, ": ", error.what());
     }
-    files.insert({row.run.train, row.run.valid, row.test});
+    if (!is_encoder_task(row.run.config)) {
+      files.insert({row.run.train, row.run.valid, row.test});
+    }
+    check_usage(is_encoder_task(row.run.config) == is_encoder_task(rows.front().run.config), row.config,
+                ": has another task than ", rows.front().config, ", with which it cannot share a table");
   }
   for (const CorpusFiles& corpus : files) {
     read_corpus(corpus);
   }
-  if (rows.front().length_bounds.empty()) {
+  if (rows.front().length_bounds.empty() && !is_encoder_task(rows.front().run.config)) {
     const std::vector<int> bounds = thirds_by_length(read_corpus(rows.front().test).source);
     for (ComparisonRow& row : rows) {
       row.length_bounds = bounds;

@@ -12,9 +12,11 @@
 #include "attune/cli/console.h"
 #include "attune/cli/interrupt.h"
 #include "attune/cli/length_buckets.h"
+#include "attune/cli/training_task.h"
 #include "attune/cli/translation_score.h"
 #include "attune/data/encode.h"
 #include "attune/decode/cross_attention.h"
+#include "attune/models/task.h"
 #include "attune/tensor/atomic_file.h"
 #include "attune/train/final_model.h"
 #include "attune/train/manifest.h"
@@ -65,9 +67,13 @@ struct Texts {
   ParallelCorpus valid, test;
 };
 
+std::string checksum_of(const std::string& file) {
+  const Manifest::File found = describe_file(file);
+  return fmt::format("{} bytes, checksum {:08x}", found.size, found.crc32);
+}
+
 std::map<std::string, std::string> what_is_measured(const ComparisonRow& row, const Texts& texts) {
-  const Manifest::File model = describe_file(model_path(row.run.directory));
-  std::map<std::string, std::string> on = {{"model", fmt::format("{} bytes, checksum {:08x}", model.size, model.crc32)},
+  std::map<std::string, std::string> on = {{"model", checksum_of(model_path(row.run.directory))},
                                            {"valid (source)", fingerprint(texts.valid.source)},
                                            {"valid (target)", fingerprint(texts.valid.target)},
                                            {"test (source)", fingerprint(texts.test.source)},
@@ -95,7 +101,7 @@ void add_bleu_by_length(RowResult& result, const ComparisonRow& row, const Paral
 }
 
 // The model that came out: its loss without dropout, how it attends, and its translations.
-RowResult measure(const ComparisonRow& row, const Texts& texts) {
+RowResult measure_translation(const ComparisonRow& row, const Texts& texts) {
   const LoadedModel loaded = load_model(row.run.directory);
   const auto& [model, tokenizers] = loaded;
   RowResult result;
@@ -118,10 +124,36 @@ RowResult measure(const ComparisonRow& row, const Texts& texts) {
   result.figures["bleu_beam"] = beam.score;
   result.signature = beam.signature;
   add_bleu_by_length(result, row, texts.test, outputs, how);
-  for (const auto& [key, value] : result.figures) {
-    check(std::isfinite(value), row.run.directory, ": the model's ", key, " is ", value);
+  return result;
+}
+
+// The same of an encoder-only model: what its validation says, of the weights that came out.
+RowResult measure_encoder(const ComparisonRow& row) {
+  const auto training = training_task(row.run.config.task).prepare(row.run);
+  Objective& objective = training->objective();
+  load_weights(objective.network(), row.run.directory);
+  const ValidationFigures validation = objective.validate();
+  RowResult result;
+  result.figures["parameters"] = static_cast<double>(objective.network().parameters().count());
+  result.figures["valid_nll"] = validation.nll;
+  result.figures["valid_perplexity"] = std::exp(validation.nll);
+  if (validation.score) {
+    result.figures["valid_" + validation.score->key] = validation.score->value;
+  }
+  if (const auto baseline = objective.baseline()) {
+    result.figures["baseline_nll"] = baseline->nll;
   }
   return result;
+}
+
+std::map<std::string, std::string> what_is_measured(const ComparisonRow& row) {
+  std::map<std::string, std::string> on = {{"model", checksum_of(model_path(row.run.directory))}};
+  for (const auto& [key, files] : {std::pair{"train", &row.run.train}, std::pair{"valid", &row.run.valid}}) {
+    for (size_t i = 0; i < files->size(); ++i) {
+      on[fmt::format("{} {}", key, i + 1)] = checksum_of((*files)[i]);
+    }
+  }
+  return on;
 }
 
 // A finished run whose checkpoints were thrown away no longer knows them: then those of the last measurement hold, if
@@ -147,8 +179,7 @@ void add_training_figures(RowResult& result, const TrainResult& trained, const s
 
 void check_row(const ComparisonRow& row) {
   check_run(row.run);
-  check_usage(!row.run.valid.empty(),
-              "--valid is missing: a source and a target file, or one file of source<TAB>target");
+  check_usage(!row.run.valid.empty(), "--valid is missing: the validation data, in files as the training data's");
   check_options(row.search);
   for (const CorpusFiles* files : {&row.run.train, &row.run.valid, &row.test}) {
     check_usage(std::find(files->begin(), files->end(), "-") == files->end(),
@@ -161,11 +192,15 @@ std::optional<RowOutcome> run_row(const ComparisonRow& row) {
   if (InterruptGuard::requested()) {  // perhaps only after the last update
     return std::nullopt;
   }
-  const Texts texts{read_corpus(row.run.valid), read_corpus(row.test)};
-  const auto measured_on = what_is_measured(row, texts);
+  const bool translates = !is_encoder_task(row.run.config);
+  const Texts texts = translates ? Texts{read_corpus(row.run.valid), read_corpus(row.test)} : Texts{};
+  const auto measured_on = translates ? what_is_measured(row, texts) : what_is_measured(row);
   const std::optional<RowResult> before = read_result(result_path(row));
   const bool known = before && before->measured_on == measured_on;
-  RowResult result = known ? *before : measure(row, texts);
+  RowResult result = known ? *before : translates ? measure_translation(row, texts) : measure_encoder(row);
+  for (const auto& [key, value] : result.figures) {
+    check(std::isfinite(value), row.run.directory, ": the model's ", key, " is ", value);
+  }
   result.measured_on = measured_on;
   add_training_figures(result, trained, before);
   if (!before || result != *before) {

@@ -7,6 +7,7 @@
 
 #include "attune/cli/console.h"
 #include "attune/cli/length_buckets.h"
+#include "attune/models/task.h"
 #include "attune/text/unicode.h"
 
 namespace attune::cli {
@@ -159,8 +160,24 @@ std::string remark(const std::vector<ComparedRow>& rows, std::string (*of)(const
   return text;
 }
 
+// Of encoder-only models, where a row has them.
+std::vector<ComparisonColumn> encoder_columns() {
+  return {{"baseline", "baseline_nll", 4}, {"next sentence", "valid_next_sentence_accuracy", 4}};
+}
+
+std::string encoder_remarks(const std::vector<ComparedRow>& rows) {
+  return "minutes, tokens/s: spent in updates, without validation and saving; special pieces included\n" +
+         remark(rows, [](const ComparedRow& row) {
+           return "loss: nll of what is to be told on " + listed(row.row.run.valid) +
+                  "; baseline: the same by how frequent it is in the training data alone";
+         });
+}
+
 // What the columns mean.
 std::string remarks(const std::vector<ComparedRow>& rows) {
+  if (!rows.empty() && is_encoder_task(rows.front().row.run.config)) {
+    return encoder_remarks(rows);
+  }
   std::string text =
       "minutes, tokens/s: spent in updates, without validation and saving; source and target tokens, no padding\n";
   text +=
@@ -197,11 +214,16 @@ Json json_of(const ComparedRow& compared, const Columns& shown_columns) {
     const auto figure = result.figures.find(column.key);
     json[column.key] = figure == result.figures.end() ? Json() : number(figure->second);
   }
-  json["length_bounds"] = row.length_bounds;
+  const bool translates = !is_encoder_task(row.run.config);
+  if (translates) {
+    json["length_bounds"] = row.length_bounds;
+  }
   json["valid"] = row.run.valid;
-  json["test"] = row.test;
-  json["signature"] = result.signature;
-  json["search"] = describe(row.search);
+  if (translates) {
+    json["test"] = row.test;
+    json["signature"] = result.signature;
+    json["search"] = describe(row.search);
+  }
   json["measured_on"] = result.measured_on;
   return json;
 }
@@ -218,11 +240,21 @@ Json json_of(const Summary& summary) {
 }  // namespace
 
 std::vector<ComparisonColumn> comparison_columns(std::span<const ComparedRow> rows) {
-  std::vector<ComparisonColumn> list{
-      {"parameters", "parameters", 0},      {"updates", "updates", 0},     {"minutes", "minutes", 1},
-      {"tokens/s", "tokens_per_second", 0}, {"loss", "valid_nll", 4},      {"perplexity", "valid_perplexity", 3},
-      {"BLEU greedy", "bleu_greedy", 2},    {"BLEU beam", "bleu_beam", 2},
-  };
+  std::vector<ComparisonColumn> list{{"parameters", "parameters", 0}, {"updates", "updates", 0},
+                                     {"minutes", "minutes", 1},       {"tokens/s", "tokens_per_second", 0},
+                                     {"loss", "valid_nll", 4},        {"perplexity", "valid_perplexity", 3}};
+  if (!rows.empty() && is_encoder_task(rows.front().row.run.config)) {
+    for (const ComparisonColumn& column : encoder_columns()) {
+      const bool there = std::any_of(rows.begin(), rows.end(),
+                                     [&](const ComparedRow& row) { return row.result.figures.count(column.key) == 1; });
+      if (there) {
+        list.push_back(column);
+      }
+    }
+    return list;
+  }
+  list.push_back({"BLEU greedy", "bleu_greedy", 2});
+  list.push_back({"BLEU beam", "bleu_beam", 2});
   for (const LengthBucket& bucket :
        rows.empty() ? std::vector<LengthBucket>{} : length_buckets(rows.front().row.length_bounds)) {
     list.push_back({bucket.name(), "bleu_" + bucket.key(), 2});

@@ -12,6 +12,7 @@
 #include "attune/cli/option_table.h"
 #include "attune/models/describe.h"
 #include "attune/models/model_directory.h"
+#include "attune/models/task.h"
 
 namespace attune::cli {
 
@@ -120,18 +121,21 @@ void write_tree(const Node& node, const std::string& label, int depth, std::stri
 
 std::string as_text(const ModelConfig& config, const ModelDescription& d, const DescribeOptions& options) {
   std::string text = fmt::format("{:<36} {:>15}  {}\n", "module", "parameters", "shapes");
-  write_tree(tree_of(d, config.architecture), config.architecture, 0, text);
+  const std::string& name = is_encoder_task(config) ? config.task : config.architecture;
+  write_tree(tree_of(d, name), name, 0, text);
+  const bool encoder = is_encoder_task(config);
+  text += fmt::format("\nparameters             {}\n", with_separators(d.parameters));
+  text += encoder ? fmt::format("vocabulary             {}\n", with_separators(config.source_vocabulary))
+                  : fmt::format("vocabulary             {} source, {} target\n",
+                                with_separators(config.source_vocabulary), with_separators(config.target_vocabulary));
   text += fmt::format(
-      "\nparameters             {}\n"
-      "vocabulary             {} source, {} target\n"
-      "multiply-adds a token  {} source, {} target (sentences of {} tokens, forward)\n"
+      "multiply-adds a token  {} {}, {} {} (sentences of {} tokens, forward)\n"
       "weights                {}\n"
-      "a training step        {} (weights, gradients, optimizer {}; activations {} with {} target tokens a batch)\n",
-      with_separators(d.parameters), with_separators(config.source_vocabulary),
-      with_separators(config.target_vocabulary), with_separators(d.source_multiply_adds_per_token),
-      with_separators(d.target_multiply_adds_per_token), options.length, bytes_text(d.weight_bytes),
-      bytes_text(d.training_step_bytes), bytes_text(d.training_state_bytes), bytes_text(d.activation_bytes),
-      with_separators(options.batch_tokens));
+      "a training step        {} (weights, gradients, optimizer {}; activations {} with {} {}tokens a batch)\n",
+      with_separators(d.source_multiply_adds_per_token), encoder ? "in the encoder" : "source",
+      with_separators(d.target_multiply_adds_per_token), encoder ? "for each prediction" : "target", options.length,
+      bytes_text(d.weight_bytes), bytes_text(d.training_step_bytes), bytes_text(d.training_state_bytes),
+      bytes_text(d.activation_bytes), with_separators(options.batch_tokens), encoder ? "" : "target ");
   return text;
 }
 

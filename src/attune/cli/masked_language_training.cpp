@@ -26,7 +26,7 @@ struct Texts {
   std::vector<Document> documents;
 };
 
-void say_what_was_read(const char* what, const PackedText& text, const std::vector<std::string>& files) {
+void say_of(const char* what, const PackedText& text, const std::vector<std::string>& files) {
   note("{}: {} pieces of {} documents in {} sequences from {}", what,
        with_separators(static_cast<int64_t>(text.all_pieces().size())), with_separators(text.documents()),
        with_separators(text.count()), listed(files));
@@ -41,18 +41,23 @@ class MaskedLanguageTraining : public PreparedTraining {
       : texts_(run.train),
         tokenizers_(prepare_tokenizers(run, texts_.lines, {})),
         text_(packed(texts_, run)),
-        model_(sized(run.config)) {
-    say_what_was_read("training data", text_, run.train);
+        model_(sized(run.config)),
+        run_(run) {
     if (!run.valid.empty()) {
       const Texts valid(run.valid);
       valid_fingerprint_ = fingerprint(valid.lines);
       valid_.emplace(packed(valid, run));
-      say_what_was_read("validation data", *valid_, run.valid);
     }
     objective_.emplace(model_, text_, valid_ ? &*valid_ : nullptr, run.options);
   }
 
   Objective& objective() override { return *objective_; }
+  void say_what_was_read() const override {
+    say_of("training data", text_, run_.train);
+    if (valid_) {
+      say_of("validation data", *valid_, run_.valid);
+    }
+  }
   void say_what_is_trained() override {
     const ModelConfig& config = model_.config();
     note("vocabulary: {} {}", with_separators(config.source_vocabulary),
@@ -84,6 +89,7 @@ class MaskedLanguageTraining : public PreparedTraining {
   std::string valid_fingerprint_ = "none";
   MaskedLanguageModel model_;
   std::optional<MaskedLanguageObjective> objective_;
+  const TrainingRun& run_;
 };
 
 }  // namespace

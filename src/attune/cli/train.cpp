@@ -11,13 +11,18 @@ namespace attune::cli {
 namespace {
 
 const About about{
-    "train", "--train SOURCE TARGET --model DIR [--valid SOURCE TARGET] [--config FILE] [flags]",
+    "train", "--train FILE... --model DIR [--valid FILE...] [--task NAME] [--config FILE] [flags]",
     "Trains a model on parallel text: two files with one sentence a line, plain or gzip, or one file of "
-    "source<TAB>target. Ctrl-C saves; the same command goes on from there, and ends with the same model as if nothing "
+    "source<TAB>target. With --task masked_language_model on plain text, where blank lines or WikiText's headings "
+    "stand "
+    "between documents. Ctrl-C saves; the same command goes on from there, and ends with the same model as if nothing "
     "had happened. Progress goes to standard error and, in full, to DIR/training.jsonl.",
     "  attune train --train demo/train.en demo/train.vi --valid demo/valid.en demo/valid.vi --model my-model \\\n"
     "    --tokenizer words --joint-vocabulary=false --encoder-layers 2 --decoder-layers 2 --width 64 --heads 4 \\\n"
-    "    --feed-forward 256 --warmup-updates 200 --max-update 500\n"};
+    "    --feed-forward 256 --warmup-updates 200 --max-update 500\n"
+    "  attune train --task masked_language_model --train demo/train.en --valid demo/valid.en --model my-masked-lm \\\n"
+    "    --tokenizer words --sequence-length 32 --encoder-layers 2 --width 64 --heads 4 --feed-forward 256 \\\n"
+    "    --warmup-updates 200 --max-update 500\n"};
 
 void say_how_it_ended(const TrainResult& result, const std::string& directory) {
   if (result.already_finished) {
@@ -45,14 +50,9 @@ void say_how_it_ended(const TrainResult& result, const std::string& directory) {
 }  // namespace
 
 int train(const Arguments& arguments) {
-  constexpr int most_files = 1000;
   TrainingRun run;
   OptionTable table(about);
-  table.add("train", &run.train,
-            "the training data: source and target file, or one file of source<TAB>target; for a masked language model "
-            "files of text",
-            {1, most_files, "FILE"});
-  table.add("valid", &run.valid, "the same for validation; without it there is none", {1, most_files, "FILE"});
+  add_run(table, run);
   table.add("model", &run.directory, "the model's directory; an unfinished run in it is resumed", {1, 1, "DIR"});
   table.add_config_file();
   table.section("The training");
@@ -61,6 +61,7 @@ int train(const Arguments& arguments) {
   if (table.parse(arguments) == OptionTable::Outcome::help) {
     return success;
   }
+  adopt_settings(run, table);
   check_usage(!run.directory.empty(), "--model is missing: the directory for the model");
   const TrainResult result = run_training(run);
   say_how_it_ended(result, run.directory);

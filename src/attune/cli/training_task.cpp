@@ -29,6 +29,9 @@ Tokenizers prepare_tokenizers(const TrainingRun& run, std::span<const std::strin
   }
   check(!std::filesystem::exists(run.directory + "/model.safetensors"), run.directory,
         ": holds a model that no training run left there; train into another directory");
+  if (!run.from.empty()) {
+    return load_tokenizers(run.from, load_config(run.from));
+  }
   show_progress("training the tokenizer ...");
   return train_tokenizers(run.config, source, target);
 }

@@ -19,7 +19,7 @@ class PreparedTraining {
   virtual ~PreparedTraining() = default;
 
   virtual Objective& objective() = 0;  // its network's parameters are declared, not allocated
-  // One line on what is trained, behind those on what was read.
+  virtual void say_what_was_read() const = 0;
   virtual void say_what_is_trained() = 0;
   // Writes config.json, tokenizers and the like, with which a model directory begins.
   virtual void start_directory(const std::string& directory) const = 0;
@@ -31,15 +31,15 @@ struct TrainingTask {
   std::string_view word;
   // Throws what can be told before anything is read; config, options, directory and --train are checked already.
   void (*check)(const TrainingRun& run);
-  // Reads the files, and says what was read.
+  // Reads the files.
   std::unique_ptr<PreparedTraining> (*prepare)(const TrainingRun& run);
 };
 const TrainingTask& training_task(std::string_view word);
 
 // Whether a training run has been here, finished or not: then its tokenizers hold.
 bool holds_a_run(const std::string& directory);
-// Those of the run that is in the directory, else trained on these lines. Throws when the directory holds a model that
-// no run left there.
+// Those of the run that is in the directory or of the model that it starts from, else trained on these lines. Throws
+// when the directory holds a model that no run left there.
 Tokenizers prepare_tokenizers(const TrainingRun& run, std::span<const std::string> source,
                               std::span<const std::string> target);
 

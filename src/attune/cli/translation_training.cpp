@@ -50,7 +50,7 @@ ValidationData validation_data(const ParallelCorpus& corpus, const Tokenizers& t
   return data;
 }
 
-void say_what_was_read(const TrainingRun& run, const Batcher& data, const ValidationData& valid) {
+void say_what_was_read_of(const TrainingRun& run, const Batcher& data, const ValidationData& valid) {
   const Dropped& dropped = data.dropped();
   const int64_t all = static_cast<int64_t>(data.examples().size());
   note("training data: {} of {} sentence pairs from {}", with_separators(data.size()), with_separators(all),
@@ -76,11 +76,11 @@ class TranslationTraining : public PreparedTraining {
         valid_(validation_data(valid_corpus_, tokenizers_, run.options.max_train_length)),
         model_(make_model(sized(run.config))),
         objective_(*model_, data_, run.options,
-                   {.examples = valid_.examples, .bleu = validation_bleu(run.options, tokenizers_, valid_.corpus)}) {
-    say_what_was_read(run, data_, valid_);
-  }
+                   {.examples = valid_.examples, .bleu = validation_bleu(run.options, tokenizers_, valid_.corpus)}),
+        run_(run) {}
 
   Objective& objective() override { return objective_; }
+  void say_what_was_read() const override { say_what_was_read_of(run_, data_, valid_); }
   void say_what_is_trained() override {
     const ModelConfig& config = model_->config();
     const std::string vocabulary = config.joint_vocabulary
@@ -118,6 +118,7 @@ class TranslationTraining : public PreparedTraining {
   ValidationData valid_;
   std::unique_ptr<Model> model_;
   TranslationObjective objective_;
+  const TrainingRun& run_;
 };
 
 // What is learnt by position ends somewhere: no sentence may reach beyond (</s> or <s> takes a place too).

@@ -118,11 +118,25 @@ ModelConfig defaults_of(std::string_view architecture, std::string_view task) {
   return config;
 }
 
+namespace {
+
+bool read_by_task(const ModelConfig& config, std::string_view key) {
+  return !is_special(tasks(), key) || reads(task_of_name(config.task), key);
+}
+bool read_by_architecture(const ModelConfig& config, std::string_view key) {
+  return !is_special(architectures(), key) || reads(architecture_of_name(config.architecture), key);
+}
+
+}  // namespace
+
+bool means_something(const ModelConfig& config, std::string_view key) {
+  return read_by_task(config, key) && read_by_architecture(config, key);
+}
+
 void check_key(const ModelConfig& config, std::string_view key, std::string_view origin) {
-  check_usage(!is_special(tasks(), key) || reads(task_of_name(config.task), key), origin,
-              ": means nothing to the task ", config.task, "; leave it out");
-  check_usage(!is_special(architectures(), key) || reads(architecture_of_name(config.architecture), key), origin,
-              ": means nothing to the architecture ", config.architecture, "; leave it out");
+  check_usage(read_by_task(config, key), origin, ": means nothing to the task ", config.task, "; leave it out");
+  check_usage(read_by_architecture(config, key), origin, ": means nothing to the architecture ", config.architecture,
+              "; leave it out");
 }
 
 std::unique_ptr<Model> make_model(const ModelConfig& config) {

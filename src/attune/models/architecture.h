@@ -33,6 +33,8 @@ const Architecture& architecture_of_name(std::string_view word);
 
 // A config of this architecture, for this task, before anything else is said of it.
 ModelConfig defaults_of(std::string_view architecture, std::string_view task = "translation");
+// Whether a key says something to the config's architecture and task.
+bool means_something(const ModelConfig& config, std::string_view key);
 // Throws a UsageError when a key that was given says nothing to the config's architecture or task. `origin`: "--heads".
 void check_key(const ModelConfig& config, std::string_view key, std::string_view origin);
 

@@ -11,9 +11,26 @@ namespace attune {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> translation_keys{"tied-embeddings", "decoder-layers",   "decoder-mixer",
-                                                           "cross-mixer",     "joint-vocabulary", "max-train-length",
-                                                           "word-dropout",    "valid-bleu",       "valid-beam-size"};
+// The last three lines: of comparisons, which translate.
+constexpr std::array<std::string_view, 19> translation_keys{"tied-embeddings",
+                                                            "decoder-layers",
+                                                            "decoder-mixer",
+                                                            "cross-mixer",
+                                                            "joint-vocabulary",
+                                                            "max-train-length",
+                                                            "word-dropout",
+                                                            "valid-bleu",
+                                                            "valid-beam-size",
+                                                            "test",
+                                                            "length-bounds",
+                                                            "plot",
+                                                            "beam-size",
+                                                            "length-penalty",
+                                                            "length-penalty-alpha",
+                                                            "min-decoding-length",
+                                                            "max-decoding-length",
+                                                            "stopping-rule",
+                                                            "allow-unknown"};
 constexpr std::array<std::string_view, 6> masked_language_model_keys{"tied-embeddings",      "embedding-norm",
                                                                      "prediction-transform", "next-sentence",
                                                                      "sequence-length",      "whole-word-masking"};

@@ -112,6 +112,41 @@ TEST(Tokenizer, never_makes_special_ids_from_text_that_looks_like_them) {
   EXPECT_EQ(words->encode("<unk> hund"), (std::vector<int>{unk_id, 4}));
 }
 
+TEST(Tokenizer, has_pieces_for_masks_where_they_are_asked_for) {
+  const std::vector<std::string> lines(40, "Die Katze sieht den Hund.");
+  for (const TokenizerKind kind : {TokenizerKind::unigram, TokenizerKind::bpe, TokenizerKind::words}) {
+    const TokenizerOptions options{.kind = kind, .vocab_size = 21, .lowercase = true, .mask_pieces = true};
+    const auto trained = Tokenizer::train(lines, options);
+    const auto loaded = Tokenizer::from_bytes(trained->bytes(), options);
+    for (const Tokenizer* tokenizer : {trained.get(), loaded.get()}) {
+      EXPECT_EQ(tokenizer->piece(cls_id), "[CLS]");
+      EXPECT_EQ(tokenizer->piece(sep_id), "[SEP]");
+      EXPECT_EQ(tokenizer->piece(mask_id), mask_text);
+      const auto whole = tokenizer->encode("Katze sieht den Hund."),
+                 hidden = tokenizer->encode("Katze [MASK] den Hund.");
+      EXPECT_EQ(std::count(hidden.begin(), hidden.end(), mask_id), 1);
+      // What stands around it is what it would be without it.
+      const auto at = std::find(hidden.begin(), hidden.end(), mask_id) - hidden.begin();
+      EXPECT_TRUE(std::equal(hidden.begin(), hidden.begin() + at, whole.begin()));
+      EXPECT_TRUE(std::equal(hidden.rbegin(), hidden.rend() - at - 1, whole.rbegin()));
+      for (const char* text : {"[CLS]", "[SEP]", "[mask]"}) {
+        const auto ids = tokenizer->encode(text);
+        EXPECT_TRUE(
+            std::all_of(ids.begin(), ids.end(), [](int id) { return id == unk_id || id >= first_ordinary_id; }));
+      }
+    }
+    EXPECT_THROW(Tokenizer::from_bytes(Tokenizer::train(lines, {.kind = kind, .vocab_size = 21})->bytes(), options),
+                 Error);
+    EXPECT_THROW(Tokenizer::train(lines, {.kind = kind, .vocab_size = 6, .mask_pieces = true}), Error);
+  }
+  const auto plain = Tokenizer::train(lines, {.vocab_size = 21, .mask_pieces = true});
+  EXPECT_EQ(plain->encode("[MASK]"), std::vector<int>{mask_id});
+  EXPECT_EQ(plain->encode("[MASK] [MASK]"), (std::vector<int>{mask_id, mask_id}));
+  const auto dot = plain->encode("Hund [MASK].");
+  EXPECT_EQ(dot[dot.size() - 2], mask_id);
+  EXPECT_EQ(plain->piece(dot.back()), ".") << "no blank where there is none";
+}
+
 TEST(Tokenizer, trains_to_the_same_bytes_twice) {
   for (TokenizerKind kind : all_kinds) {
     EXPECT_EQ(trained(kind)->bytes(), trained(kind)->bytes()) << name_of(kind);

@@ -6,6 +6,7 @@
 #include "attune/models/describe.h"
 #include "attune/nn/initialise.h"
 #include "attune/ops/op_checks.h"
+#include "attune/train/masked_language_objective.h"
 #include "attune/train/optimizer.h"
 #include "attune/train/translation_objective.h"
 #include "attune/train/update.h"
@@ -169,6 +170,52 @@ TEST(StepMemory, of_convolutions_is_what_describe_said_within_a_tenth) {
     check("wide kernel", [](ModelConfig& c) { c.kernel_width = 7; });
     check("more channels", [](ModelConfig& c) { c.channels = "128"; });
     check("growing channels", [](ModelConfig& c) { c.channels = "64,96,128"; });
+  }
+}
+
+TEST(StepMemory, of_a_masked_language_model_is_what_describe_said_within_a_tenth) {
+  std::vector<Document> documents(40);
+  for (Document& document : documents) {
+    document.assign(1, std::string(2 * 62, ' '));
+    for (size_t i = 0; i < 62; ++i) document[0][2 * i] = static_cast<char>('a' + i % 26);
+  }
+  std::string words = "<unk>\n<s>\n</s>\n[CLS]\n[SEP]\n[MASK]\n";
+  for (char c = 'a'; c <= 'z'; ++c) words += std::string(1, c) + "\n";
+  const auto tokenizer = Tokenizer::from_bytes(words, {.kind = TokenizerKind::words, .mask_pieces = true});
+  const PackedText text(documents, *tokenizer, {.sequence_length = 64});
+  for (const char* compute : {"float32", "bfloat16"}) {
+    for (const bool post : {false, true}) {
+      ModelConfig config = defaults_of("transformer", "masked_language_model");
+      config.encoder_layers = 4;
+      config.width = 64, config.heads = 4, config.feed_forward = 256;
+      config.source_vocabulary = config.target_vocabulary = 2000;
+      config.norm_position = post ? "post" : "pre";
+      TrainOptions options;
+      options.compute_type = compute;
+      options.batch_tokens = 64 * 40;
+      DescribeOptions what;
+      what.batch_tokens = options.batch_tokens;
+      what.compute = dtype_of_name(compute);
+      release_cached_memory();
+      const int64_t before = memory_use().in_use;
+      MaskedLanguageModel model(config);
+      model.parameters().allocate();
+      initialise(model.parameters(), Rng(1));
+      Optimizer optimizer({}, model.parameters().flat_elements(), DType::float32);
+      MaskedLanguageObjective objective(model, text, nullptr, options);
+      reset_peak_memory();
+      for (int64_t update = 1; update <= 2; ++update) {
+        UpdateGradient gradient;
+        add_batch(gradient, model.parameters(), [&](const Pass& pass) { return objective.loss(0, 0, pass); }, options,
+                  {update, 0});
+        Tensor flat = model.parameters().flat();
+        optimizer.step(flat, gradient.sum->flat(), {1e-4, 1e-3});
+      }
+      const auto measured = static_cast<double>(memory_use().peak - before);
+      const auto said = static_cast<double>(describe(config, what).training_step_bytes);
+      EXPECT_NEAR(said / measured, 1, 0.1)
+          << compute << (post ? " post" : " pre") << ": " << said << " bytes said, " << measured << " measured";
+    }
   }
 }
 
