@@ -1,35 +1,26 @@
-// zlib's gz functions read plain files as well, so there is one path for both.
 #include "attune/data/corpus.h"
 
-#include <zlib.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
 #include <iostream>
 #include <string_view>
 #include <utility>
 
 #include "attune/base/check.h"
 #include "attune/base/profile.h"
+#include "attune/data/compressed_file.h"
 #include "attune/text/unicode.h"
 
 namespace attune {
 
-// The open file and what was read ahead; without a handle it is standard input.
+// The open file and what was read ahead; without a file it is standard input.
 struct LineReader::File {
-  struct Close {
-    void operator()(gzFile open) const { gzclose_r(open); }
-  };
-  std::unique_ptr<gzFile_s, Close> handle;
+  std::optional<CompressedFile> file;
   std::string buffer;  // bytes not given out yet start at `begin`
   size_t begin = 0;
   bool ended = false;
 
   // A line without its '\n'; false at the end. A last line without '\n' counts.
-  bool read(std::string& line, const std::string& name) {
-    if (!handle) {
+  bool read(std::string& line) {
+    if (!file) {
       return static_cast<bool>(std::getline(std::cin, line));
     }
     size_t searched = begin;
@@ -49,36 +40,25 @@ struct LineReader::File {
       buffer.erase(0, begin);
       begin = 0;
       searched = buffer.size();
-      fill(name);
+      fill();
     }
   }
 
-  void fill(const std::string& name) {
-    constexpr unsigned chunk = 1 << 18;
+  void fill() {
+    constexpr size_t chunk = 1 << 18;
     const size_t old = buffer.size();
     buffer.resize(old + chunk);
-    const int got = gzread(handle.get(), buffer.data() + old, chunk);
-    buffer.resize(old + static_cast<size_t>(std::max(got, 0)));
-    int code = Z_OK;
-    const char* reason = gzerror(handle.get(), &code);
-    // A gzip file cut short reads well to its end and then says Z_BUF_ERROR.
-    check(got >= 0 && code != Z_BUF_ERROR, name, ": reading failed, the file is damaged or cut short (",
-          code == Z_ERRNO ? std::strerror(errno) : reason, ")");
+    const size_t got = file->read(buffer.data() + old, chunk);
+    buffer.resize(old + got);
     ended = got == 0;
   }
 };
 
 LineReader::LineReader(const std::string& path)
     : file_(std::make_unique<File>()), name_(path == "-" ? "standard input" : path) {
-  if (path == "-") {
-    return;
+  if (path != "-") {
+    file_->file.emplace(path, "a text file");
   }
-  std::error_code ignored;
-  check(std::filesystem::exists(path, ignored), path, ": no such file");
-  check(!std::filesystem::is_directory(path, ignored), path, ": expected a text file, got a directory");
-  file_->handle.reset(gzopen(path.c_str(), "rb"));
-  check(file_->handle != nullptr, path, ": cannot be opened: ", std::strerror(errno));
-  gzbuffer(file_->handle.get(), 1 << 17);
 }
 
 LineReader::~LineReader() = default;
@@ -87,7 +67,7 @@ LineReader& LineReader::operator=(LineReader&&) noexcept = default;
 
 std::optional<std::string> LineReader::next() {
   std::string line;
-  if (!file_->read(line, name_)) {
+  if (!file_->read(line)) {
     return std::nullopt;
   }
   ++line_;
