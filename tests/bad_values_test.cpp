@@ -26,6 +26,7 @@ const std::map<std::string, Call> calls{
     {"train", {TrainingPlace::command("made", "--tokenizer words --max-update 2 --max-epoch 1"), false}},
     {"translate", {"translate --model model --alignment --max-decoding-length 5 < test.en"}},
     {"fill-mask", {"fill-mask --model masked < masked.txt"}},
+    {"classify", {"classify --model classifier < test.en"}},
     {"compare",
      {"compare --train train.en train.vi --valid valid.en valid.vi --configs row.toml --directory made "
       "--max-update 1 --max-epoch 1 --max-decoding-length 5 --beam-size 1"}},
@@ -49,6 +50,8 @@ class BadValues : public ::testing::Test {
     place->write("masked.txt", "the [MASK] sees the dog\n");
     masked =
         place->run(TrainingPlace::command("masked", "--task masked_language_model --tokenizer words --max-update 2"));
+    classifier =
+        place->run(TrainingPlace::command("classifier", "--task classification --tokenizer words --max-update 2"));
     for (const std::string& line : lines_of(place->run("--help").out)) {
       if (line.starts_with("  ")) {
         commands.push_back(line.substr(2, line.find(' ', 2) - 2));
@@ -63,17 +66,18 @@ class BadValues : public ::testing::Test {
   void SetUp() override {
     ASSERT_EQ(trained.code, 0) << trained.err;
     ASSERT_EQ(masked.code, 0) << masked.err;
+    ASSERT_EQ(classifier.code, 0) << classifier.err;
     ASSERT_GE(commands.size(), calls.size());
     for (const std::string& command : commands) {
       ASSERT_EQ(calls.count(command), 1U) << "a new command needs a row in the table above: " << command;
     }
   }
   static TrainingPlace* place;
-  static Ran trained, masked;
+  static Ran trained, masked, classifier;
   static std::vector<std::string> commands;
 };
 TrainingPlace* BadValues::place = nullptr;
-Ran BadValues::trained, BadValues::masked;
+Ran BadValues::trained, BadValues::masked, BadValues::classifier;
 std::vector<std::string> BadValues::commands;
 
 // What stands before the flags: "bench products".
@@ -210,7 +214,9 @@ TEST_F(BadValues, text_that_is_no_text_is_refused_by_every_command_that_reads_it
           "score --model model --source FILE --target FILE", "score --model model --source test.en --target FILE",
           "evaluate --reference FILE < FILE", "evaluate --reference test.vi < FILE",
           "train --train FILE FILE --model made", "train --train FILE --model made",
-          "train --train train.en train.vi --valid FILE FILE --model made"}) {
+          "train --train train.en train.vi --valid FILE FILE --model made", "classify --model classifier < FILE",
+          "train --task classification --train FILE --model made", "train --task tagging --train FILE --model made",
+          "train --task classification --tokenizer words --train train.labelled --valid FILE --model made"}) {
       if (file.ends_with(".gz") && command.find("< FILE") != std::string::npos) {
         continue;  // standard input is text
       }
@@ -221,8 +227,14 @@ TEST_F(BadValues, text_that_is_no_text_is_refused_by_every_command_that_reads_it
       SCOPED_TRACE(call);
       const Ran ran = place->run(call);
       expect_one_error(ran, 1);
-      const bool lacks_tab = command.starts_with("train --train FILE --") && text.content.starts_with("fine\n");
-      EXPECT_NE(ran.err.find(lacks_tab ? ":1: expected source<TAB>target" : text.says), std::string::npos) << ran.err;
+      // The first line is text, but has no second column.
+      const bool has_a_line = text.content.starts_with("fine\n");
+      const char* form = command.starts_with("train --train FILE --")  ? "source<TAB>target"
+                         : command.starts_with("train --task tagging") ? "word<TAB>tag"
+                         : command.starts_with("train --task")         ? "text<TAB>label"
+                                                                       : nullptr;
+      const std::string says = has_a_line && form != nullptr ? std::string(":1: expected ") + form : text.says;
+      EXPECT_NE(ran.err.find(says), std::string::npos) << ran.err;
       EXPECT_FALSE(fs::exists(place->path("made")));
     }
   }

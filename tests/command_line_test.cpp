@@ -12,8 +12,9 @@ using testing::lines_of;
 using testing::Ran;
 using testing::Workplace;
 
-const std::vector<std::string> all_commands{"train",    "compare", "translate", "evaluate", "score",   "corpus",
-                                            "describe", "bench",   "demo",      "diff",     "explain", "inspect"};
+const std::vector<std::string> all_commands{"train",  "compare",  "translate", "evaluate", "score",
+                                            "corpus", "classify", "describe",  "bench",    "demo",
+                                            "diff",   "explain",  "inspect"};
 
 struct BadInput {
   const char* command;
@@ -109,6 +110,64 @@ const std::vector<BadInput> bad_inputs{
     {"train --task masked_language_model --train blank.txt --model new --tokenizer words", 1, {"blank"}},
     {"train --task masked_language_model --train ok.en nowhere.en --model new", 1, {"nowhere.en", "no such file"}},
     {"train --train ok.en ok.vi --model new --sequence-length 64", 2, {"--sequence-length", "the task translation"}},
+    {"train --task classification --model new", 2, {"--train is missing", "text<TAB>label"}},
+    {"train --task classification --train ok.en ok.vi --model new", 2, {"--train", "one file of text<TAB>label", "2"}},
+    {"train --task classification --train ok.en --model new", 1, {"ok.en:1", "text<TAB>label", "no tab"}},
+    {"train --task classification --train labelled.tsv --valid other-label.tsv --model new --tokenizer words",
+     1,
+     {"other-label.tsv:2", "\"neutral\" does not occur in the training data", "neg, pos"}},
+    {"train --task classification --train one-label.tsv --model new --tokenizer words", 1, {"one label alone", "pos"}},
+    {"train --task classification --train labelled.tsv --model new --tokenizer words --labels 3",
+     2,
+     {"labels: the training data has 2", "3"}},
+    {"train --task classification --train three-labels.tsv --model new --tokenizer words --binary-head",
+     2,
+     {"binary-head", "2 labels", "3"}},
+    {"train --task classification --train labelled.tsv --model new --pooling max", 2, {"pooling", "max", "mean"}},
+    {"train --task classification --train labelled.tsv --model new --patch-size 4",
+     2,
+     {"--patch-size", "classification"}},
+    {"train --task classification --train labelled.tsv --model new --positions learned --max-positions 64",
+     2,
+     {"max-train-length is 256", "64"}},
+    {"train --task classification --train labelled.tsv --model new --architecture gru", 2, {"architecture", "gru"}},
+    {"train --task tagging --train ok.en --model new", 1, {"ok.en:1", "word<TAB>tag"}},
+    {"train --task tagging --train labelled.tsv --model new", 1, {"labelled.tsv:1", "as the word"}},
+    {"train --task tagging --train tags.txt --valid other-tags.txt --model new --tokenizer words",
+     1,
+     {"other-tags.txt:3", "\"B-X\" does not occur"}},
+    {"train --task tagging --train tags.txt --model new --pooling mean", 2, {"--pooling", "tagging"}},
+    {"train --task image_classification --train four.images --model new", 2, {"--train", "images and labels", "1"}},
+    {"train --task image_classification --train ok.en four.labels --model new", 1, {"ok.en", "idx"}},
+    {"train --task image_classification --train cut.images four.labels --model new", 1, {"cut.images", "cut short"}},
+    {"train --task image_classification --train four.images three.labels --model new",
+     1,
+     {"four.images has 4", "three.labels has 3"}},
+    {"train --task image_classification --train four.images four.labels --model new --patch-size 4",
+     2,
+     {"patch-size", "height (6)", "got 4"}},
+    {"train --task image_classification --train four.images four.labels --model new --image-size 28",
+     2,
+     {"image-size", "6 pixels", "28"}},
+    {"train --task image_classification --train four.images four.labels --model new --image-size wide",
+     2,
+     {"image-size", "wide"}},
+    {"train --task image_classification --train four.images four.labels --valid small.images four.labels --model new "
+     "--patch-size 2",
+     1,
+     {"small.images", "4x4", "6x6"}},
+    {"train --task image_classification --train four.images four.labels --model new --tokenizer words",
+     2,
+     {"--tokenizer", "image_classification"}},
+    {"train --train ok.en ok.vi --model new --shift 2", 2, {"--shift", "the task translation"}},
+    {"describe --task image_classification", 2, {"image-size"}},
+    {"describe --task image_classification --image-size 224 --image-channels 3 --patch-size 15 --labels 10",
+     2,
+     {"patch-size", "224", "got 15"}},
+    {"describe --task classification", 2, {"labels"}},
+    {"classify < ok.en", 2, {"--model is missing"}},
+    {"classify --model nowhere < ok.en", 1, {"nowhere"}},
+    {"classify --model nowhere --batch-tokens 0 < ok.en", 2, {"batch-tokens", "0"}},
     {"fill-mask < ok.en", 2, {"--model is missing"}},
     {"fill-mask --model nowhere < ok.en", 1, {"nowhere", "no such directory"}},
     {"fill-mask --model nowhere --top-k 0 < ok.en", 2, {"top-k", "0"}},
@@ -243,6 +302,18 @@ class CommandLine : public ::testing::Test {
     place->write("links.txt", "0-0 1-1\n0-0\n");
     place->write("one.txt", "0-0\n");
     place->write("two.txt", "one\ntwo\n");
+    place->write("labelled.tsv", "a fine film\tpos\na dull film\tneg\n");
+    place->write("other-label.tsv", "a fine film\tpos\na film\tneutral\n");
+    place->write("one-label.tsv", "a fine film\tpos\na film\tpos\n");
+    place->write("three-labels.tsv", "a fine film\tpos\na film\tneutral\na dull film\tneg\n");
+    place->write("tags.txt", "Anna\tB-PER\nsleeps\tO\n");
+    place->write("other-tags.txt", "Anna\tB-PER\n\nBerlin\tB-X\n");
+    const std::string pixels(4 * 36, 'x');
+    place->write("four.images", testing::idx_file({4, 6, 6}, pixels));
+    place->write("small.images", testing::idx_file({4, 4, 4}, pixels.substr(0, 64)));
+    place->write("cut.images", testing::idx_file({4, 6, 6}, pixels.substr(1)));
+    place->write("four.labels", testing::idx_file({4}, "abab"));
+    place->write("three.labels", testing::idx_file({3}, "aba"));
     place->write("empty.txt", "");
     place->write("blank.txt", "\n\n\n");
     place->write("latin1.txt", "fine\ncaf\xe9\nfine\n");

@@ -64,4 +64,15 @@ inline std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+// An idx file of unsigned bytes.
+inline std::string idx_file(const std::vector<int>& sizes, const std::string& bytes) {
+  std::string file{'\0', '\0', '\x08', static_cast<char>(sizes.size())};
+  for (const int size : sizes) {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+      file += static_cast<char>(size >> shift);
+    }
+  }
+  return file + bytes;
+}
+
 }  // namespace attune::testing

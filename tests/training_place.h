@@ -9,6 +9,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,11 @@ inline std::vector<TrainingForm> training_forms() {
       {"masked_language_model_of_bert",
        "--task masked_language_model --vocab-size 100 --norm-position post --embedding-norm --prediction-transform "
        "--next-sentence --whole-word-masking --positions learned --max-positions 32"},
+      {"classification", "--task classification --tokenizer words --pooling last --ema-decay 0.9"},
+      {"classification_by_one_logit",
+       "--task classification --vocab-size 100 --pooling first --binary-head --update-freq 2 --keep-best"},
+      {"tagging", "--task tagging --vocab-size 100 --valid-freq 3"},
+      {"image_classification", "--task image_classification --patch-size 2 --shift 1"},
   };
 }
 
@@ -73,21 +79,31 @@ class TrainingPlace : public Workplace {
     write_pairs("test", corpus.test);
     write_text("train", corpus.train);
     write_text("valid", corpus.valid);
+    write_labels("train", corpus.train);
+    write_labels("valid", corpus.valid);
+    write_images("train", 200);
+    write_images("valid", 20);
   }
 
   // Nine batches an epoch. What stands in `more` wins; a Transformer for translation unless it names an architecture or
   // a task.
   static std::string command(const std::string& directory, const std::string& more) {
-    const bool translates = task_of(more) == "translation";
-    const std::string sizes = (translates ? "--decoder-layers 1 " : "--sequence-length 32 ") +
-                              std::string("--encoder-layers 1 --heads 2 --feed-forward 32 ");
-    return std::string("train ") +
-           (translates ? "--train train.en train.vi --valid valid.en valid.vi "
-                       : "--train train.txt --valid valid.txt ") +
-           "--width 16 " + (architecture_of(more) == "transformer" ? sizes : "") +
+    const std::string sizes = "--encoder-layers 1 --heads 2 --feed-forward 32 " + own_sizes(task_of(more));
+    return "train " + data_of(task_of(more)) + "--width 16 " + (architecture_of(more) == "transformer" ? sizes : "") +
            "--batch-tokens 300 --warmup-updates 4 --lr 0.01 --log-freq 2 --save-freq 4 --valid-freq 6 --threads 1 "
            "--model " +
            directory + " " + more;
+  }
+
+  static std::string data_of(const std::string& task) {
+    const std::map<std::string, std::string> files{
+        {"translation", "--train train.en train.vi --valid valid.en valid.vi "},
+        {"masked_language_model", "--train train.txt --valid valid.txt "},
+        {"classification", "--train train.labelled --valid valid.labelled "},
+        {"tagging", "--train train.tags --valid valid.tags "},
+        {"image_classification", "--train train.images train.labels --valid valid.images valid.labels "}};
+    const auto found = files.find(task);
+    return found == files.end() ? files.at("translation") : found->second;
   }
 
   static std::string architecture_of(const std::string& flags) {
@@ -163,6 +179,45 @@ class TrainingPlace : public Workplace {
     const size_t at = flags.find(flag);
     const size_t word = at + flag.size();
     return at == std::string::npos ? otherwise : flags.substr(word, flags.find(' ', word) - word);
+  }
+
+  static std::string own_sizes(const std::string& task) {
+    return task == "translation"             ? "--decoder-layers 1 "
+           : task == "masked_language_model" ? "--sequence-length 32 "
+                                             : "";
+  }
+
+  // Sentences that are long or short, and their words that are long, with those that follow them.
+  void write_labels(const std::string& name, const std::vector<GeneratedPair>& pairs) const {
+    std::string labelled, tagged;
+    for (const GeneratedPair& pair : pairs) {
+      std::istringstream words(pair.source);
+      std::string word;
+      int count = 0;
+      bool within = false;
+      for (; words >> word; ++count) {
+        const bool is_long = word.size() > 3;
+        tagged += word + (is_long ? within ? "\tI-LONG\n" : "\tB-LONG\n" : "\tO\n");
+        within = is_long;
+      }
+      tagged += "\n";
+      labelled += pair.source + (count > 6 ? "\tlong\n" : "\tshort\n");
+    }
+    write(name + ".labelled", labelled);
+    write(name + ".tags", tagged);
+  }
+
+  // 6 x 6 pixels, of which two rows are bright; the label says which.
+  void write_images(const std::string& name, int count) const {
+    std::string images, labels;
+    for (int i = 0; i < count; ++i) {
+      labels += static_cast<char>(i % 3);
+      for (int pixel = 0; pixel < 36; ++pixel) {
+        images += static_cast<char>((pixel / 12 == i % 3 ? 150 : 20) + (i * 7 + pixel * 5) % 23);
+      }
+    }
+    write(name + ".images", idx_file({count, 6, 6}, images));
+    write(name + ".labels", idx_file({count}, labels));
   }
 
   // Documents of four lines, in English.

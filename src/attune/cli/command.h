@@ -30,6 +30,7 @@ struct Called {
 int run_named(std::span<const Command> list, const Arguments& arguments, const Called& called);
 
 int bench(const Arguments& arguments);
+int classify(const Arguments& arguments);
 int compare(const Arguments& arguments);
 int corpus(const Arguments& arguments);
 int diff(const Arguments& arguments);

@@ -11,6 +11,7 @@
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
 #include "attune/models/describe.h"
+#include "attune/models/label_models.h"
 #include "attune/models/model_directory.h"
 #include "attune/models/task.h"
 
@@ -119,23 +120,42 @@ void write_tree(const Node& node, const std::string& label, int depth, std::stri
   }
 }
 
+// What is read, and the work that a forward is.
+std::string work_text(const ModelConfig& config, const ModelDescription& d, const DescribeOptions& options) {
+  if (!reads_text(config)) {
+    return fmt::format(
+        "images                 {} pixels, {} channels, {} patches; {} labels\n"
+        "multiply-adds an image {} (forward)\n",
+        config.image_size, config.image_channels, image_shape(config).patches(), config.labels,
+        with_separators(d.image_multiply_adds));
+  }
+  if (is_encoder_task(config)) {
+    return fmt::format(
+        "vocabulary             {}\n"
+        "multiply-adds          {} a token, {} a prediction (sequences of {} tokens, forward)\n",
+        with_separators(config.source_vocabulary), with_separators(d.source_multiply_adds_per_token),
+        with_separators(d.target_multiply_adds_per_token), options.length);
+  }
+  return fmt::format(
+      "vocabulary             {} source, {} target\n"
+      "multiply-adds a token  {} source, {} target (sentences of {} tokens, forward)\n",
+      with_separators(config.source_vocabulary), with_separators(config.target_vocabulary),
+      with_separators(d.source_multiply_adds_per_token), with_separators(d.target_multiply_adds_per_token),
+      options.length);
+}
+
 std::string as_text(const ModelConfig& config, const ModelDescription& d, const DescribeOptions& options) {
   std::string text = fmt::format("{:<36} {:>15}  {}\n", "module", "parameters", "shapes");
   const std::string& name = is_encoder_task(config) ? config.task : config.architecture;
   write_tree(tree_of(d, name), name, 0, text);
-  const bool encoder = is_encoder_task(config);
   text += fmt::format("\nparameters             {}\n", with_separators(d.parameters));
-  text += encoder ? fmt::format("vocabulary             {}\n", with_separators(config.source_vocabulary))
-                  : fmt::format("vocabulary             {} source, {} target\n",
-                                with_separators(config.source_vocabulary), with_separators(config.target_vocabulary));
+  text += work_text(config, d, options);
   text += fmt::format(
-      "multiply-adds a token  {} {}, {} {} (sentences of {} tokens, forward)\n"
       "weights                {}\n"
-      "a training step        {} (weights, gradients, optimizer {}; activations {} with {} {}tokens a batch)\n",
-      with_separators(d.source_multiply_adds_per_token), encoder ? "in the encoder" : "source",
-      with_separators(d.target_multiply_adds_per_token), encoder ? "for each prediction" : "target", options.length,
+      "a training step        {} (weights, gradients, optimizer {}; activations {} with {} {} a batch)\n",
       bytes_text(d.weight_bytes), bytes_text(d.training_step_bytes), bytes_text(d.training_state_bytes),
-      bytes_text(d.activation_bytes), with_separators(options.batch_tokens), encoder ? "" : "target ");
+      bytes_text(d.activation_bytes), with_separators(options.batch_tokens),
+      is_encoder_task(config) ? "tokens" : "target tokens");
   return text;
 }
 
@@ -144,6 +164,9 @@ std::string as_json(const ModelConfig& config, const ModelDescription& d) {
   json["parameters"] = d.parameters;
   json["source_multiply_adds_per_token"] = d.source_multiply_adds_per_token;
   json["target_multiply_adds_per_token"] = d.target_multiply_adds_per_token;
+  if (!reads_text(config)) {
+    json["image_multiply_adds"] = d.image_multiply_adds;
+  }
   json["weight_bytes"] = d.weight_bytes;
   json["training_state_bytes"] = d.training_state_bytes;
   json["activation_bytes"] = d.activation_bytes;
@@ -195,7 +218,7 @@ int describe_model(const Arguments& arguments) {
     config = load_config(directory);
   } else {
     check_config(config);
-    config.source_vocabulary = config.target_vocabulary = config.vocab_size;
+    config.source_vocabulary = config.target_vocabulary = reads_text(config) ? config.vocab_size : 0;
   }
   const ModelDescription description = describe(config, options);
   print(json_format ? as_json(config, description) : as_text(config, description, options));

@@ -29,6 +29,7 @@ std::span<const Command> commands() {
       Command{"compare", "train several configs on the same data and measure them in one table", compare},
       Command{"translate", "translate standard input, line by line", translate},
       Command{"fill-mask", "the words that a masked language model puts in the place of [MASK]", fill_mask},
+      Command{"classify", "labels of texts, words or images, with their probabilities", classify},
       Command{"evaluate", "BLEU and chrF of translations, equal to sacreBLEU's", evaluate},
       Command{"inspect", "what a trained model looks at, as a page or as data", inspect_model},
       Command{"score", "log-probability of given translations", score},

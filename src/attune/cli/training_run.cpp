@@ -141,6 +141,9 @@ TrainResult run_training(const TrainingRun& run) {
   }
   const TrainResult result = attune::train(objective, run.options, trainer);
   show_progress("");
+  if (!result.interrupted && !result.already_finished) {
+    training->say_how_good();
+  }
   return result;
 }
 

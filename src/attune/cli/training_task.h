@@ -25,6 +25,8 @@ class PreparedTraining {
   virtual void start_directory(const std::string& directory) const = 0;
   // Of the validation files: a resumed run must have the same.
   virtual std::map<std::string, std::string> identity() const = 0;
+  // Behind the training: what more there is to say of the model that came out, beside its last validation.
+  virtual void say_how_good() {}
 };
 
 struct TrainingTask {
@@ -38,15 +40,26 @@ const TrainingTask& training_task(std::string_view word);
 
 // Whether a training run has been here, finished or not: then its tokenizers hold.
 bool holds_a_run(const std::string& directory);
+// Throws when the directory holds a model that no run left there.
+void check_free_for_a_run(const std::string& directory);
 // Those of the run that is in the directory or of the model that it starts from, else trained on these lines. Throws
 // when the directory holds a model that no run left there.
 Tokenizers prepare_tokenizers(const TrainingRun& run, std::span<const std::string> source,
                               std::span<const std::string> target);
+
+// A learnt table of positions ends somewhere: no sentence may reach beyond (</s> or <s> takes a place too).
+void check_positions(const TrainingRun& run);
 
 // Rows of the table.
 void check_translation_run(const TrainingRun& run);
 std::unique_ptr<PreparedTraining> prepare_translation(const TrainingRun& run);
 void check_masked_language_model_run(const TrainingRun& run);
 std::unique_ptr<PreparedTraining> prepare_masked_language_model(const TrainingRun& run);
+void check_classification_run(const TrainingRun& run);
+std::unique_ptr<PreparedTraining> prepare_classification(const TrainingRun& run);
+void check_tagging_run(const TrainingRun& run);
+std::unique_ptr<PreparedTraining> prepare_tagging(const TrainingRun& run);
+void check_image_classification_run(const TrainingRun& run);
+std::unique_ptr<PreparedTraining> prepare_image_classification(const TrainingRun& run);
 
 }  // namespace attune::cli

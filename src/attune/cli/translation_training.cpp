@@ -121,16 +121,6 @@ class TranslationTraining : public PreparedTraining {
   const TrainingRun& run_;
 };
 
-// What is learnt by position ends somewhere: no sentence may reach beyond (</s> or <s> takes a place too).
-void check_positions(const ModelConfig& config, const TrainOptions& options) {
-  check_usage(!ends_at_max_positions(config) ||
-                  (options.max_train_length > 0 && options.max_train_length < config.max_positions),
-              "max-train-length is ", options.max_train_length, ", but with ",
-              config.positions == "learned" ? "positions = learned" : "spatial_gating",
-              " and max-positions = ", config.max_positions, " sentences of at most ", config.max_positions - 1,
-              " pieces can be learnt");
-}
-
 }  // namespace
 
 void check_translation_run(const TrainingRun& run) {
@@ -140,7 +130,7 @@ void check_translation_run(const TrainingRun& run) {
                 ": expected a source and a target file, or one file of source<TAB>target, got ", files->size(),
                 " files: ", listed(*files));
   }
-  check_positions(run.config, run.options);
+  check_positions(run);
 }
 
 std::unique_ptr<PreparedTraining> prepare_translation(const TrainingRun& run) {

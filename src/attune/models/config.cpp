@@ -24,6 +24,7 @@ constexpr int format_version = 3;
 constexpr int oldest_format = 1;
 constexpr int deepest_model = 1024;  // layers
 constexpr int widest_kernel = 1024;  // tokens
+constexpr int most_channels = 1024, largest_patch = 1024;
 constexpr int largest = 1 << 20;  // of any size in a config: what a file claims must not decide how much is allocated
 
 void check_size(const char* key, int value, int least) {
@@ -71,6 +72,11 @@ void check_config(const ModelConfig& config) {
   check_rate("embedding-dropout", config.embedding_dropout, -1);
   check_rate("attention-dropout", config.attention_dropout, -1);
   check_rate("activation-dropout", config.activation_dropout, -1);
+  check_whole("labels", config.labels, {0, largest});
+  check_whole("image-channels", config.image_channels, {0, most_channels});
+  check_whole("patch-size", config.patch_size, {1, largest_patch});
+  check_number("pixel-mean", config.pixel_mean, {0, 255});
+  check_number("pixel-deviation", config.pixel_deviation, {0, 255, true, false});
   attention::normaliser_of_name(config.normaliser);
   norm_kind_of_name(config.norm);
   activation_of_name(config.activation);
@@ -101,6 +107,8 @@ std::string to_json(const ModelConfig& config) {
   ModelConfig::visit(config, [&](const char* key, const auto& field, const char*) { json[key] = field; });
   json["source-vocabulary"] = config.source_vocabulary;
   json["target-vocabulary"] = config.target_vocabulary;
+  json["pixel-mean"] = config.pixel_mean;
+  json["pixel-deviation"] = config.pixel_deviation;
   return json.dump(2) + "\n";
 }
 
@@ -110,7 +118,8 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
   check(version.is_number_integer() && version >= oldest_format && version <= format_version, where,
         ": format-version is ", version.dump(), ", this program reads ", oldest_format, " to ", format_version);
   ModelConfig config;
-  std::set<std::string> known{"format-version", "source-vocabulary", "target-vocabulary"};
+  std::set<std::string> known{"format-version", "source-vocabulary", "target-vocabulary", "pixel-mean",
+                              "pixel-deviation"};
   ModelConfig::visit(config, [&](const char* key, const auto&, const char*) { known.insert(key); });
   for (const auto& [key, value] : json.items()) {
     check(known.count(key) == 1, where, ": unknown key \"", key, "\"; was the model made by a newer version?");
@@ -125,13 +134,18 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
   });
   read("source-vocabulary", config.source_vocabulary);
   read("target-vocabulary", config.target_vocabulary);
+  if (version == format_version) {
+    read("pixel-mean", config.pixel_mean);
+    read("pixel-deviation", config.pixel_deviation);
+  }
   try {
     check_config(config);
   } catch (const UsageError& error) {
     fail(where, ": ", error.what());
   }
   for (const int size : {config.source_vocabulary, config.target_vocabulary}) {
-    check(size >= 4 && size <= largest, where, ": a vocabulary of ", size, " pieces, expected 4 to ", largest);
+    check(!reads_text(config) || (size >= 4 && size <= largest), where, ": a vocabulary of ", size,
+          " pieces, expected 4 to ", largest);
   }
   return config;
 }

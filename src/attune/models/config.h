@@ -44,6 +44,12 @@ struct ModelConfig {
   std::string tied_embeddings = "decoder";  // none, decoder (target and output), all (source too)
   bool embedding_scale = true;
   double survival = 1;
+  std::string pooling = "mean";  // mean, first, last
+  bool binary_head = false;
+  int labels = 0;               // 0, "" and 0: as the training data says
+  std::string image_size = "";  // height and width, or "HEIGHTxWIDTH"
+  int image_channels = 0;
+  int patch_size = 4;
   bool embedding_norm = false, prediction_transform = false, next_sentence = false;
   double dropout = 0.1, embedding_dropout = -1, attention_dropout = -1, activation_dropout = 0;  // -1: as dropout
   std::string initialiser = "xavier_uniform";
@@ -54,10 +60,12 @@ struct ModelConfig {
   bool lowercase = false;
   // From the tokenizers, not from flags.
   int source_vocabulary = 0, target_vocabulary = 0;
+  // From the training images.
+  double pixel_mean = 0, pixel_deviation = 1;
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
-    each("task", self.task, "translation, masked_language_model");
+    each("task", self.task, "translation, masked_language_model, classification, tagging, image_classification");
     each("architecture", self.architecture, "transformer, rnn, gru, lstm, bahdanau, luong, convolutional");
     each("encoder-layers", self.encoder_layers, "layers of the encoder");
     each("decoder-layers", self.decoder_layers, "layers of the decoder");
@@ -122,6 +130,14 @@ struct ModelConfig {
          "a layer, activation and norm in front of a masked language model's output layer (BERT has them)");
     each("next-sentence", self.next_sentence,
          "masked language model: read two pieces of text, and learn whether the second follows the first");
+    each("pooling", self.pooling,
+         "what a text is classified by: the mean of its hidden states, the first one (of <s>) or the last one (of "
+         "</s>)");
+    each("binary-head", self.binary_head, "tell two labels by one logit and binary cross entropy");
+    each("labels", self.labels, "classes; 0: as many as the training data has");
+    each("image-size", self.image_size, "pixels, as 28 or, height and width, 28x20; empty: as the training images");
+    each("image-channels", self.image_channels, "values of a pixel; 0: as the training images have");
+    each("patch-size", self.patch_size, "pixels of a patch's side, which must divide the image's");
     each("dropout", self.dropout, "on residual branches");
     each("embedding-dropout", self.embedding_dropout, "on embeddings plus positions; -1: as dropout");
     each("attention-dropout", self.attention_dropout, "on attention weights; -1: as dropout");

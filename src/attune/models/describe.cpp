@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "attune/models/architecture.h"
+#include "attune/models/label_models.h"
 #include "attune/models/task.h"
 
 namespace attune {
@@ -53,7 +54,9 @@ ModelDescription describe(const ModelConfig& config, const DescribeOptions& opti
   for (const auto& entry : parameters.entries()) {
     result.tensors.push_back({entry.name, entry.parameter->shape()});
   }
-  const CostOptions batch{options.length,
+  const bool of_images = !reads_text(config);
+  const int patches = of_images ? image_shape(config).patches() : 0;
+  const CostOptions batch{of_images ? patches : options.length,
                           options.source_batch_tokens > 0 ? options.source_batch_tokens : options.batch_tokens,
                           options.batch_tokens,
                           {4, options.compute == DType::bfloat16 ? 2 : 4}};
@@ -61,6 +64,10 @@ ModelDescription describe(const ModelConfig& config, const DescribeOptions& opti
   const OutputCost output = task_of_name(config.task).output_cost(config, batch);
   result.source_multiply_adds_per_token = cost.source_multiply_adds;
   result.target_multiply_adds_per_token = cost.target_multiply_adds + output.multiply_adds;
+
+  if (of_images) {
+    result.image_multiply_adds = patches * cost.source_multiply_adds + output.multiply_adds;
+  }
 
   result.weight_bytes = 4 * result.parameters;
   result.training_state_bytes = (options.ema_decay > 0 ? 5 : 4) * result.weight_bytes;

@@ -21,6 +21,7 @@ struct ModelDescription {
   // Multiply-adds of matrix products in one forward, for a pair of sentences of `length` tokens each, per token of the
   // side. Of an encoder-only model: per token of the encoder, and per prediction of its head.
   int64_t source_multiply_adds_per_token = 0, target_multiply_adds_per_token = 0;
+  int64_t image_multiply_adds = 0;  // of an image as a whole, for models that read images
   // Bytes in tensors at the peak of a training step: weights, gradients and Adam's moments; and all else, which is what
   // the backward needs of the forward and what it needs itself. Exact to a few percent for attention with ReLU or any
   // other activation; blocks of tensors round up to an eighth more, and the program itself takes about 50 MB.
@@ -28,7 +29,7 @@ struct ModelDescription {
 };
 
 struct DescribeOptions {
-  int length = 24;              // tokens of a sentence, for attention's share
+  int length = 24;              // tokens of a sentence, for attention's share; of an image as many as it has patches
   int batch_tokens = 4096;      // target tokens a batch
   int source_batch_tokens = 0;  // 0: as many
   DType compute = DType::float32;

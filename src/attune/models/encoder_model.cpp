@@ -2,6 +2,7 @@
 
 #include "attune/base/check.h"
 #include "attune/base/profile.h"
+#include "attune/models/task.h"
 #include "attune/nn/initialise.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/ops/embedding.h"
@@ -39,9 +40,11 @@ OutputCost masked_language_model_output_cost(const ModelConfig& config, const Co
 }
 
 Encoder::Encoder(const ModelConfig& settings) : config(settings) {
-  check(config.source_vocabulary > 0 && config.source_vocabulary == config.target_vocabulary, config.task,
-        ": expected one vocabulary, got ", config.source_vocabulary, " and ", config.target_vocabulary, " pieces");
-  embedding = Embedding(config.source_vocabulary, config.width, embedding_start(config));
+  if (reads_text(config)) {
+    check(config.source_vocabulary > 0 && config.source_vocabulary == config.target_vocabulary, config.task,
+          ": expected one vocabulary, got ", config.source_vocabulary, " and ", config.target_vocabulary, " pieces");
+    embedding = Embedding(config.source_vocabulary, config.width, embedding_start(config));
+  }
   if (config.next_sentence) {
     types = Embedding(2, config.width, embedding_start(config));
   }

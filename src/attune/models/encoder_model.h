@@ -42,7 +42,7 @@ struct Encoder {
   }
 
   ModelConfig config;
-  Embedding embedding;  // [vocabulary, width]
+  Embedding embedding;  // [vocabulary, width]; not given where rows come from elsewhere: images
   Embedding types;      // [2, width], added; not given without next-sentence
   Norm embedding_norm;  // not given without embedding-norm
   Stack<EncoderLayer> stack;

@@ -74,6 +74,17 @@ void save_tokenizers(const std::string& directory, const ModelConfig& config, co
   }
 }
 
+std::string labels_path(const std::string& directory) {
+  return directory + "/labels.txt";
+}
+
+Labels load_labels(const std::string& directory, const ModelConfig& config) {
+  Labels labels = load_labels(labels_path(directory));
+  check(labels.count() == config.labels, directory, ": labels.txt has ", labels.count(), " labels, config.json says ",
+        config.labels);
+  return labels;
+}
+
 ModelConfig load_config(const std::string& directory) {
   const std::string path = directory + "/config.json";
   check(fs::exists(path), path, ": no such file; is this a model directory?");

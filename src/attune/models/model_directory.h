@@ -1,11 +1,12 @@
 // A model on disk is a directory: config.json, model.safetensors and the tokenizers' own files (joint.spm, or
-// source.spm and target.spm; .words for whitespace words).
+// source.spm and target.spm; .words for whitespace words), and labels.txt where there are labels.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "attune/data/labels.h"
 #include "attune/models/model.h"
 #include "attune/text/tokenizer.h"
 
@@ -22,6 +23,10 @@ Tokenizers train_tokenizers(const ModelConfig& config, std::span<const std::stri
                             std::span<const std::string> target);
 Tokenizers load_tokenizers(const std::string& directory, const ModelConfig& config);
 void save_tokenizers(const std::string& directory, const ModelConfig& config, const Tokenizers& tokenizers);
+
+// labels.txt, of the tasks that have labels. As many as the config says, or an error.
+std::string labels_path(const std::string& directory);
+Labels load_labels(const std::string& directory, const ModelConfig& config);
 
 struct LoadedModel {
   std::unique_ptr<Model> model;

@@ -5,14 +5,21 @@
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
 #include "attune/models/encoder_model.h"
+#include "attune/models/label_models.h"
 #include "attune/models/model.h"
 
 namespace attune {
 
 namespace {
 
-// The last three lines: of comparisons, which translate.
-constexpr std::array<std::string_view, 19> translation_keys{"tied-embeddings",
+// The last ten of translation: of comparisons, which translate.
+constexpr std::array<std::string_view, 25> translation_keys{"max-positions",
+                                                            "tokenizer",
+                                                            "vocab-size",
+                                                            "lowercase",
+                                                            "embedding-scale",
+                                                            "embedding-initialiser",
+                                                            "tied-embeddings",
                                                             "decoder-layers",
                                                             "decoder-mixer",
                                                             "cross-mixer",
@@ -31,9 +38,19 @@ constexpr std::array<std::string_view, 19> translation_keys{"tied-embeddings",
                                                             "max-decoding-length",
                                                             "stopping-rule",
                                                             "allow-unknown"};
-constexpr std::array<std::string_view, 6> masked_language_model_keys{"tied-embeddings",      "embedding-norm",
-                                                                     "prediction-transform", "next-sentence",
-                                                                     "sequence-length",      "whole-word-masking"};
+constexpr std::array<std::string_view, 12> masked_language_model_keys{
+    "max-positions",   "tokenizer",       "vocab-size",
+    "lowercase",       "embedding-scale", "embedding-initialiser",
+    "tied-embeddings", "embedding-norm",  "prediction-transform",
+    "next-sentence",   "sequence-length", "whole-word-masking"};
+constexpr std::array<std::string_view, 11> classification_keys{
+    "max-positions",  "tokenizer",        "vocab-size", "lowercase", "embedding-scale", "embedding-initialiser",
+    "embedding-norm", "max-train-length", "labels",     "pooling",   "binary-head"};
+constexpr std::array<std::string_view, 9> tagging_keys{"max-positions",  "tokenizer",        "vocab-size",
+                                                       "lowercase",      "embedding-scale",  "embedding-initialiser",
+                                                       "embedding-norm", "max-train-length", "labels"};
+constexpr std::array<std::string_view, 5> image_classification_keys{"labels", "image-size", "image-channels",
+                                                                    "patch-size", "shift"};
 
 void as_they_are(ModelConfig&) {}
 void anything(const ModelConfig&) {}
@@ -53,6 +70,11 @@ std::span<const Task> tasks() {
       Task{translation_task, translation_keys, as_they_are, anything, make_translation, translation_output_cost},
       Task{"masked_language_model", masked_language_model_keys, set_masked_language_model_defaults,
            check_masked_language_model, make_encoder_model<MaskedLanguageModel>, masked_language_model_output_cost},
+      Task{"classification", classification_keys, as_they_are, check_classification,
+           make_encoder_model<ClassificationModel>, classification_output_cost},
+      Task{"tagging", tagging_keys, as_they_are, check_tagging, make_encoder_model<TaggingModel>, tagging_output_cost},
+      Task{image_task, image_classification_keys, set_image_classification_defaults, check_image_classification,
+           make_encoder_model<ImageModel>, image_classification_output_cost},
   };
   return table;
 }

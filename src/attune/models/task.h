@@ -34,6 +34,12 @@ inline bool is_encoder_task(const ModelConfig& config) {
   return config.task != translation_task;
 }
 
+inline constexpr std::string_view image_task = "image_classification";
+// Whether the model reads pieces of text, by a vocabulary.
+inline bool reads_text(const ModelConfig& config) {
+  return config.task != image_task;
+}
+
 // The config's model, its parameters declared but not allocated.
 std::unique_ptr<Network> make_network(const ModelConfig& config);
 

@@ -17,6 +17,7 @@ void check_ranges(const TrainOptions& o) {
   check_whole("update-freq", o.update_freq, {1});
   check_whole("max-train-length", o.max_train_length, {0});
   check_whole("sequence-length", o.sequence_length, {8, 1 << 20});
+  check_whole("shift", o.shift, {0, 1024});
   check_number("lr", o.lr, {0, most});
   check_whole("warmup-updates", o.warmup_updates, {0});
   check_number("min-lr", o.min_lr, {0, most});

@@ -22,6 +22,7 @@ struct TrainOptions {
   int max_train_length = 256;
   int sequence_length = 128;
   bool whole_word_masking = false;
+  int shift = 0;
   std::string optimizer = "adam";
   double lr = 1e-3;
   std::string lr_scheduler = "inverse_sqrt";
@@ -60,6 +61,9 @@ struct TrainOptions {
     each("sequence-length", self.sequence_length,
          "masked language model: pieces of a sequence that text is packed into, special ones included");
     each("whole-word-masking", self.whole_word_masking, "mask all pieces of a word or none");
+    each("shift", self.shift,
+         "image classification: each image is moved by up to so many pixels up or down and left or right, anew each "
+         "epoch");
     each("optimizer", self.optimizer, "adam, adamw or sgd");
     each("lr", self.lr,
          "peak learning rate; with lr-scheduler transformer the factor before the formula (1 in the paper)");

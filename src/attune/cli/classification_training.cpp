@@ -1,0 +1,92 @@
+// Classification of texts as train reads it: text<TAB>label, one tokenizer.
+#include <optional>
+
+#include "attune/base/check.h"
+#include "attune/cli/console.h"
+#include "attune/cli/corpus_files.h"
+#include "attune/cli/label_report.h"
+#include "attune/cli/label_training.h"
+#include "attune/cli/training_task.h"
+#include "attune/data/label_examples.h"
+#include "attune/models/model_directory.h"
+#include "attune/train/label_objectives.h"
+
+namespace attune::cli {
+
+namespace {
+
+class ClassificationTraining : public PreparedTraining {
+ public:
+  explicit ClassificationTraining(const TrainingRun& run)
+      : text_(read_labelled_text(run.train.front())),
+        valid_text_(run.valid.empty() ? LabelledText{} : read_labelled_text(run.valid.front())),
+        labels_(Labels::of(text_.labels)),
+        tokenizers_(prepare_tokenizers(run, text_.texts, {})),
+        model_(sized(run.config)) {
+    show_progress("encoding the texts ...");
+    LabelledExamples train{encoded(text_, run), label_ids(text_, labels_, run.train.front())};
+    LabelledExamples valid = run.valid.empty() ? LabelledExamples{} : validation(run);
+    const auto used = static_cast<int64_t>(valid.examples.size());
+    objective_.emplace(model_, std::move(train), std::move(valid), run.options);
+    say_what_was_read(objective_->data(), "texts", run);
+    if (!run.valid.empty()) {
+      note("validation data: {} of {} texts from {}", with_separators(used),
+           with_separators(static_cast<int64_t>(valid_text_.texts.size())), listed(run.valid));
+    }
+  }
+
+  Objective& objective() override { return *objective_; }
+  void say_what_is_trained() override { say_labels_and_model(model_, labels_, objective_->batches(0)); }
+  void start_directory(const std::string& directory) const override {
+    save_tokenizers(directory, model_.config(), tokenizers_);
+    save_labels(labels_path(directory), labels_);
+    save_config(directory, model_.config());
+  }
+  std::map<std::string, std::string> identity() const override {
+    return {{"valid (texts)", fingerprint(valid_text_.texts)}, {"valid (labels)", fingerprint(valid_text_.labels)}};
+  }
+  void say_how_good() override {
+    if (objective_->has_validation()) {
+      say_report(objective_->score(), labels_);
+    }
+  }
+
+ private:
+  std::vector<Example> encoded(const LabelledText& text, const TrainingRun& run) const {
+    return encode_texts(text.texts, *tokenizers_.source, text_options(run.config));
+  }
+  LabelledExamples validation(const TrainingRun& run) const {
+    const std::vector<int> labels = label_ids(valid_text_, labels_, run.valid.front());
+    std::vector<Example> examples = encoded(valid_text_, run);
+    LabelledExamples kept;
+    for (const size_t i : short_enough(examples, run.options.max_train_length)) {
+      kept.examples.push_back(std::move(examples[i]));
+      kept.labels.push_back(labels[i]);
+    }
+    return kept;
+  }
+  ModelConfig sized(ModelConfig config) const {
+    config.source_vocabulary = config.target_vocabulary = tokenizers_.source->vocab_size();
+    set_labels(config, labels_);
+    return config;
+  }
+
+  LabelledText text_, valid_text_;
+  Labels labels_;
+  Tokenizers tokenizers_;
+  ClassificationModel model_;
+  std::optional<ClassificationObjective> objective_;
+};
+
+}  // namespace
+
+void check_classification_run(const TrainingRun& run) {
+  check_one_file(run, "text<TAB>label");
+  check_positions(run);
+}
+
+std::unique_ptr<PreparedTraining> prepare_classification(const TrainingRun& run) {
+  return std::make_unique<ClassificationTraining>(run);
+}
+
+}  // namespace attune::cli

@@ -1,0 +1,113 @@
+// Tagging as train reads it: words with tags, one tokenizer.
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "attune/base/check.h"
+#include "attune/cli/console.h"
+#include "attune/cli/corpus_files.h"
+#include "attune/cli/label_report.h"
+#include "attune/cli/label_training.h"
+#include "attune/cli/training_task.h"
+#include "attune/data/label_examples.h"
+#include "attune/models/model_directory.h"
+#include "attune/train/label_objectives.h"
+
+namespace attune::cli {
+
+namespace {
+
+using Sentences = std::vector<TaggedSentence>;
+
+std::vector<std::vector<std::string>> words_of(const Sentences& sentences) {
+  std::vector<std::vector<std::string>> words;
+  for (const TaggedSentence& sentence : sentences) {
+    words.push_back(sentence.words);
+  }
+  return words;
+}
+
+// As lines, between blanks; of the tags alike.
+std::vector<std::string> lines_of(const Sentences& sentences, std::vector<std::string> TaggedSentence::*column) {
+  std::vector<std::string> lines;
+  for (const TaggedSentence& sentence : sentences) {
+    lines.push_back(fmt::format("{}", fmt::join(sentence.*column, " ")));
+  }
+  return lines;
+}
+
+class TaggingTraining : public PreparedTraining {
+ public:
+  explicit TaggingTraining(const TrainingRun& run)
+      : sentences_(read_tagged_text(run.train.front())),
+        valid_sentences_(run.valid.empty() ? Sentences{} : read_tagged_text(run.valid.front())),
+        labels_(labels_of(sentences_)),
+        tokenizers_(prepare_tokenizers(run, lines_of(sentences_, &TaggedSentence::words), {})),
+        model_(sized(run.config)) {
+    show_progress("encoding the sentences ...");
+    TaggedExamples train{encode_words(words_of(sentences_), *tokenizers_.source),
+                         label_ids(sentences_, labels_, run.train.front())};
+    TaggedExamples valid = run.valid.empty() ? TaggedExamples{} : validation(run);
+    const auto used = static_cast<int64_t>(valid.tags.size());
+    objective_.emplace(model_, std::move(train), std::move(valid), labels_, run.options);
+    say_what_was_read(objective_->data(), "sentences", run);
+    if (!run.valid.empty()) {
+      note("validation data: {} of {} sentences from {}", with_separators(used),
+           with_separators(static_cast<int64_t>(valid_sentences_.size())), listed(run.valid));
+    }
+  }
+
+  Objective& objective() override { return *objective_; }
+  void say_what_is_trained() override { say_labels_and_model(model_, labels_, objective_->batches(0)); }
+  void start_directory(const std::string& directory) const override {
+    save_tokenizers(directory, model_.config(), tokenizers_);
+    save_labels(labels_path(directory), labels_);
+    save_config(directory, model_.config());
+  }
+  std::map<std::string, std::string> identity() const override {
+    return {{"valid (words)", fingerprint(lines_of(valid_sentences_, &TaggedSentence::words))},
+            {"valid (tags)", fingerprint(lines_of(valid_sentences_, &TaggedSentence::tags))}};
+  }
+  void say_how_good() override {
+    if (objective_->has_validation()) {
+      say_report(objective_->score(), labels_);
+    }
+  }
+
+ private:
+  TaggedExamples validation(const TrainingRun& run) const {
+    auto tags = label_ids(valid_sentences_, labels_, run.valid.front());
+    WordExamples all = encode_words(words_of(valid_sentences_), *tokenizers_.source);
+    TaggedExamples kept;
+    for (const size_t i : short_enough(all.examples, run.options.max_train_length)) {
+      kept.sentences.examples.push_back(std::move(all.examples[i]));
+      kept.sentences.first_pieces.push_back(std::move(all.first_pieces[i]));
+      kept.tags.push_back(std::move(tags[i]));
+    }
+    return kept;
+  }
+  ModelConfig sized(ModelConfig config) const {
+    config.source_vocabulary = config.target_vocabulary = tokenizers_.source->vocab_size();
+    set_labels(config, labels_);
+    return config;
+  }
+
+  Sentences sentences_, valid_sentences_;
+  Labels labels_;
+  Tokenizers tokenizers_;
+  TaggingModel model_;
+  std::optional<TaggingObjective> objective_;
+};
+
+}  // namespace
+
+void check_tagging_run(const TrainingRun& run) {
+  check_one_file(run, "word<TAB>tag");
+  check_positions(run);
+}
+
+std::unique_ptr<PreparedTraining> prepare_tagging(const TrainingRun& run) {
+  return std::make_unique<TaggingTraining>(run);
+}
+
+}  // namespace attune::cli
