@@ -9,6 +9,7 @@
 #include "attune/cli/training_task.h"
 #include "attune/data/label_examples.h"
 #include "attune/models/model_directory.h"
+#include "attune/train/bag_of_words.h"
 #include "attune/train/label_objectives.h"
 
 namespace attune::cli {
@@ -27,7 +28,7 @@ class ClassificationTraining : public PreparedTraining {
     LabelledExamples train{encoded(text_, run), label_ids(text_, labels_, run.train.front())};
     LabelledExamples valid = run.valid.empty() ? LabelledExamples{} : validation(run);
     const auto used = static_cast<int64_t>(valid.examples.size());
-    objective_.emplace(model_, std::move(train), std::move(valid), run.options);
+    objective_.emplace(model_, std::move(train), std::move(valid), run.options, [this] { return bag_of_words(); });
     say_what_was_read(objective_->data(), "texts", run);
     if (!run.valid.empty()) {
       note("validation data: {} of {} texts from {}", with_separators(used),
@@ -64,6 +65,20 @@ class ClassificationTraining : public PreparedTraining {
       kept.labels.push_back(labels[i]);
     }
     return kept;
+  }
+  // A logistic regression on which words occur, of all texts, long ones too.
+  Baseline bag_of_words() const {
+    show_progress("a logistic regression on the words, to compare with ...");
+    const BagOfWords model(text_.texts, label_ids(text_, labels_, "training data"), labels_.count(),
+                           {.lowercase = model_.config().lowercase});
+    std::vector<LogProbabilities> predicted;
+    for (const std::string& text : valid_text_.texts) {
+      predicted.push_back(model.log_probabilities(text));
+    }
+    const ValidationFigures figures =
+        validation_figures(label_score(predicted, label_ids(valid_text_, labels_, "validation data"), labels_.count()));
+    show_progress("");
+    return {"bag of words", figures.nll, figures.score};
   }
   ModelConfig sized(ModelConfig config) const {
     config.source_vocabulary = config.target_vocabulary = tokenizers_.source->vocab_size();

@@ -4,6 +4,7 @@
 #include "attune/cli/console.h"
 #include "attune/cli/interrupt.h"
 #include "attune/cli/option_table.h"
+#include "attune/cli/training_log.h"
 #include "attune/cli/training_run.h"
 
 namespace attune::cli {
@@ -42,7 +43,7 @@ void say_how_it_ended(const TrainResult& result, const std::string& directory) {
                         with_separators(result.best_update));
   }
   if (result.baseline) {
-    valid += fmt::format("; {} nll {:.4f}", result.baseline->title, result.baseline->nll);
+    valid += "; " + text_of(*result.baseline);
   }
   note("done at {} ({}){}\nmodel: {}", where, result.stopped_by, valid, directory);
 }

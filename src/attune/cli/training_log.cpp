@@ -34,6 +34,13 @@ double share_done(const Progress& progress, const TrainOptions& options) {
   return std::clamp(share, 0.0, 1.0);
 }
 
+std::string text_of(const Baseline& baseline) {
+  return fmt::format("{}: nll {:.4f}, ", baseline.title, baseline.nll) +
+         (baseline.score
+              ? fmt::format("{} {:.{}f}", baseline.score->title, baseline.score->value, baseline.score->decimals)
+              : fmt::format("perplexity {:.3f}", std::exp(baseline.nll)));
+}
+
 void TrainingLog::progress(const Progress& progress) {
   constexpr double between = 0.2;  // seconds: often enough to look alive
   const double now = watch_.seconds();

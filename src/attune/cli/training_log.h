@@ -4,6 +4,7 @@
 #include <string>
 
 #include "attune/cli/console.h"
+#include "attune/train/objective.h"
 #include "attune/train/options.h"
 #include "attune/train/report.h"
 
@@ -20,6 +21,9 @@ class TrainingLog {
   Stopwatch watch_;
   double shown_ = -1;  // seconds on the watch when the live line was last written
 };
+
+// "bag of words: nll 0.4512, accuracy 0.7901"
+std::string text_of(const Baseline& baseline);
 
 // How far the nearest of the limits (updates, epochs, minutes) is, 0 to 1.
 double share_done(const Progress& progress, const TrainOptions& options);

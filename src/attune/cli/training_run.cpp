@@ -121,8 +121,7 @@ TrainResult run_training(const TrainingRun& run) {
   check_memory(network.config(), run.options);
   training->say_what_is_trained();
   if (const auto baseline = objective.baseline()) {
-    note("{}: nll {:.4f}, perplexity {:.3f} on the validation data", baseline->title, baseline->nll,
-         std::exp(baseline->nll));
+    note("{} on the validation data", text_of(*baseline));
   }
   start(network, *training, run);
 

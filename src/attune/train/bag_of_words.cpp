@@ -198,15 +198,13 @@ std::vector<int> BagOfWords::ids(std::string_view text) const {
   return known;
 }
 
-std::vector<double> BagOfWords::probabilities(std::string_view text) const {
-  Vector scores = scores_of(ids(text), weights_, classes_);
-  softmax_in_place(scores);
+std::vector<double> BagOfWords::log_probabilities(std::string_view text) const {
+  Vector scores = scores_of(ids(text), weights_, classes_), shares = scores;
+  const double whole = softmax_in_place(shares);
+  for (double& score : scores) {
+    score -= whole;
+  }
   return scores;
-}
-
-int BagOfWords::predict(std::string_view text) const {
-  const Vector p = probabilities(text);
-  return static_cast<int>(std::max_element(p.begin(), p.end()) - p.begin());
 }
 
 }  // namespace attune

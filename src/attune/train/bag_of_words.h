@@ -25,8 +25,7 @@ class BagOfWords {
   BagOfWords(std::span<const std::string> texts, std::span<const int> labels, int classes,
              const BagOfWordsOptions& options = {});
 
-  std::vector<double> probabilities(std::string_view text) const;  // [classes]
-  int predict(std::string_view text) const;
+  std::vector<double> log_probabilities(std::string_view text) const;  // natural, [classes]
   int64_t words() const { return static_cast<int64_t>(words_.size()); }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "attune/base/error_of_test.h"
@@ -13,6 +14,10 @@ namespace {
 using testing::error_of;
 using Strings = std::vector<std::string>;
 
+double probability(const BagOfWords& model, const std::string& text, size_t label) {
+  return std::exp(model.log_probabilities(text)[label]);
+}
+
 // Two texts of one word each: at the minimum l2 w = 1 - p for the weight w of the right class (and -w of the other),
 // with p = 1 / (1 + exp(-2 w)).
 TEST(BagOfWords, two_words_have_the_weights_that_solve_their_equation) {
@@ -23,10 +28,10 @@ TEST(BagOfWords, two_words_have_the_weights_that_solve_their_equation) {
       const double w = (low + high) / 2;
       (l2 * w < 1 - 1 / (1 + std::exp(-2 * w)) ? low : high) = w;
     }
-    EXPECT_NEAR(model.probabilities("good")[1], 1 / (1 + std::exp(-2 * low)), 1e-6);
-    EXPECT_NEAR(model.probabilities("bad")[0], 1 / (1 + std::exp(-2 * low)), 1e-6);
-    EXPECT_NEAR(model.probabilities("unseen words")[0], 0.5, 1e-6);
-    EXPECT_NEAR(model.probabilities("good bad")[0], 0.5, 1e-6);
+    EXPECT_NEAR(probability(model, "good", 1), 1 / (1 + std::exp(-2 * low)), 1e-6);
+    EXPECT_NEAR(probability(model, "bad", 0), 1 / (1 + std::exp(-2 * low)), 1e-6);
+    EXPECT_NEAR(probability(model, "unseen words", 0), 0.5, 1e-6);
+    EXPECT_NEAR(probability(model, "good bad", 0), 0.5, 1e-6);
     EXPECT_EQ(model.words(), 2);
   }
 }
@@ -51,9 +56,9 @@ TEST(BagOfWords, probabilities_of_the_training_texts_sum_to_the_counts_of_their_
   std::vector<double> sums(3);
   int correct = 0;
   for (size_t i = 0; i < texts.size(); ++i) {
-    const std::vector<double> p = model.probabilities(texts[i]);
-    for (size_t c = 0; c < 3; ++c) sums[c] += p[c];
-    correct += model.predict(texts[i]) == labels[i] ? 1 : 0;
+    const std::vector<double> p = model.log_probabilities(texts[i]);
+    for (size_t c = 0; c < 3; ++c) sums[c] += std::exp(p[c]);
+    correct += std::max_element(p.begin(), p.end()) - p.begin() == labels[i] ? 1 : 0;
   }
   for (size_t c = 0; c < 3; ++c) EXPECT_NEAR(sums[c], counts[c], 1e-3) << c;
   EXPECT_EQ(correct, 200);  // each text has a word that tells
@@ -62,8 +67,8 @@ TEST(BagOfWords, probabilities_of_the_training_texts_sum_to_the_counts_of_their_
 TEST(BagOfWords, lower_case_makes_one_word_of_two) {
   const Strings texts{"Good", "bad"};
   const std::vector<int> labels{1, 0};
-  EXPECT_GT(BagOfWords(texts, labels, 2, {.lowercase = true}).probabilities("gOOD")[1], 0.6);
-  EXPECT_NEAR(BagOfWords(texts, labels, 2).probabilities("gOOD")[1], 0.5, 1e-6);
+  EXPECT_GT(probability(BagOfWords(texts, labels, 2, {.lowercase = true}), "gOOD", 1), 0.6);
+  EXPECT_NEAR(probability(BagOfWords(texts, labels, 2), "gOOD", 1), 0.5, 1e-6);
 }
 
 TEST(BagOfWords, refuses_labels_that_do_not_fit) {

@@ -57,12 +57,14 @@ ValidationFigures validation_figures(const LabelScore& score) {
 // ---- Classification -------------------------------------------------------------------------------------------------
 
 ClassificationObjective::ClassificationObjective(ClassificationModel& model, LabelledExamples train,
-                                                 LabelledExamples valid, const TrainOptions& options)
+                                                 LabelledExamples valid, const TrainOptions& options,
+                                                 std::function<Baseline()> baseline)
     : model_(model),
       data_(std::move(train.examples), without_targets(batch_options(options))),
       labels_(std::move(train.labels)),
       valid_(std::move(valid)),
-      options_(options) {}
+      options_(options),
+      baseline_(std::move(baseline)) {}
 
 BatchLoss ClassificationObjective::loss(int64_t epoch, int index, const Pass& pass) {
   const Batch batch = data_.batch(epoch, index);

@@ -3,6 +3,7 @@
 // accuracy or, for IOB2 tags, span F1. Without validation examples there is no validation.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -33,15 +34,21 @@ struct LabelledExamples {
 
 class ClassificationObjective : public Objective {
  public:
-  // Borrows model and options.
+  // Borrows model and options. baseline: computes it when it is first asked for; not given: there is none
   ClassificationObjective(ClassificationModel& model, LabelledExamples train, LabelledExamples valid,
-                          const TrainOptions& options);
+                          const TrainOptions& options, std::function<Baseline()> baseline = {});
 
   Network& network() override { return model_; }
   int batches(int64_t epoch) override { return data_.batches(epoch); }
   BatchLoss loss(int64_t epoch, int index, const Pass& pass) override;
   bool has_validation() const override { return !valid_.examples.empty(); }
   ValidationFigures validate() override { return validation_figures(score()); }
+  std::optional<Baseline> baseline() const override {
+    if (!known_baseline_ && baseline_ && has_validation()) {
+      known_baseline_ = baseline_();
+    }
+    return known_baseline_;
+  }
   std::map<std::string, std::string> identity() const override;
   LabelScore score() const;  // of the validation examples
   const Batcher& data() const { return data_; }
@@ -52,6 +59,8 @@ class ClassificationObjective : public Objective {
   std::vector<int> labels_;
   LabelledExamples valid_;
   const TrainOptions& options_;
+  std::function<Baseline()> baseline_;
+  mutable std::optional<Baseline> known_baseline_ = {};
 };
 
 struct TaggedExamples {

@@ -35,10 +35,11 @@ struct ValidationFigures {
   std::optional<Score> score = {};
 };
 
-// What a model that knows nothing but how frequent things are would reach on the validation data.
+// What a model that knows nothing but how frequent things are, or which words occur, reaches on the validation data.
 struct Baseline {
-  std::string title;  // "unigram"
+  std::string title;  // "unigram", "bag of words"
   double nll = 0;
+  std::optional<Score> score = {};  // of the validation's kind
 };
 
 class Objective {
