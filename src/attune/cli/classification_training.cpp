@@ -19,7 +19,8 @@ namespace {
 class ClassificationTraining : public PreparedTraining {
  public:
   explicit ClassificationTraining(const TrainingRun& run)
-      : text_(read_labelled_text(run.train.front())),
+      : run_(run),
+        text_(read_labelled_text(run.train.front())),
         valid_text_(run.valid.empty() ? LabelledText{} : read_labelled_text(run.valid.front())),
         labels_(Labels::of(text_.labels)),
         tokenizers_(prepare_tokenizers(run, text_.texts, {})),
@@ -27,16 +28,18 @@ class ClassificationTraining : public PreparedTraining {
     show_progress("encoding the texts ...");
     LabelledExamples train{encoded(text_, run), label_ids(text_, labels_, run.train.front())};
     LabelledExamples valid = run.valid.empty() ? LabelledExamples{} : validation(run);
-    const auto used = static_cast<int64_t>(valid.examples.size());
+    used_ = static_cast<int64_t>(valid.examples.size());
     objective_.emplace(model_, std::move(train), std::move(valid), run.options, [this] { return bag_of_words(); });
-    say_what_was_read(objective_->data(), "texts", run);
-    if (!run.valid.empty()) {
-      note("validation data: {} of {} texts from {}", with_separators(used),
-           with_separators(static_cast<int64_t>(valid_text_.texts.size())), listed(run.valid));
-    }
   }
 
   Objective& objective() override { return *objective_; }
+  void say_what_was_read() const override {
+    say_what_was_read_of(objective_->data(), "texts", run_);
+    if (!run_.valid.empty()) {
+      note("validation data: {} of {} texts from {}", with_separators(used_),
+           with_separators(static_cast<int64_t>(valid_text_.texts.size())), listed(run_.valid));
+    }
+  }
   void say_what_is_trained() override { say_labels_and_model(model_, labels_, objective_->batches(0)); }
   void start_directory(const std::string& directory) const override {
     save_tokenizers(directory, model_.config(), tokenizers_);
@@ -86,10 +89,12 @@ class ClassificationTraining : public PreparedTraining {
     return config;
   }
 
+  const TrainingRun& run_;
   LabelledText text_, valid_text_;
   Labels labels_;
   Tokenizers tokenizers_;
   ClassificationModel model_;
+  int64_t used_ = 0;  // of the validation texts
   std::optional<ClassificationObjective> objective_;
 };
 

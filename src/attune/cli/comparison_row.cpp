@@ -142,6 +142,9 @@ RowResult measure_encoder(const ComparisonRow& row) {
   }
   if (const auto baseline = objective.baseline()) {
     result.figures["baseline_nll"] = baseline->nll;
+    if (baseline->score) {
+      result.figures["baseline_" + baseline->score->key] = baseline->score->value;
+    }
   }
   return result;
 }

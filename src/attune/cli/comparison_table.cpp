@@ -162,14 +162,20 @@ std::string remark(const std::vector<ComparedRow>& rows, std::string (*of)(const
 
 // Of encoder-only models, where a row has them.
 std::vector<ComparisonColumn> encoder_columns() {
-  return {{"baseline", "baseline_nll", 4}, {"next sentence", "valid_next_sentence_accuracy", 4}};
+  return {{"accuracy", "valid_accuracy", 4},
+          {"span F1", "valid_f1", 4},
+          {"next sentence", "valid_next_sentence_accuracy", 4},
+          {"baseline", "baseline_nll", 4},
+          {"baseline's accuracy", "baseline_accuracy", 4}};
 }
 
 std::string encoder_remarks(const std::vector<ComparedRow>& rows) {
   return "minutes, tokens/s: spent in updates, without validation and saving; special pieces included\n" +
          remark(rows, [](const ComparedRow& row) {
-           return "loss: nll of what is to be told on " + listed(row.row.run.valid) +
-                  "; baseline: the same by how frequent it is in the training data alone";
+           const bool of_texts = row.row.run.config.task == "classification";
+           return "loss: nll of what is to be told on " + listed(row.row.run.valid) + "; baseline: the same by " +
+                  (of_texts ? "a logistic regression on which words occur (bag of words)"
+                            : "how frequent it is in the training data alone");
          });
 }
 

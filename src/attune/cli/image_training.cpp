@@ -22,7 +22,7 @@ LabelledImages read(const std::vector<std::string>& files) {
 
 class ImageTraining : public PreparedTraining {
  public:
-  explicit ImageTraining(const TrainingRun& run) {
+  explicit ImageTraining(const TrainingRun& run) : run_(run) {
     if (!holds_a_run(run.directory)) {
       check_free_for_a_run(run.directory);
     }
@@ -34,16 +34,19 @@ class ImageTraining : public PreparedTraining {
     valid_.images = std::move(valid.images);
     const ModelConfig config = sized(run.config);
     check_valid_images(run);
-    note("training data: {} images of {}x{} pixels from {}", with_separators(train_.images.count), train_.images.height,
-         train_.images.width, listed(run.train));
-    if (!run.valid.empty()) {
-      note("validation data: {} images from {}", with_separators(valid_.images.count), listed(run.valid));
-    }
     model_.emplace(config);
     objective_.emplace(*model_, train_, valid_, run.options);
   }
 
   Objective& objective() override { return *objective_; }
+  void say_what_was_read() const override {
+    const Images& images = train_.images;
+    note("training data: {} images of {}x{} pixels from {}", with_separators(images.count), images.height, images.width,
+         listed(run_.train));
+    if (!run_.valid.empty()) {
+      note("validation data: {} images from {}", with_separators(valid_.images.count), listed(run_.valid));
+    }
+  }
   void say_what_is_trained() override { say_labels_and_model(*model_, labels_, objective_->batches(0)); }
   void start_directory(const std::string& directory) const override {
     save_labels(labels_path(directory), labels_);
@@ -89,6 +92,7 @@ class ImageTraining : public PreparedTraining {
           b.channels, " channels, those of ", run.train.front(), " of ", a.height, "x", a.width, " and ", a.channels);
   }
 
+  const TrainingRun& run_;
   ImageExamples train_, valid_;
   Labels labels_;
   std::optional<ImageModel> model_;

@@ -35,7 +35,7 @@ std::vector<size_t> short_enough(const std::vector<Example>& examples, int longe
   return kept;
 }
 
-void say_what_was_read(const Batcher& data, const char* things, const TrainingRun& run) {
+void say_what_was_read_of(const Batcher& data, const char* things, const TrainingRun& run) {
   const Dropped& dropped = data.dropped();
   note("training data: {} of {} {} from {}", with_separators(data.size()),
        with_separators(static_cast<int64_t>(data.examples().size())), things, listed(run.train));

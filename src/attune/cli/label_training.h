@@ -19,7 +19,7 @@ void set_labels(ModelConfig& config, const Labels& labels);
 // The examples that are not longer than so many pieces (0: all). Throws when none is.
 std::vector<size_t> short_enough(const std::vector<Example>& examples, int longest);
 
-void say_what_was_read(const Batcher& data, const char* things, const TrainingRun& run);
+void say_what_was_read_of(const Batcher& data, const char* things, const TrainingRun& run);
 void say_labels_and_model(const EncoderModel& model, const Labels& labels, int batches);
 void say_report(const LabelScore& score, const Labels& labels);
 

@@ -39,7 +39,8 @@ std::vector<std::string> lines_of(const Sentences& sentences, std::vector<std::s
 class TaggingTraining : public PreparedTraining {
  public:
   explicit TaggingTraining(const TrainingRun& run)
-      : sentences_(read_tagged_text(run.train.front())),
+      : run_(run),
+        sentences_(read_tagged_text(run.train.front())),
         valid_sentences_(run.valid.empty() ? Sentences{} : read_tagged_text(run.valid.front())),
         labels_(labels_of(sentences_)),
         tokenizers_(prepare_tokenizers(run, lines_of(sentences_, &TaggedSentence::words), {})),
@@ -48,16 +49,18 @@ class TaggingTraining : public PreparedTraining {
     TaggedExamples train{encode_words(words_of(sentences_), *tokenizers_.source),
                          label_ids(sentences_, labels_, run.train.front())};
     TaggedExamples valid = run.valid.empty() ? TaggedExamples{} : validation(run);
-    const auto used = static_cast<int64_t>(valid.tags.size());
+    used_ = static_cast<int64_t>(valid.tags.size());
     objective_.emplace(model_, std::move(train), std::move(valid), labels_, run.options);
-    say_what_was_read(objective_->data(), "sentences", run);
-    if (!run.valid.empty()) {
-      note("validation data: {} of {} sentences from {}", with_separators(used),
-           with_separators(static_cast<int64_t>(valid_sentences_.size())), listed(run.valid));
-    }
   }
 
   Objective& objective() override { return *objective_; }
+  void say_what_was_read() const override {
+    say_what_was_read_of(objective_->data(), "sentences", run_);
+    if (!run_.valid.empty()) {
+      note("validation data: {} of {} sentences from {}", with_separators(used_),
+           with_separators(static_cast<int64_t>(valid_sentences_.size())), listed(run_.valid));
+    }
+  }
   void say_what_is_trained() override { say_labels_and_model(model_, labels_, objective_->batches(0)); }
   void start_directory(const std::string& directory) const override {
     save_tokenizers(directory, model_.config(), tokenizers_);
@@ -92,10 +95,12 @@ class TaggingTraining : public PreparedTraining {
     return config;
   }
 
+  const TrainingRun& run_;
   Sentences sentences_, valid_sentences_;
   Labels labels_;
   Tokenizers tokenizers_;
   TaggingModel model_;
+  int64_t used_ = 0;  // of the validation sentences
   std::optional<TaggingObjective> objective_;
 };
 

@@ -95,7 +95,8 @@ void adopt_settings(TrainingRun& run, const OptionTable& table) {
   std::map<std::string, std::variant<int, bool, double, std::string>> own;
   ModelConfig::visit(run.config, [&](const char* key, const auto& value, const char*) { own[key] = value; });
   ModelConfig::visit(config, [&](const std::string& key, auto& value, const char*) {
-    if (key == "task" || table.given(key) || !means_something(run.config, key)) {
+    const bool of_data = key == "labels" || key == "image-size" || key == "image-channels";
+    if (key == "task" || of_data || table.given(key) || !means_something(run.config, key)) {
       value = std::get<std::decay_t<decltype(value)>>(own.at(key));
     }
   });
