@@ -3,9 +3,9 @@
 #include <cmath>
 #include <set>
 
-#include "attune/inspect/explain.h"
-#include "attune/inspect/mechanism_page.h"
-#include "attune/inspect/render.h"
+#include "attune/explain/explain.h"
+#include "attune/explain/mechanism_page.h"
+#include "attune/explain/render.h"
 #include "page_test.h"
 
 namespace attune {

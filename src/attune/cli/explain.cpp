@@ -1,5 +1,5 @@
 // attune explain: the whole calculation of a mechanism, forward and backward, number by number.
-#include "attune/inspect/explain.h"
+#include "attune/explain/explain.h"
 
 #include <array>
 
@@ -8,10 +8,10 @@
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
-#include "attune/inspect/messages.h"
-#include "attune/inspect/model_module.h"
-#include "attune/inspect/render.h"
-#include "attune/inspect/topics.h"
+#include "attune/explain/messages.h"
+#include "attune/explain/model_module.h"
+#include "attune/explain/render.h"
+#include "attune/explain/topics.h"
 #include "attune/text/unicode.h"
 
 namespace attune::cli {

@@ -1,0 +1,28 @@
+// An attention of a trained model as the start of an explanation: what it was given while the model read a sentence,
+// its weights, and what the model's loss hands back to it.
+#pragma once
+
+#include "attune/explain/explain.h"
+#include "attune/models/model_directory.h"
+
+namespace attune::explain {
+
+struct ModuleOptions {
+  std::string module = {}, target = {};
+  int head = -1;
+
+  template <class Self, class Each>
+  static void visit(Self& self, Each&& each) {
+    each("module", self.module, "which attention, as in encoder.layers.0.self_attention; not given: the first");
+    each("head", self.head, "one of its heads, from 0; -1: all, and the product behind them");
+    each("target", self.target, "the translation that the decoder reads; not given: the model's own");
+  }
+};
+
+// Scaled dot-product attention of a Transformer, and the attention of recurrent decoders. What the model decides is set
+// in `options`: the mechanism, its heads, mask, normaliser and window. With the loss "none" dY is the gradient of the
+// model's own: -log p of the translation. Throws a UsageError that names what the model has.
+Given read_module(const LoadedModel& loaded, const std::string& sentence, const ModuleOptions& chosen,
+                  ExplainOptions& options);
+
+}  // namespace attune::explain
