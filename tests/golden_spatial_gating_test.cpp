@@ -98,7 +98,7 @@ TEST(GoldenSpatialGating, output_and_every_gradient_of_a_block_equal_pytorch) {
     config.spatial_gate = run["gate"], config.spatial_norm_epsilon = epsilon;
     config.tiny_attention = run["tiny-attention"], config.tiny_attention_heads = run["tiny-attention-heads"];
     config.dropout = 0;
-    EncoderLayer layer(config);
+    EncoderLayer layer(config, {});
     if (run["causal"]) {
       MixerOptions options{.width = 4, .causal = true, .spatial = spatial_gating_form(config)};
       layer.self_attention = make_mixer("spatial_gating", options);
