@@ -94,7 +94,7 @@ TEST(GoldenSpatialGating, output_and_every_gradient_of_a_block_equal_pytorch) {
   each_run("blocks", [](const nlohmann::json& run, DType dtype, double tolerance) {
     ModelConfig config = defaults_of("transformer");
     config.encoder_mixer = "spatial_gating";
-    config.width = 4, config.feed_forward = 12, config.max_positions = positions;
+    config.width = 4, config.heads = 1, config.feed_forward = 12, config.max_positions = positions;
     config.spatial_gate = run["gate"], config.spatial_norm_epsilon = epsilon;
     config.tiny_attention = run["tiny-attention"], config.tiny_attention_heads = run["tiny-attention-heads"];
     config.dropout = 0;
