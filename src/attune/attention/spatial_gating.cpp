@@ -13,16 +13,19 @@
 
 #include "attune/attention/spatial_gating_cpu.h"
 #include "attune/attention/spatial_gating_definition.h"
+#include "attune/attention/spatial_gating_products-inl.h"
 #include "attune/autograd/tape.h"
 #include "attune/base/option_checks.h"
 #include "attune/base/parallel.h"
 #include "attune/base/profile.h"
-#include "attune/kernels/packed_product.h"
 #include "attune/ops/norm_cpu.h"
 #include "attune/ops/row_layout.h"
-#include "attune/tensor/derived.h"
 
 namespace attune::attention {
+
+using gating::Products;
+using gating::Side;
+using gating::square_of;
 
 namespace {
 
@@ -69,81 +72,6 @@ SpatialGatingInputs compacted(const SpatialGatingInputs& in) {
   return {compact(in.z),      compact(in.norm_weight), compact(in.norm_bias),
           compact(in.weight), compact(in.bias),        compact(in.addend)};
 }
-
-// ---- W as products read it ------------------------------------------------------------------------------------------
-
-// As it stands, or transposed for the backward.
-enum class Side : uint8_t { forward, backward };
-
-template <class Operand, bool causal, Side side>
-struct Square {
-  Tensor matrix;  // [heads, n, n]
-};
-
-Tensor written_out(const Tensor& weight, int64_t n, bool causal, Side side) {
-  const int64_t heads = weight.size(0), each = weight.elements() / heads;
-  const bool toeplitz = weight.rank() == 2;
-  Tensor square = Tensor::zeros({heads, n, n}, weight.dtype());
-  float* to = square.pointer<float>();
-  for (int64_t row = 0; row < heads * n; ++row) {
-    const int64_t i = row % n, seen = causal ? i + 1 : n;
-    const float* from = weight.pointer<float>() + row / n * each + (toeplitz ? n - 1 - i : i * n);
-    if (side == Side::forward) {
-      std::copy_n(from, seen, to + row * n);
-      continue;
-    }
-    for (int64_t j = 0; j < seen; ++j) to[(row - i + j) * n + i] = from[j];
-  }
-  return square;
-}
-
-// Kept with the parameter until that changes; the parameter itself where products can read that.
-template <class Operand, bool causal, Side side>
-Tensor square_of(const Tensor& weight, int64_t n) {
-  constexpr bool rounds = !std::is_same_v<Operand, float>;
-  const bool plain = !causal && side == Side::forward && weight.rank() == 3;
-  if (plain && !rounds) {
-    return weight;
-  }
-  using Form = Square<Operand, causal, side>;
-  return derived<Form>(weight,
-                       [&] {
-                         const Tensor square = plain ? weight : written_out(weight, n, causal, side);
-                         return std::make_shared<const Form>(Form{rounds ? rounded_to_bfloat16(square) : square});
-                       })
-      ->matrix;
-}
-
-template <class Operand, Side side = Side::forward>
-Tensor square_of(const SpatialGatingInputs& in, bool causal) {
-  const int64_t n = in.bias.size(1);
-  return causal ? square_of<Operand, true, side>(in.weight, n) : square_of<Operand, false, side>(in.weight, n);
-}
-
-// ---- Products -------------------------------------------------------------------------------------------------------
-
-// C (+)= A B with the same bits for any number of threads. In float32 the packed products give that: the library's own
-// divide narrow ones among threads in ways that round differently.
-class Products {
- public:
-  void operator()(const kernels::Matrix<const float>& a, const kernels::Matrix<const float>& b,
-                  const kernels::Matrix<float>& c, const kernels::ProductOptions& options = {}) {
-    using Packed = kernels::PackedMatrix<float>;
-    const int64_t rows = b.transposed ? b.columns : b.rows, columns = b.transposed ? b.rows : b.columns;
-    const int64_t elements = Packed::bytes(rows, columns) / static_cast<int64_t>(sizeof(float));
-    if (!memory_ || memory_.elements() < elements) {
-      memory_ = Tensor::empty({elements});
-    }
-    kernels::product(a, Packed(b, memory_.storage()->data()), c, nullptr, options);
-  }
-  void operator()(const kernels::Matrix<const BFloat16>& a, const kernels::Matrix<const BFloat16>& b,
-                  const kernels::Matrix<float>& c, const kernels::ProductOptions& options = {}) {
-    kernels::product(a, b, c, nullptr, options);
-  }
-
- private:
-  Tensor memory_;  // of a packed B
-};
 
 // ---- A call ---------------------------------------------------------------------------------------------------------
 

@@ -136,7 +136,9 @@ RowResult measure_encoder(const ComparisonRow& row) {
   RowResult result;
   result.figures["parameters"] = static_cast<double>(objective.network().parameters().count());
   result.figures["valid_nll"] = validation.nll;
-  result.figures["valid_perplexity"] = std::exp(validation.nll);
+  if (task_of_name(row.run.config.task).has_perplexity) {
+    result.figures["valid_perplexity"] = std::exp(validation.nll);
+  }
   if (validation.score) {
     result.figures["valid_" + validation.score->key] = validation.score->value;
   }

@@ -246,9 +246,14 @@ Json json_of(const Summary& summary) {
 }  // namespace
 
 std::vector<ComparisonColumn> comparison_columns(std::span<const ComparedRow> rows) {
-  std::vector<ComparisonColumn> list{{"parameters", "parameters", 0}, {"updates", "updates", 0},
-                                     {"minutes", "minutes", 1},       {"tokens/s", "tokens_per_second", 0},
-                                     {"loss", "valid_nll", 4},        {"perplexity", "valid_perplexity", 3}};
+  std::vector<ComparisonColumn> list{{"parameters", "parameters", 0},
+                                     {"updates", "updates", 0},
+                                     {"minutes", "minutes", 1},
+                                     {"tokens/s", "tokens_per_second", 0},
+                                     {"loss", "valid_nll", 4}};
+  if (rows.empty() || task_of_name(rows.front().row.run.config.task).has_perplexity) {
+    list.push_back({"perplexity", "valid_perplexity", 3});
+  }
   if (!rows.empty() && is_encoder_task(rows.front().row.run.config)) {
     for (const ComparisonColumn& column : encoder_columns()) {
       const bool there = std::any_of(rows.begin(), rows.end(),

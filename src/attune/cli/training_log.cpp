@@ -57,16 +57,19 @@ void TrainingLog::progress(const Progress& progress) {
 
 void TrainingLog::report(const Report& report) const {
   if (!progress_is_live()) {
-    note("update {}  epoch {}  loss {:.4f}  perplexity {:.3f}  learning rate {:.3g}  gradient norm {:.3g}  {} tokens/s",
-         with_separators(report.update), report.epoch, report.loss, report.perplexity, report.learning_rate,
+    const std::string perplexity = with_perplexity_ ? fmt::format("  perplexity {:.3f}", report.perplexity) : "";
+    note("update {}  epoch {}  loss {:.4f}{}  learning rate {:.3g}  gradient norm {:.3g}  {} tokens/s",
+         with_separators(report.update), report.epoch, report.loss, perplexity, report.learning_rate,
          report.gradient_norm, with_separators(std::llround(report.tokens_per_second)));
   }
   if (report.valid_nll) {
     const std::string score = report.valid_score ? fmt::format(", {} {:.{}f}", report.valid_score->title,
                                                                report.valid_score->value, report.valid_score->decimals)
                                                  : "";
-    note("validation after update {}: nll {:.4f}, perplexity {:.3f}{}", with_separators(report.update),
-         *report.valid_nll, report.valid_perplexity.value_or(std::exp(*report.valid_nll)), score);
+    const double nll = *report.valid_nll;
+    const std::string perplexity =
+        with_perplexity_ ? fmt::format(", perplexity {:.3f}", report.valid_perplexity.value_or(std::exp(nll))) : "";
+    note("validation after update {}: nll {:.4f}{}{}", with_separators(report.update), nll, perplexity, score);
   }
 }
 

@@ -12,12 +12,14 @@ namespace attune::cli {
 
 class TrainingLog {
  public:
-  explicit TrainingLog(const TrainOptions& options) : options_(options) {}
+  TrainingLog(const TrainOptions& options, bool with_perplexity)
+      : options_(options), with_perplexity_(with_perplexity) {}
   void progress(const Progress& progress);
   void report(const Report& report) const;
 
  private:
   const TrainOptions& options_;
+  bool with_perplexity_;
   Stopwatch watch_;
   double shown_ = -1;  // seconds on the watch when the live line was last written
 };

@@ -126,7 +126,7 @@ TrainResult run_training(const TrainingRun& run) {
   }
   start(network, *training, run);
 
-  TrainingLog log(run.options);
+  TrainingLog log(run.options, task_of_name(run.config.task).has_perplexity);
   const InterruptGuard guard;
   TrainRun trainer;
   trainer.directory = run.directory;

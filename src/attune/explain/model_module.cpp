@@ -9,6 +9,7 @@
 #include "attune/base/option_checks.h"
 #include "attune/decode/translator.h"
 #include "attune/models/architecture.h"
+#include "attune/nn/positions.h"
 #include "attune/ops/cross_entropy.h"
 #include "attune/ops/linear.h"
 
@@ -26,7 +27,9 @@ std::vector<AttentionPlace> explained_places(const ModelConfig& config) {
     const std::string& mixer = place.module.ends_with("cross_attention") ? config.cross_mixer
                                : place.module.starts_with("encoder.")    ? config.encoder_mixer
                                                                          : config.decoder_mixer;
-    return !is_recurrent(config) && (config.architecture != "transformer" || mixer != "scaled_dot");
+    const bool turned_or_biased =  // by positions inside the attention: its page has no steps for them
+        stands_in_attention(position_kind_of_name(config.positions)) && place.module.ends_with("self_attention");
+    return !is_recurrent(config) && (config.architecture != "transformer" || mixer != "scaled_dot" || turned_or_biased);
   };
   std::erase_if(places, other);
   return places;

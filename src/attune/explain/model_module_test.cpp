@@ -174,8 +174,11 @@ TEST(ModelModule, refuses_what_a_model_does_not_have) {
             std::string::npos);
   EXPECT_NE(error(tiny("gru"), {}).find("no attention that can be explained"), std::string::npos);
   EXPECT_NE(error(tiny("convolutional"), {}).find("no attention that can be explained"), std::string::npos);
-  ModelConfig mean = tiny("transformer"), window = tiny("luong");
-  mean.cross_mixer = "mean", window.attention_window = "local-m";
+  ModelConfig mean = tiny("transformer"), window = tiny("luong"), turned = tiny("transformer");
+  mean.cross_mixer = "mean", window.attention_window = "local-m", turned.positions = "rotary";
+  EXPECT_NE(
+      error(turned, {.module = "encoder.layers.0.self_attention"}).find("one of decoder.layers.0.cross_attention"),
+      std::string::npos);
   EXPECT_EQ(error(mean, {.module = "decoder.layers.0.cross_attention"}).find("cross_attention, "), std::string::npos);
   EXPECT_NE(error(window, {}).find("explained with the score dot"), std::string::npos);
 }

@@ -67,14 +67,16 @@ OutputCost translation_output_cost(const ModelConfig& config, const CostOptions&
 
 std::span<const Task> tasks() {
   static constexpr std::array table{
-      Task{translation_task, translation_keys, as_they_are, anything, make_translation, translation_output_cost},
+      Task{translation_task, translation_keys, as_they_are, anything, make_translation, translation_output_cost, true},
       Task{"masked_language_model", masked_language_model_keys, set_masked_language_model_defaults,
-           check_masked_language_model, make_encoder_model<MaskedLanguageModel>, masked_language_model_output_cost},
+           check_masked_language_model, make_encoder_model<MaskedLanguageModel>, masked_language_model_output_cost,
+           true},
       Task{"classification", classification_keys, as_they_are, check_classification,
-           make_encoder_model<ClassificationModel>, classification_output_cost},
-      Task{"tagging", tagging_keys, as_they_are, check_tagging, make_encoder_model<TaggingModel>, tagging_output_cost},
+           make_encoder_model<ClassificationModel>, classification_output_cost, false},
+      Task{"tagging", tagging_keys, as_they_are, check_tagging, make_encoder_model<TaggingModel>, tagging_output_cost,
+           false},
       Task{image_task, image_classification_keys, set_image_classification_defaults, check_image_classification,
-           make_encoder_model<ImageModel>, image_classification_output_cost},
+           make_encoder_model<ImageModel>, image_classification_output_cost, false},
   };
   return table;
 }

@@ -23,6 +23,7 @@ struct Task {
   void (*check)(const ModelConfig& config);
   std::unique_ptr<Network> (*make)(const ModelConfig& config);
   OutputCost (*output_cost)(const ModelConfig& config, const CostOptions& options);
+  bool has_perplexity;  // the loss is of pieces of text: its exponential says among how many the model hesitates
 };
 std::span<const Task> tasks();
 // Throws a UsageError that lists the known words.
