@@ -32,7 +32,7 @@ Inspections look(const ModelConfig& config, const std::vector<InspectRequest>& r
     texts.push_back(request.target.value_or(""));
   }
   const LoadedModel loaded = made_model(config, texts);
-  Inspection inspection = inspection_of(loaded, "made", options);
+  Inspection inspection = inspection_of(*loaded.model, "made", options);
   for (const InspectRequest& request : requests) {
     inspection.sentences.push_back(inspect(loaded, request, options));
   }
@@ -230,7 +230,7 @@ TEST_F(InspectPage, fits_a_screen_of_400_pixels) {
   options.search.n_best = 3;
   const std::string text = sentence_of(30);
   const LoadedModel loaded = made_model(tiny("transformer"), {text});
-  Inspection inspection = inspection_of(loaded, std::string(200, 'n'), options);
+  Inspection inspection = inspection_of(*loaded.model, std::string(200, 'n'), options);
   inspection.sentences.push_back(inspect(loaded, {text, text, {}}, options));
   inspection.sentences.push_back(inspect(loaded, {text, {}, {}}, options));
   open({{inspection}, false});
@@ -248,7 +248,7 @@ TEST_F(InspectPage, changes_sentence_and_hypothesis) {
   options.search.n_best = 3;
   options.search.max_decoding_length = 4;
   const LoadedModel loaded = made_model(tiny("transformer"), {"a b c d", "e f g"});
-  Inspection inspection = inspection_of(loaded, "made", options);
+  Inspection inspection = inspection_of(*loaded.model, "made", options);
   inspection.sentences.push_back(inspect(loaded, {"a b c", {}, {}}, options));
   inspection.sentences.push_back(inspect(loaded, {"f g", {}, {}}, options));
   open({{inspection}, false});
@@ -386,6 +386,43 @@ TEST_F(InspectPage, shows_signed_attributions) {
     EXPECT_EQ(json::parse(text("#largest")).get<double>(), largest);
     EXPECT_EQ(text("#smallest"), "−" + text("#largest"));
   }
+}
+
+TEST_F(InspectPage, shows_an_encoder_alone_and_what_it_says) {
+  Inspection inspection;
+  inspection.name = "made";
+  inspection.architecture = "classification";
+  inspection.encoder_layers = 1;
+  InspectedSentence sentence{"good <b>", {{"good", 0}, {"<b>", 1}}, {}, {}, {}};
+  AttentionMap map;
+  map.queries = map.keys = 2;
+  map.weights = {0.75F, 0.25F, 0.5F, 0.5F};
+  sentence.maps.push_back(map);
+  sentence.answers.push_back({"text", {{"<i>positive", std::log(0.875)}, {"negative", std::log(0.125)}}});
+  inspection.sentences.push_back(sentence);
+  open({{inspection, inspection}, false});
+  EXPECT_EQ(text("#answered tr td:first-child"), "text");
+  EXPECT_EQ(text("#answered tr td:nth-child(2)"), "0.8750");
+  EXPECT_EQ(text("#answered .choices .chosen bdi"), "<i>positive");
+  EXPECT_EQ(text("#weight"), "0.75");
+  EXPECT_EQ(text("#model"), "made · classification · 1 layer · 0 parameters");
+  for (const std::string hidden : {"next", "alignment", "hypothesis-chooser", "nothing"}) {
+    EXPECT_EQ(browser->evaluate("document.getElementById('" + hidden + "').hidden"), true) << hidden;
+  }
+  EXPECT_EQ(browser->evaluate("document.querySelectorAll('#cards canvas').length"), 2);
+}
+
+TEST_F(InspectPage, shows_the_matrices_of_spatial_gating_and_how_near_to_toeplitz_they_are) {
+  ModelConfig config = tiny("transformer");
+  config.encoder_mixer = "spatial_gating";
+  const Inspections inspection = look(config, {{"a b c d e", "d e", {}}}, {});
+  const json map = maps_of(json::parse(to_json(inspection)), "encoder_spatial").at(0);
+  open(inspection);
+  browser->evaluate("document.querySelector('#kinds input[value=encoder_spatial]').click()");
+  EXPECT_EQ(text("#figures"), "Toeplitz " + map["toeplitz"].dump());
+  EXPECT_EQ(text("#overview button i").substr(0, 9), "Toeplitz ");
+  EXPECT_EQ(json::parse(text("#weight")).get<double>(), map["weights"][0][0].get<double>());
+  EXPECT_EQ(map["weights"].size(), 6U);
 }
 
 TEST_F(InspectPage, shows_gold_links_and_the_error_of_each_head) {

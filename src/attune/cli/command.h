@@ -39,6 +39,7 @@ int describe_model(const Arguments& arguments);
 int evaluate(const Arguments& arguments);
 int fill_mask(const Arguments& arguments);
 int inspect_heads(const Arguments& arguments);
+int inspect_spatial(const Arguments& arguments);
 int explain_mechanism(const Arguments& arguments);
 int inspect_model(const Arguments& arguments);
 int score(const Arguments& arguments);

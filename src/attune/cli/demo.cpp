@@ -177,7 +177,7 @@ void write_report(const Demo& demo, const LoadedModel& loaded, const std::string
   constexpr size_t sentences = 3;
   InspectOptions options;
   options.search.n_best = options.search.beam_size;
-  Inspection inspection = inspection_of(loaded, demo.path("model"), options);
+  Inspection inspection = inspection_of(*loaded.model, demo.path("model"), options);
   for (const GeneratedPair& pair : std::span(demo.corpus.test).first(sentences)) {
     inspection.sentences.push_back(inspect(loaded, {pair.source, {}, {}}, options));
     inspection.sentences.push_back(

@@ -77,7 +77,7 @@ int inspect_heads(const Arguments& arguments) {
   use_threads(threads);
   check_options(search);
   const std::string of_search = table.given_besides({"model", "valid", "threads", "format", "bleu"});
-  check_usage(with_bleu || of_search.empty(), "--", of_search, ": belongs to --bleu");
+  check_usage(with_bleu || of_search.empty(), of_search, ": belongs to --bleu");
   check_usage(!directory.empty(), "--model is missing: the directory of a trained model");
   check_usage(!valid.empty(), "--valid is missing: pairs that the model has not learnt from");
   const ParallelCorpus corpus = read_corpus(valid);

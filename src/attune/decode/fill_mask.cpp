@@ -41,22 +41,30 @@ std::vector<MaskGuess> best_of(std::span<const float> probabilities, const Token
 
 }  // namespace
 
+std::vector<int32_t> masked_text_ids(const Tokenizer& tokenizer, const std::string& text) {
+  std::vector<int32_t> ids{cls_id};
+  for (const int piece : tokenizer.encode(text)) {
+    ids.push_back(piece);
+  }
+  ids.push_back(sep_id);
+  return ids;
+}
+
 std::vector<FilledMask> fill_masks(const MaskedLanguageModel& model, const Tokenizer& tokenizer,
                                    const std::string& text, int top_k) {
   const NoTape pause;
   std::vector<FilledMask> filled;
-  std::vector<int32_t> ids{cls_id}, rows;
-  for (const int piece : tokenizer.encode(text)) {
-    if (piece == mask_id) {
-      filled.push_back({static_cast<int>(ids.size()) - 1, {}});
-      rows.push_back(static_cast<int32_t>(ids.size()));
+  const std::vector<int32_t> ids = masked_text_ids(tokenizer, text);
+  std::vector<int32_t> rows;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] == mask_id) {
+      filled.push_back({static_cast<int>(i) - 1, {}});
+      rows.push_back(static_cast<int32_t>(i));
     }
-    ids.push_back(piece);
   }
   if (filled.empty()) {
     return filled;
   }
-  ids.push_back(sep_id);
   const std::vector<int32_t> types(model.config().next_sentence ? ids.size() : 0, 0);
   const Segments whole = Segments::of_lengths(std::array{static_cast<int>(ids.size())});
   const Tensor hidden = model.encoder()({ids, whole, types}, {});

@@ -21,6 +21,9 @@ struct FilledMask {
   std::vector<MaskGuess> guesses;  // the best first; special pieces are left out
 };
 
+// <cls>, the text's pieces, <sep>: what the model reads.
+std::vector<int32_t> masked_text_ids(const Tokenizer& tokenizer, const std::string& text);
+
 // One for each [MASK] of the text, in order.
 std::vector<FilledMask> fill_masks(const MaskedLanguageModel& model, const Tokenizer& tokenizer,
                                    const std::string& text, int top_k);

@@ -103,11 +103,7 @@ std::vector<LogProbabilities> predictions(const ImageModel& model, const Images&
                                           const PredictionOptions& options) {
   const NoTape pause;
   const ModelConfig& config = model.config();
-  const ImageShape shape = image_shape(config);
-  check(images.height == shape.height && images.width == shape.width && images.channels == shape.channels,
-        "the images are of ", images.height, "x", images.width, " pixels and ", images.channels,
-        images.channels == 1 ? " channel" : " channels", ", the model was trained on ", shape.height, "x", shape.width,
-        " and ", shape.channels);
+  check_images(images, config);
   std::vector<LogProbabilities> result;
   const int together = images_in_a_batch(config, options.batch_tokens);
   for (int begin = 0; begin < images.count; begin += together) {
@@ -122,6 +118,14 @@ std::vector<LogProbabilities> predictions(const ImageModel& model, const Images&
     }
   }
   return result;
+}
+
+void check_images(const Images& images, const ModelConfig& config) {
+  const ImageShape shape = image_shape(config);
+  check(images.height == shape.height && images.width == shape.width && images.channels == shape.channels,
+        "the images are of ", images.height, "x", images.width, " pixels and ", images.channels,
+        images.channels == 1 ? " channel" : " channels", ", the model was trained on ", shape.height, "x", shape.width,
+        " and ", shape.channels);
 }
 
 TextOptions text_options(const ModelConfig& config) {

@@ -37,6 +37,8 @@ std::vector<LogProbabilities> predictions(const ImageModel& model, const Images&
 TextOptions text_options(const ModelConfig& config);
 // The rows of a packed batch at which its words begin, word by word.
 std::vector<int32_t> first_rows(const WordExamples& sentences, const Batch& batch);
+// Throws when the images are of another size than the model's.
+void check_images(const Images& images, const ModelConfig& config);
 // How an image model cuts what it reads.
 PatchOptions patch_options(const ModelConfig& config);
 int images_in_a_batch(const ModelConfig& config, int batch_tokens);

@@ -10,9 +10,12 @@ std::optional<AttentionModule> attention_module_of(std::string_view module) {
     std::string_view before, behind;
     AttentionKind kind;
   };
-  constexpr std::array<Pattern, 3> patterns{{{"encoder.layers.", ".self_attention", AttentionKind::encoder},
-                                             {"decoder.layers.", ".self_attention", AttentionKind::decoder},
-                                             {"decoder.layers.", ".cross_attention", AttentionKind::cross}}};
+  constexpr std::array<Pattern, 5> patterns{
+      {{"encoder.layers.", ".self_attention", AttentionKind::encoder},
+       {"encoder.layers.", ".self_attention.tiny_attention", AttentionKind::encoder_tiny},
+       {"decoder.layers.", ".self_attention.tiny_attention", AttentionKind::decoder_tiny},
+       {"decoder.layers.", ".self_attention", AttentionKind::decoder},
+       {"decoder.layers.", ".cross_attention", AttentionKind::cross}}};
   for (const Pattern& pattern : patterns) {
     if (module.starts_with(pattern.before) && module.ends_with(pattern.behind)) {
       int layer = -1;
@@ -29,7 +32,7 @@ std::optional<AttentionModule> attention_module_of(std::string_view module) {
 std::vector<bool> hidden_cells(const AttentionMap& map, const ModelConfig& config) {
   const bool window = map.kind == AttentionKind::cross && config.attention_window != "global";
   std::vector<bool> hidden;
-  if (map.kind != AttentionKind::decoder && !window) {
+  if (!looks_at_target(map.kind) && !window) {
     return hidden;
   }
   for (int i = 0; i < map.queries; ++i) {

@@ -10,7 +10,7 @@
 namespace attune {
 
 struct AttentionModule {
-  AttentionKind kind = AttentionKind::encoder;  // encoder, decoder or cross
+  AttentionKind kind = AttentionKind::encoder;  // encoder, decoder, cross, encoder_tiny or decoder_tiny
   int layer = 0;
 };
 

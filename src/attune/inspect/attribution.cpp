@@ -83,7 +83,9 @@ class Recorded {
       return;
     }
     const auto of_part = [&](std::string_view part) {
-      return name.ends_with(part) ? attention_module_of(name.substr(0, name.size() - part.size())) : std::nullopt;
+      const auto found =
+          name.ends_with(part) ? attention_module_of(name.substr(0, name.size() - part.size())) : std::nullopt;
+      return found && found->kind <= AttentionKind::cross ? found : std::nullopt;  // no tiny attention
     };
     if (const auto weighs = of_part(".weights.0")) {
       attending_of(*weighs).weights = value.clone();

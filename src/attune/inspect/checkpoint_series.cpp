@@ -8,7 +8,8 @@
 
 namespace attune {
 
-void for_each_checkpoint(const std::string& directory, Model& model, const std::function<void(int64_t update)>& each) {
+void for_each_checkpoint(const std::string& directory, Network& model,
+                         const std::function<void(int64_t update)>& each) {
   const Checkpoints checkpoints(directory + "/checkpoints");
   std::vector<int64_t> updates = checkpoints.updates();
   std::reverse(updates.begin(), updates.end());

@@ -5,12 +5,12 @@
 #include <functional>
 #include <string>
 
-#include "attune/models/model.h"
+#include "attune/models/network.h"
 
 namespace attune {
 
 // Gives `model` the weights of each checkpoint that is left in the model directory, the oldest first, and calls
 // each(update). Throws when none is left, or when one does not verify.
-void for_each_checkpoint(const std::string& directory, Model& model, const std::function<void(int64_t update)>& each);
+void for_each_checkpoint(const std::string& directory, Network& model, const std::function<void(int64_t update)>& each);
 
 }  // namespace attune

@@ -19,6 +19,8 @@ namespace attune {
 //   encoder_rollout   source x source, after so many layers (rollout.h)
 //   decoder_rollout   target written x target read, and
 //   source_rollout    target written x source: both together sum to 1 in a row
+//   encoder_tiny      source x source, of aMLP's tiny attention, which only adds to the gate
+//   decoder_tiny      target written x target read, causal
 // On demand, signed (attribution.h):
 //   encoder_gradient, decoder_gradient, cross_gradient   of the translation's log-probability by each weight
 //   removal           target written x source without </s>: log p of the piece, less what it is without a source piece
@@ -27,6 +29,9 @@ namespace attune {
 //                     those weights
 //   input_gradient    target written x source: gradient of log p of the piece by a source embedding, times that
 //                     embedding
+// Of spatial gating, signed (spatial_weights.h): what adds up the positions, the same for every sentence.
+//   encoder_spatial   source x source
+//   decoder_spatial   target written x target read, causal
 enum class AttentionKind : uint8_t {
   encoder,
   decoder,
@@ -34,14 +39,18 @@ enum class AttentionKind : uint8_t {
   encoder_rollout,
   decoder_rollout,
   source_rollout,
+  encoder_tiny,
+  decoder_tiny,
   encoder_gradient,
   decoder_gradient,
   cross_gradient,
   removal,
   attention_gradient,
-  input_gradient
+  input_gradient,
+  encoder_spatial,
+  decoder_spatial
 };
-std::string_view name_of(AttentionKind kind);  // "encoder", ..., "input_gradient"
+std::string_view name_of(AttentionKind kind);  // "encoder", ..., "decoder_spatial"
 bool is_signed(AttentionKind kind);
 bool asks_in_source(AttentionKind kind);   // whether the queries are source pieces
 bool looks_at_target(AttentionKind kind);  // whether the keys are the target pieces read
@@ -61,6 +70,7 @@ struct AttentionMap {
   std::vector<bool> hidden;    // [queries, keys]: masked; empty: nothing is
   AttentionStatistics statistics = {};
   std::optional<double> alignment_error = {};  // cross, where gold links are known: 0..1
+  std::optional<double> toeplitz = {};         // of spatial weights: toeplitz_share
 
   bool is_hidden(int query, int key) const {
     return !hidden.empty() && hidden[static_cast<size_t>(query) * static_cast<size_t>(keys) + static_cast<size_t>(key)];
@@ -100,20 +110,28 @@ struct InspectedHypothesis {
   std::optional<GoldAlignment> gold = {};
 };
 
+// What a model that is an encoder alone says, of the whole input or of one place in it.
+struct InspectedAnswer {
+  std::string about;                       // "text", "image", "mask 1", or a word that was tagged
+  std::vector<PieceProbability> probable;  // pieces or labels, the most probable first
+};
+
+// A sentence; of an image its patches ("row,column", from 0) are the pieces.
 struct InspectedSentence {
   std::string text;
   std::vector<InspectedPiece> source;  // pieces, </s>
   std::vector<AttentionMap> maps;      // encoder and its rollout
   std::vector<InspectedHypothesis> hypotheses;
+  std::vector<InspectedAnswer> answers = {};  // of encoder-only models, which have no hypotheses
 };
 
 // One model's view of some sentences.
 struct Inspection {
   std::string name;          // of the model; of a checkpoint "step N"
-  std::string architecture;  // of config.json
+  std::string architecture;  // of config.json; of another task than translation, the task
   int encoder_layers = 0, decoder_layers = 0, heads = 0;
   int64_t parameters = 0;
-  std::string search;  // how the hypotheses were found
+  std::string search;  // how the hypotheses were found; empty for encoder-only models
   std::vector<InspectedSentence> sentences;
 };
 

@@ -45,6 +45,9 @@ class Lines {
     if (map.alignment_error) {
       add("alignment_error", what, {}, *map.alignment_error);
     }
+    if (map.toeplitz) {
+      add("toeplitz", what, {}, *map.toeplitz);
+    }
     for (int i = 0; i < map.queries; ++i) {
       const std::string& query = queries[static_cast<size_t>(i)].text;
       const LargestWeights largest = largest_weights(map, i, top_k_);
@@ -94,6 +97,16 @@ void add_words(const InspectedHypothesis& hypothesis, Lines& lines) {
   }
 }
 
+void add_answers(const InspectedSentence& sentence, Lines& lines) {
+  for (size_t i = 0; i < sentence.answers.size(); ++i) {
+    const InspectedAnswer& answer = sentence.answers[i];
+    for (size_t rank = 0; rank < answer.probable.size(); ++rank) {
+      lines.add("answer", {static_cast<int>(i), static_cast<int>(rank), answer.about, answer.probable[rank].text},
+                answer.probable[rank].log_probability);
+    }
+  }
+}
+
 void add_model(const Inspection& inspection, Lines& lines) {
   int number_of_sentence = 0;
   for (const InspectedSentence& sentence : inspection.sentences) {
@@ -101,6 +114,7 @@ void add_model(const Inspection& inspection, Lines& lines) {
     for (const AttentionMap& map : sentence.maps) {
       lines.add(map, sentence.source, sentence.source);
     }
+    add_answers(sentence, lines);
     int number_of_hypothesis = 0;
     for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
       lines.of(inspection.name, number_of_sentence, number_of_hypothesis++);

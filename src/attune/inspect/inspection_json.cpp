@@ -65,6 +65,9 @@ Json json_of(const AttentionMap& map, int top_k) {
   if (map.alignment_error) {
     json["alignment_error"] = rounded(*map.alignment_error);
   }
+  if (map.toeplitz) {
+    json["toeplitz"] = rounded(*map.toeplitz);
+  }
   if (map.keys <= top_k) {
     json["weights"] = all_weights(map);
   } else {
@@ -81,14 +84,18 @@ Json json_of(const std::vector<AttentionMap>& maps, int top_k) {
   return list;
 }
 
+Json json_of(const std::vector<PieceProbability>& probable) {
+  Json list = Json::array();
+  for (const PieceProbability& piece : probable) {
+    list.push_back({{"piece", piece.text}, {"log_probability", rounded(piece.log_probability)}});
+  }
+  return list;
+}
+
 Json json_of(const std::vector<InspectedStep>& steps) {
   Json list = Json::array();
   for (const InspectedStep& step : steps) {
-    Json next = Json::array();
-    for (const PieceProbability& piece : step.next) {
-      next.push_back({{"piece", piece.text}, {"log_probability", rounded(piece.log_probability)}});
-    }
-    list.push_back({{"log_probability", rounded(step.log_probability)}, {"next", std::move(next)}});
+    list.push_back({{"log_probability", rounded(step.log_probability)}, {"next", json_of(step.next)}});
   }
   return list;
 }
@@ -126,17 +133,30 @@ Json json_of(const InspectedHypothesis& hypothesis, int top_k) {
   return json;
 }
 
+Json json_of(const std::vector<InspectedAnswer>& answers) {
+  Json list = Json::array();
+  for (const InspectedAnswer& answer : answers) {
+    list.push_back({{"about", answer.about}, {"probable", json_of(answer.probable)}});
+  }
+  return list;
+}
+
+Json json_of(const InspectedSentence& sentence, int top_k) {
+  Json json{{"text", sentence.text}, {"source", list_of(sentence.source)}, {"maps", json_of(sentence.maps, top_k)}};
+  json["hypotheses"] = Json::array();
+  for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
+    json["hypotheses"].push_back(json_of(hypothesis, top_k));
+  }
+  if (!sentence.answers.empty()) {
+    json["answers"] = json_of(sentence.answers);
+  }
+  return json;
+}
+
 Json json_of(const Inspection& inspection, int top_k) {
   Json sentences = Json::array();
   for (const InspectedSentence& sentence : inspection.sentences) {
-    Json hypotheses = Json::array();
-    for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
-      hypotheses.push_back(json_of(hypothesis, top_k));
-    }
-    sentences.push_back({{"text", sentence.text},
-                         {"source", list_of(sentence.source)},
-                         {"maps", json_of(sentence.maps, top_k)},
-                         {"hypotheses", std::move(hypotheses)}});
+    sentences.push_back(json_of(sentence, top_k));
   }
   return {{"name", inspection.name},
           {"architecture", inspection.architecture},

@@ -17,7 +17,7 @@ namespace attune {
 namespace {
 
 constexpr int margin = 24, font = 10, gap = 18, title_height = 22;
-constexpr int largest_cell = 13, widest_map = 480, longest_label = 24;
+constexpr int labelled_cell = font - 1, largest_cell = 13, widest_map = 480, longest_label = 24;
 
 using Pieces = std::vector<InspectedPiece>;
 
@@ -52,7 +52,7 @@ class Drawing {
   void maps(const std::vector<const AttentionMap*>& all, const Pieces& queries, const Pieces& keys) {
     const int most = std::max(all.front()->queries, all.front()->keys);
     const int cell = std::clamp(widest_map / std::max(most, 1), 1, largest_cell);
-    const bool labels = cell >= font - 1;
+    const bool labels = cell >= labelled_cell;
     const double left = margin + (labels ? longest_width(queries) + 6 : 0);
     const double top = labels ? longest_width(keys) + 6 : 0;
     std::optional<int> row;
@@ -110,7 +110,10 @@ class Drawing {
       largest = std::max(largest, std::abs(static_cast<double>(weight)));
     }
     const int cell = place.cell;
-    for (int i = 0; i < map.queries; ++i) {
+    if (cell < labelled_cell) {
+      draw_by_colour(map, place, largest);
+    }
+    for (int i = 0; cell >= labelled_cell && i < map.queries; ++i) {
       for (int j = 0; j < map.keys; ++j) {
         const double weight = static_cast<double>(map.weight(i, j));
         const std::string at = fmt::format("<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{}\" height=\"{}\"",
@@ -124,9 +127,44 @@ class Drawing {
         }
       }
     }
+    frame(map, place);
+  }
+
+  // Of maps too large for labels: a path for each of few colours instead of an element with a title for each weight,
+  // a tenth of the bytes.
+  void draw_by_colour(const AttentionMap& map, const Place& place, double largest) {
+    constexpr int shades = 48;
+    std::map<std::string, std::string> cells;  // by fill
+    const auto fill_of = [&](int i, int j) -> std::string {
+      if (map.is_hidden(i, j)) {
+        return "url(#hidden)";
+      }
+      const int shade =
+          largest > 0 ? static_cast<int>(std::lround(shades * static_cast<double>(map.weight(i, j)) / largest)) : 0;
+      return shade == 0 ? "" : scale_colour(static_cast<double>(shade) / shades);
+    };
+    for (int i = 0; i < map.queries; ++i) {
+      for (int j = 0, end = 0; j < map.keys; j = end) {
+        const std::string fill = fill_of(i, j);
+        for (end = j + 1; end < map.keys && fill_of(i, end) == fill;) {
+          ++end;
+        }
+        const int wide = (end - j) * place.cell;
+        if (!fill.empty()) {
+          cells[fill] += fmt::format("M{:.0f} {:.0f}h{}v{}h-{}z", place.x + j * place.cell, place.y + i * place.cell,
+                                     wide, place.cell, wide);
+        }
+      }
+    }
+    for (const auto& [fill, path] : cells) {
+      svg_ += fmt::format("<path fill=\"{}\" d=\"{}\"/>\n", fill, path);
+    }
+  }
+
+  void frame(const AttentionMap& map, const Place& place) {
     svg_ +=
         fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#d8dee4\"/>\n",
-                    place.x - 0.5, place.y - 0.5, map.keys * cell + 1, map.queries * cell + 1);
+                    place.x - 0.5, place.y - 0.5, map.keys * place.cell + 1, map.queries * place.cell + 1);
   }
 
   void label_axes(const AttentionMap& map, const Place& place, const Pieces* queries, const Pieces& keys) {
@@ -153,6 +191,8 @@ std::string title_of(AttentionKind kind) {
       {AttentionKind::encoder_rollout, "Rollout through the encoder: state (row) → source (column)"},
       {AttentionKind::decoder_rollout, "Rollout: written piece (row) → pieces read so far (column)"},
       {AttentionKind::source_rollout, "Rollout: written piece (row) → source (column)"},
+      {AttentionKind::encoder_tiny, "Tiny attention of the encoder: query (row) → key (column), both of the source"},
+      {AttentionKind::decoder_tiny, "Tiny attention of the decoder: written piece (row) → pieces read so far (column)"},
       {AttentionKind::encoder_gradient, "Gradient of log p by the encoder's weights (warm: negative)"},
       {AttentionKind::decoder_gradient, "Gradient of log p by the decoder's weights (warm: negative)"},
       {AttentionKind::cross_gradient, "Gradient of log p by the cross-attention's weights (warm: negative)"},
@@ -160,7 +200,11 @@ std::string title_of(AttentionKind kind) {
        "What log p of the written piece (row) loses without a source piece (column; warm: gains)"},
       {AttentionKind::attention_gradient,
        "Attention x gradient: written piece (row), source piece (column; warm: negative)"},
-      {AttentionKind::input_gradient, "Gradient x input: written piece (row), source piece (column; warm: negative)"}};
+      {AttentionKind::input_gradient, "Gradient x input: written piece (row), source piece (column; warm: negative)"},
+      {AttentionKind::encoder_spatial,
+       "Spatial weights of the encoder: position written (row) ← position read (column; warm: negative)"},
+      {AttentionKind::decoder_spatial,
+       "Spatial weights of the decoder: position written (row) ← position read (column; warm: negative)"}};
   return titles.at(kind);
 }
 

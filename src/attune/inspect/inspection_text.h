@@ -15,15 +15,16 @@ struct InspectionTextOptions {
 // {"checkpoints", "models": [{"name", "architecture", "encoder_layers", "decoder_layers", "heads", "parameters",
 // "search", "sentences": [{"text", "source": [{"piece", "word"}], "maps": [...], "hypotheses": [...]}]}]}
 // A map: {"kind", "layer", "head", "causal", "queries", "keys", "entropy", "even_entropy", "distance",
-// "alignment_error"?, "weights": [[...]]}, masked cells null; or, cut to the largest, "largest": [[[key, weight], ...]]
-// and "left_out": [sum of each row]. A hypothesis: {"text", "given", "score"?, "log_probability", "cut_short", "read",
-// "written", "maps", "steps": [{"log_probability", "next": [{"piece", "log_probability"}]}], "words"?, "links",
-// "gold"?}.
+// "alignment_error"?, "toeplitz"?, "weights": [[...]]}, masked cells null; or, cut to the largest, "largest": [[[key,
+// weight], ...]] and "left_out": [sum of each row]. A hypothesis: {"text", "given", "score"?, "log_probability",
+// "cut_short", "read", "written", "maps", "steps": [{"log_probability", "next": [{"piece", "log_probability"}]}],
+// "words"?, "links", "gold"?}. A sentence that an encoder-only model read has "answers": [{"about", "probable":
+// [{"piece", "log_probability"}]}] besides.
 std::string to_json(const Inspections& inspections, const InspectionTextOptions& options = {});
 
 // record,model,sentence,hypothesis,kind,layer,head,query,query_piece,key,key_piece,value with the records weight,
-// left_out, entropy, even_entropy, distance, alignment_error, log_probability, next (key: its rank), word_weight, link.
-// Masked cells have no line.
+// left_out, entropy, even_entropy, distance, alignment_error, toeplitz, log_probability, next (key: its rank),
+// word_weight, link, answer (query: which one, key: its rank). Masked cells have no line.
 std::string to_csv(const Inspections& inspections, const InspectionTextOptions& options = {});
 
 // One picture of every map of every hypothesis: kinds below one another, a row a layer, a column a head.

@@ -21,7 +21,7 @@ using testing::tiny;
 
 Inspections one_sentence(const ModelConfig& config, const std::string& source, const std::string& target) {
   const LoadedModel loaded = made_model(config, {source, target});
-  Inspection inspection = inspection_of(loaded, "made", {});
+  Inspection inspection = inspection_of(*loaded.model, "made", {});
   inspection.sentences.push_back(inspect(loaded, {source, target, {}}));
   return {{std::move(inspection)}, false};
 }

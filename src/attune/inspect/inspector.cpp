@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <numeric>
 
 #include "attune/base/check.h"
@@ -11,10 +12,11 @@
 #include "attune/decode/cross_attention.h"
 #include "attune/decode/next_pieces.h"
 #include "attune/decode/translator.h"
-#include "attune/inspect/attention_module.h"
-#include "attune/inspect/attention_statistics.h"
+#include "attune/inspect/attention_maps.h"
 #include "attune/inspect/attribution.h"
 #include "attune/inspect/rollout.h"
+#include "attune/inspect/spatial_weights.h"
+#include "attune/models/task.h"
 #include "attune/ops/cross_entropy.h"
 #include "attune/ops/linear.h"
 #include "attune/text/unicode.h"
@@ -22,39 +24,6 @@
 namespace attune {
 
 namespace {
-
-// "encoder.layers.LAYER.self_attention.weights.0"; of anything else nothing
-std::optional<AttentionModule> attention_of_name(std::string_view name) {
-  constexpr std::string_view weights = ".weights.0";  // of the only sentence
-  return name.ends_with(weights) ? attention_module_of(name.substr(0, name.size() - weights.size())) : std::nullopt;
-}
-
-// weights [heads, queries, keys]
-void add_heads(const AttentionModule& named, const Tensor& weights, const ModelConfig& config,
-               std::vector<AttentionMap>& maps) {
-  for (int head = 0; head < static_cast<int>(weights.size(0)); ++head) {
-    AttentionMap map;
-    map.kind = named.kind;
-    map.layer = named.layer;
-    map.head = head;
-    map.queries = static_cast<int>(weights.size(1));
-    map.keys = static_cast<int>(weights.size(2));
-    const std::vector<double> values = weights_of_head(weights, head);
-    map.weights.assign(values.begin(), values.end());
-    map.hidden = hidden_cells(map, config);
-    map.statistics = statistics_of(map);
-    maps.push_back(std::move(map));
-  }
-}
-
-std::vector<InspectedPiece> pieces_of(std::span<const int> ids, const Tokenizer& tokenizer) {
-  const std::vector<int> words = tokenizer.word_of_piece(ids);
-  std::vector<InspectedPiece> pieces;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    pieces.push_back({tokenizer.piece(ids[i]), words[i]});
-  }
-  return pieces;
-}
 
 std::vector<InspectedStep> steps_of(const Model& model, const Tensor& hidden, const Batch& batch,
                                     const Tokenizer& tokenizer, int count) {
@@ -108,8 +77,8 @@ class Look {
     const bool first = sentence.hypotheses.empty();
     const ModelConfig& config = loaded_.model->config();
     const Probe probe([&](const std::string& name, const Tensor& weights) {
-      const auto named = attention_of_name(name);
-      if (named && named->kind != AttentionKind::encoder) {
+      const auto named = attention_of_weights(name);
+      if (named && !asks_in_source(named->kind)) {
         add_heads(*named, weights, config, hypothesis.maps);
       } else if (named && first) {
         add_heads(*named, weights, config, sentence.maps);
@@ -117,21 +86,28 @@ class Look {
     });
     const Tensor hidden = loaded_.model->hidden(batch, {.probe = &probe});
     if (first) {
+      sort_by_kind(sentence.maps);
       encoder_rollout_ = encoder_rollout(sentence.maps, config.encoder_layers);
-      sentence.maps.insert(sentence.maps.end(), encoder_rollout_.begin(), encoder_rollout_.end());
+      add(encoder_rollout_, sentence.maps);
+      add(spatial_maps(*loaded_.model, AttentionKind::encoder_spatial, static_cast<int>(pair_.source.size()) + 1),
+          sentence.maps);
     }
     sort_by_kind(hypothesis.maps);
     std::vector<AttentionMap> rollout = decoder_rollout(hypothesis.maps, config.decoder_layers, encoder_rollout_);
     sort_by_kind(rollout);
-    hypothesis.maps.insert(hypothesis.maps.end(), rollout.begin(), rollout.end());
+    add(std::move(rollout), hypothesis.maps);
     if (options_.attribution) {
-      const std::vector<AttentionMap> more = attribute(*loaded_.model, pair_);
-      hypothesis.maps.insert(hypothesis.maps.end(), more.begin(), more.end());
+      add(attribute(*loaded_.model, pair_), hypothesis.maps);
     }
+    add(spatial_maps(*loaded_.model, AttentionKind::decoder_spatial, static_cast<int>(target.size()) + 1),
+        hypothesis.maps);
     describe(hidden, batch, hypothesis);
   }
 
  private:
+  static void add(std::vector<AttentionMap> more, std::vector<AttentionMap>& maps) {
+    std::move(more.begin(), more.end(), std::back_inserter(maps));
+  }
   static void sort_by_kind(std::vector<AttentionMap>& maps) {
     std::stable_sort(maps.begin(), maps.end(), [](const auto& a, const auto& b) { return a.kind < b.kind; });
   }
@@ -160,18 +136,22 @@ class Look {
 }  // namespace
 
 std::string_view name_of(AttentionKind kind) {
-  constexpr std::array<std::string_view, 12> names{"encoder",
+  constexpr std::array<std::string_view, 16> names{"encoder",
                                                    "decoder",
                                                    "cross",
                                                    "encoder_rollout",
                                                    "decoder_rollout",
                                                    "source_rollout",
+                                                   "encoder_tiny",
+                                                   "decoder_tiny",
                                                    "encoder_gradient",
                                                    "decoder_gradient",
                                                    "cross_gradient",
                                                    "removal",
                                                    "attention_gradient",
-                                                   "input_gradient"};
+                                                   "input_gradient",
+                                                   "encoder_spatial",
+                                                   "decoder_spatial"};
   return names.at(static_cast<size_t>(kind));
 }
 
@@ -181,12 +161,14 @@ bool is_signed(AttentionKind kind) {
 
 bool asks_in_source(AttentionKind kind) {
   return kind == AttentionKind::encoder || kind == AttentionKind::encoder_rollout ||
-         kind == AttentionKind::encoder_gradient;
+         kind == AttentionKind::encoder_gradient || kind == AttentionKind::encoder_spatial ||
+         kind == AttentionKind::encoder_tiny;
 }
 
 bool looks_at_target(AttentionKind kind) {
   return kind == AttentionKind::decoder || kind == AttentionKind::decoder_rollout ||
-         kind == AttentionKind::decoder_gradient;
+         kind == AttentionKind::decoder_gradient || kind == AttentionKind::decoder_spatial ||
+         kind == AttentionKind::decoder_tiny;
 }
 
 void check_options(const InspectOptions& options) {
@@ -237,16 +219,17 @@ InspectedSentence inspect(const LoadedModel& loaded, const InspectRequest& reque
   return sentence;
 }
 
-Inspection inspection_of(const LoadedModel& loaded, const std::string& name, const InspectOptions& options) {
-  const ModelConfig& config = loaded.model->config();
+Inspection inspection_of(const Network& model, const std::string& name, const InspectOptions& options) {
+  const ModelConfig& config = model.config();
+  const bool translates = !is_encoder_task(config);
   Inspection result;
   result.name = name;
-  result.architecture = config.architecture;
+  result.architecture = translates ? config.architecture : config.task;
   result.encoder_layers = config.encoder_layers;
-  result.decoder_layers = config.decoder_layers;
+  result.decoder_layers = translates ? config.decoder_layers : 0;
   result.heads = config.heads;
-  result.parameters = std::as_const(*loaded.model).parameters().count();
-  result.search = describe(options.search);
+  result.parameters = model.parameters().count();
+  result.search = translates ? describe(options.search) : "";
   return result;
 }
 

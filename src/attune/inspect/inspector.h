@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "attune/data/images.h"
 #include "attune/decode/options.h"
 #include "attune/inspect/inspection.h"
 #include "attune/models/model_directory.h"
@@ -33,15 +34,16 @@ void check_options(const InspectOptions& options);
 
 // A sentence, and where they are known a translation to look at and its gold links (of whitespace words).
 struct InspectRequest {
-  std::string source;
+  std::string source;  // of an image its name
   std::optional<std::string> target = {};
   std::optional<GoldAlignment> gold = {};  // only with a target
+  std::optional<Images> image = {};        // one, for a model of images
 };
 
 // What is inspected must not be blank.
 InspectedSentence inspect(const LoadedModel& loaded, const InspectRequest& request, const InspectOptions& options = {});
 
 // The model's part of an inspection, without sentences.
-Inspection inspection_of(const LoadedModel& loaded, const std::string& name, const InspectOptions& options);
+Inspection inspection_of(const Network& model, const std::string& name, const InspectOptions& options);
 
 }  // namespace attune

@@ -8,6 +8,13 @@
 
 namespace attune {
 
+void offer_weights(const AttendingRows& rows, const attention::Options& options, const Pass& pass) {
+  for (int s = 0; pass.probe != nullptr && s < rows.queries.count(); ++s) {
+    pass.offer("weights." + std::to_string(s),
+               attention::scaled_dot_weights(rows.q, rows.k, rows.queries, rows.keys, s, options));
+  }
+}
+
 MultiHeadAttention::MultiHeadAttention(const MixerOptions& options)
     : options_(options),
       normaliser_(attention::normaliser_of_name(options.normaliser)),
@@ -49,11 +56,7 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Segments& queries, 
   const Tensor q = turned(query_(x, pass), queries), k = turned(key_(memory, pass), keys),
                v = in_heads(value_(memory, pass));
   const attention::Options options = attention_options(pass);
-  if (pass.probe != nullptr) {
-    for (int s = 0; s < queries.count(); ++s) {
-      pass.offer("weights." + std::to_string(s), attention::scaled_dot_weights(q, k, queries, keys, s, options));
-    }
-  }
+  offer_weights({q, k, queries, keys}, options, pass);
   const Tensor mixed = attention::scaled_dot(q, k, v, queries, keys, options).out;
   pass.offer("values", v);
   pass.offer("mixed", mixed);

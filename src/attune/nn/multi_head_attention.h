@@ -9,6 +9,14 @@
 
 namespace attune {
 
+// What attention's weights are made of.
+struct AttendingRows {
+  const Tensor &q, &k;  // [rows, heads, depth]
+  const Segments &queries, &keys;
+};
+// Offers a probe, where there is one, weights.0, weights.1, ... of every sequence: [heads, queries, keys].
+void offer_weights(const AttendingRows& rows, const attention::Options& options, const Pass& pass);
+
 class MultiHeadAttention : public Mixer {
  public:
   explicit MultiHeadAttention(const MixerOptions& options);

@@ -5,6 +5,7 @@
 #include "attune/attention/scaled_dot.h"
 #include "attune/base/check.h"
 #include "attune/nn/attention_state.h"
+#include "attune/nn/multi_head_attention.h"
 #include "attune/ops/concat.h"
 #include "attune/ops/reshape.h"
 
@@ -61,6 +62,7 @@ Tensor TinyAttention::operator()(const Tensor& x, const Segments& segments, cons
   const auto parts = split(joint, std::array{width, width, width}, Along::columns);
   const auto in_heads = [&](const Tensor& part) { return reshape(part, {x.size(0), heads, width / heads}); };
   const Tensor q = in_heads(parts[0]), k = in_heads(parts[1]), v = in_heads(parts[2]);
+  offer_weights({q, k, segments, segments}, options, pass);
   const Tensor mixed = attention::scaled_dot(q, k, v, segments, segments, options).out;
   return output(reshape(mixed, {x.size(0), width}), pass);
 }

@@ -3,7 +3,7 @@
 function mapsOfModel(state, model) {
   const sentence = model.sentences[state.sentenceIndex];
   const hypothesis = model === state.model ? state.hypothesis : sentence.hypotheses[0];
-  return { sentence, hypothesis, maps: [...sentence.maps, ...hypothesis.maps].filter((map) => map.kind === state.kind) };
+  return { sentence, hypothesis, maps: [...sentence.maps, ...(hypothesis?.maps ?? [])].filter((map) => map.kind === state.kind) };
 }
 
 function drawBeside(state) {
@@ -17,7 +17,7 @@ function card(state, model) {
   const { sentence, hypothesis, maps } = mapsOfModel(state, model);
   const box = make("div", { className: "card" });
   box.classList.toggle("chosen", model === state.model);
-  box.append(make("h3", { textContent: model.name }), make("p", { textContent: hypothesis.text, className: "text", dir: "auto" }));
+  box.append(make("h3", { textContent: model.name }), make("p", { textContent: hypothesis?.text ?? "", className: "text", dir: "auto" }));
   if (maps.length === 0) {
     box.append(make("p", { textContent: "This model has no attention of this kind.", className: "quiet" }));
     return box;

@@ -40,6 +40,16 @@ const kinds = {
 };
 
 Object.assign(kinds, {
+  encoder_tiny: {
+    name: "Tiny attention of the encoder",
+    note: "aMLP’s one small attention: what it reads is added to the gate, beside what spatial gating adds up.",
+    query: "source piece that asks", key: "source piece that is looked at",
+  },
+  decoder_tiny: {
+    name: "Tiny attention of the decoder",
+    note: "aMLP’s one small attention: what it reads is added to the gate, beside what spatial gating adds up. Later pieces are masked.",
+    query: "step, by the piece it writes", key: "target piece that has been read",
+  },
   encoder_gradient: {
     name: "Encoder gradient", signed: true,
     note: "How fast the log-probability of the whole translation would rise with each weight of the encoder: d log p / d weight. Warm colours: it would fall.",
@@ -69,6 +79,18 @@ Object.assign(kinds, {
     name: "Gradient × input", signed: true,
     note: "The gradient of each written piece’s log-probability by a source piece’s embedding, times that embedding. Warm colours: negative.",
     query: "written piece", key: "source piece",
+  },
+});
+
+const spatial = "The matrix by which spatial gating adds up positions, the same for every sentence; a sentence uses its leading part. Warm colours: negative. Toeplitz: how much of the weights’ variance their distance alone explains, 1 all, 0 nothing.";
+Object.assign(kinds, {
+  encoder_spatial: {
+    name: "Spatial weights of the encoder", signed: true, note: spatial,
+    query: "position that is written", key: "position that is read",
+  },
+  decoder_spatial: {
+    name: "Spatial weights of the decoder", signed: true, note: spatial,
+    query: "position that is written", key: "position that is read",
   },
 });
 

@@ -20,7 +20,7 @@ class State {
   get model() { return this.data.models[this.modelIndex]; }
   get sentence() { return this.model.sentences[this.sentenceIndex]; }
   get hypothesis() { return this.sentence.hypotheses[this.hypothesisIndex]; }
-  get allMaps() { return [...this.sentence.maps, ...this.hypothesis.maps]; }
+  get allMaps() { return [...this.sentence.maps, ...(this.hypothesis?.maps ?? [])]; }
   get crossMap() {
     const map = this.maps[this.chosen];
     return map?.kind === "cross" ? map : null;
@@ -34,6 +34,7 @@ class State {
     drawHeader(this);
     drawKinds(this, there);
     drawSteps(this);
+    drawAnswers(this);
     drawFigures(this);
     this.showKind();
   }
@@ -57,7 +58,7 @@ class State {
     this.view = this.viewOf(map);
     byId("head-title").textContent = `${kinds[map.kind].name}, ${titleOf(map)}`;
     byId("strongest-title").textContent = this.view.signed ? "The largest of this row" : "This query looks most at";
-    byId("figures").textContent = this.view.signed ? "" : `Entropy ${map.entropy} nats of ${map.even_entropy} if it looked evenly; ${map.distance} keys off the diagonal` +
+    byId("figures").textContent = map.toeplitz !== undefined ? `Toeplitz ${map.toeplitz}` : this.view.signed ? "" : `Entropy ${map.entropy} nats of ${map.even_entropy} if it looked evenly; ${map.distance} keys off the diagonal` +
       (map.alignment_error === undefined ? "" : `; alignment error ${(100 * map.alignment_error).toFixed(1)} %`);
     this.query = clamp(this.query, this.view.queries.length - 1);
     this.key = clamp(this.key, this.view.keys.length - 1);
@@ -81,14 +82,15 @@ class State {
 
 function drawHeader(state) {
   const { model, sentence, hypothesis } = state;
-  byId("model").textContent = [model.name, model.architecture, `${model.encoder_layers} + ${model.decoder_layers} layers`,
+  const layers = model.decoder_layers ? `${model.encoder_layers} + ${model.decoder_layers}` : model.encoder_layers;
+  byId("model").textContent = [model.name, model.architecture, layers === 1 ? "1 layer" : `${layers} layers`,
     `${model.parameters.toLocaleString("en")} parameters`].join(" · ");
   byId("checkpoint-name").textContent = model.name;
   byId("checkpoint").setAttribute("aria-valuetext", model.name);
   byId("source").textContent = sentence.text;
-  byId("translation").textContent = hypothesis.text;
-  const total = `log p = ${hypothesis.log_probability}`;
-  byId("search").textContent = hypothesis.given ? `${total}. A given translation, which the model has read.`
+  byId("translation").textContent = hypothesis?.text ?? "";  // an encoder alone writes nothing
+  const total = `log p = ${hypothesis?.log_probability}`;
+  byId("search").textContent = !hypothesis ? "" : hypothesis.given ? `${total}. A given translation, which the model has read.`
     : `${total}, score ${hypothesis.score}${hypothesis.cut_short ? ", cut short at the longest output" : ""}. Found by: ${model.search}.`;
   const choices = sentence.hypotheses.map((each, i) => make("option", { value: i, textContent: shortened(each.given ? each.text : `${each.score}  ${each.text}`, 90) }));
   byId("hypothesis").replaceChildren(...choices);
@@ -96,7 +98,7 @@ function drawHeader(state) {
   byId("hypothesis-chooser").hidden = choices.length < 2;
   const nothing = byId("nothing");
   nothing.hidden = state.allMaps.length > 0;
-  nothing.textContent = `This model (architecture ${model.architecture}) has no attention: its decoder reads the whole source from one vector, so there is no weight to show. Below is what it found probable, step by step.`;
+  nothing.textContent = `This model (architecture ${model.architecture}) has ${hypothesis ? "no attention: its decoder reads the whole source from one vector, so there is no weight to show. Below is what it found probable, step by step." : "neither attention nor spatial gating, so there is no weight to show."}`;
 }
 
 function chooseModel(state, index) {

@@ -27,8 +27,9 @@ function thumbnail(state, map, index) {
   const button = make("button", { type: "button", role: "gridcell", tabIndex: -1 });
   const caption = captions[state.caption];
   button.dataset.map = index;
-  const figure = kinds[map.kind].signed ? "" : caption.of(map);  // those of signed weights would say little
-  button.setAttribute("aria-label", titleOf(map) + (figure && `: ${caption.name} ${figure}`));
+  const { signed } = kinds[map.kind];  // whose entropies would say little
+  const figure = !signed ? caption.of(map) : map.toeplitz === undefined ? "" : `Toeplitz ${map.toeplitz.toFixed(2)}`;
+  button.setAttribute("aria-label", titleOf(map) + (figure && `: ${signed ? "" : `${caption.name} `}${figure}`));
   const view = state.viewOf(map);
   const canvas = make("canvas", {});
   const cell = Math.max(1, Math.ceil(240 / Math.max(view.queries.length, view.keys.length)));

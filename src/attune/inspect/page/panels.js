@@ -33,7 +33,7 @@ function drawGold(gold, curve, picture) {
 function drawAlignment(state) {
   const { sentence, hypothesis } = state;
   const section = document.getElementById("alignment");
-  section.hidden = !hypothesis.words;
+  section.hidden = !hypothesis?.words;
   if (section.hidden) return;
   const weights = wordWeights(state);
   const source = wordsOf(sentence.source).map((group) => group.text), target = wordsOf(hypothesis.written).map((group) => group.text);
@@ -75,26 +75,50 @@ const probability = (log) => {
   return p >= 0.0001 ? p.toFixed(4) : p.toExponential(1);
 };
 
+// A bar as long as p, and p.
+function probabilityCell(log) {
+  const cell = make("td", { title: `log p = ${log}` }), bar = make("span", { className: "probability" });
+  bar.append(make("i", {}));
+  bar.firstChild.style.width = `${100 * Math.exp(log)}%`;
+  cell.append(bar, probability(log));
+  cell.style.whiteSpace = "nowrap";
+  return cell;
+}
+
+// What was probable; `written` of it stands out.
+function choicesCell(probable, written) {
+  const cell = make("td", {}), list = make("div", { className: "choices" });
+  list.append(...probable.map((next) => {
+    const choice = make("span", { title: `log p = ${next.log_probability}` });
+    choice.classList.toggle("chosen", next.piece === written);
+    choice.append(make("bdi", { textContent: next.piece }), probability(next.log_probability));
+    return choice;
+  }));
+  cell.append(list);
+  return cell;
+}
+
+// What an encoder-only model says: of the whole text or image, of each mask, of each word.
+function drawAnswers(state) {
+  const answers = state.sentence.answers ?? [];
+  byId("answers").hidden = answers.length === 0;
+  byId("answered").replaceChildren(...answers.map((answer) => {
+    const row = make("tr", {}), about = make("td", {}), best = answer.probable[0];
+    about.append(make("bdi", { textContent: answer.about }));
+    row.append(about, probabilityCell(best.log_probability), choicesCell(answer.probable, best.piece));
+    return row;
+  }));
+}
+
 function drawSteps(state) {
   const { hypothesis } = state;
+  byId("next").hidden = !hypothesis;
+  if (!hypothesis) return;
   document.getElementById("steps").replaceChildren(...hypothesis.steps.map((step, i) => {
-    const row = make("tr", {}), wrote = make("td", {}), p = make("td", {}), choices = make("td", {});
+    const row = make("tr", {}), wrote = make("td", {});
     wrote.append(make("bdi", { textContent: hypothesis.written[i].piece, title: hypothesis.written[i].piece }));
-    const bar = make("span", { className: "probability" });
-    bar.append(make("i", {}));
-    bar.firstChild.style.width = `${100 * Math.exp(step.log_probability)}%`;
-    p.append(bar, probability(step.log_probability));
-    p.style.whiteSpace = "nowrap";
-    p.title = `log p = ${step.log_probability}`;
-    const list = make("div", { className: "choices" });
-    list.append(...step.next.map((next) => {
-      const choice = make("span", { title: `log p = ${next.log_probability}` });
-      choice.classList.toggle("chosen", next.piece === hypothesis.written[i].piece);
-      choice.append(make("bdi", { textContent: next.piece }), probability(next.log_probability));
-      return choice;
-    }));
-    choices.append(list);
-    row.append(make("td", { textContent: i, className: "number" }), wrote, p, choices);
+    row.append(make("td", { textContent: i, className: "number" }), wrote, probabilityCell(step.log_probability),
+      choicesCell(step.next, hypothesis.written[i].piece));
     return row;
   }));
 }
