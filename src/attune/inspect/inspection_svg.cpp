@@ -17,7 +17,7 @@ namespace attune {
 namespace {
 
 constexpr int margin = 24, font = 10, gap = 18, title_height = 22;
-constexpr int labelled_cell = font - 1, largest_cell = 13, widest_map = 480, longest_label = 24;
+constexpr int labelled_cell = font - 1, largest_cell = 13, widest_map = 480, widest_row = 1040, longest_label = 24;
 
 using Pieces = std::vector<InspectedPiece>;
 
@@ -48,19 +48,23 @@ class Drawing {
     reach(margin + text_width(text, size), y_ += 8);
   }
 
-  // Maps of one kind: a row a layer, a column a head.
+  // Maps of one kind: a row a layer, a column a head; where layers have one map each, a few of them in a row.
   void maps(const std::vector<const AttentionMap*>& all, const Pieces& queries, const Pieces& keys) {
     const int most = std::max(all.front()->queries, all.front()->keys);
     const int cell = std::clamp(widest_map / std::max(most, 1), 1, largest_cell);
     const bool labels = cell >= labelled_cell;
     const double left = margin + (labels ? longest_width(queries) + 6 : 0);
     const double top = labels ? longest_width(keys) + 6 : 0;
+    const bool one_each = std::adjacent_find(all.begin(), all.end(), [](const auto* a, const auto* b) {
+                            return a->layer == b->layer;
+                          }) == all.end();
+    const double widest = left + widest_row;
     std::optional<int> row;
     double x = left;
     y_ += 4;
     for (const AttentionMap* map : all) {
-      const bool begins_row = map->layer != row;
       const int layer = map->layer;
+      const bool begins_row = one_each ? !row || x + map->keys * cell > widest : layer != row;
       if (begins_row) {
         y_ += row ? map->queries * cell + gap : 0;
         row = layer;

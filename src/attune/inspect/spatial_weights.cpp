@@ -53,6 +53,9 @@ std::vector<AttentionMap> spatial_maps(const Network& model, AttentionKind kind,
       map.kind = kind;
       map.layer = layer;
       map.hidden = hidden_cells(map, config);
+      for (size_t cell = 0; cell < map.hidden.size(); ++cell) {
+        map.weights[cell] = map.hidden[cell] ? 0 : map.weights[cell];
+      }
       map.statistics = statistics_of(map);
       map.toeplitz = toeplitz_share(map);
       maps.push_back(std::move(map));

@@ -132,6 +132,11 @@ std::vector<AttentionPlace> transformer_attends(const ModelConfig& config) {
     const int heads = mixer == "scaled_dot" ? config.heads : 1;
     if (mixer == "scaled_dot" || mixer == "mean") {
       places.push_back({module, heads, {{module + ".output.weight", 0, config.width / heads}}});
+    } else if (mixer == "spatial_gating" && config.tiny_attention > 0) {
+      const std::string tiny = module + ".tiny_attention";
+      places.push_back({tiny,
+                        config.tiny_attention_heads,
+                        {{tiny + ".output.weight", 0, config.tiny_attention / config.tiny_attention_heads}}});
     }
   };
   for (int i = 0; i < config.encoder_layers; ++i) {
