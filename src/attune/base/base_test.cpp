@@ -33,6 +33,18 @@ TEST(Checksum, is_the_crc_32_of_gzip_in_parts_and_as_a_whole) {
   EXPECT_EQ(Checksum().value(), 0U);
 }
 
+// Interrupted runs hold such values: their bytes must stay.
+TEST(Checksum, of_a_list_is_of_its_length_in_64_bits_and_its_values) {
+  const std::vector<int> values{7, -2};
+  Checksum list, bytes, parted;
+  list.add_list(values);
+  bytes.add("\2\0\0\0\0\0\0\0\7\0\0\0\xFE\xFF\xFF\xFF", 16);
+  EXPECT_EQ(list.value(), bytes.value());
+  parted.add_list(std::span(values).first(1));
+  parted.add_list(std::span(values).last(1));
+  EXPECT_NE(parted.value(), list.value());
+}
+
 TEST(Rng, streams_are_reproducible_and_differ) {
   const Rng a(1);
   EXPECT_EQ(a.stream("x").bits(7), Rng(1).stream("x").bits(7));

@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include "attune/base/check.h"
-#include "attune/base/checksum.h"
 #include "attune/base/rng.h"
 #include "attune/ops/binary_cross_entropy.h"
 #include "attune/ops/cross_entropy.h"
@@ -14,17 +13,6 @@ namespace {
 
 PredictionOptions prediction_options(const TrainOptions& options) {
   return {options.batch_tokens, compute_type(options)};
-}
-
-void add_to(Checksum& checksum, std::span<const int> values) {
-  const auto size = static_cast<uint64_t>(values.size());
-  checksum.add(&size, sizeof size);
-  checksum.add(values.data(), values.size_bytes());
-}
-
-std::map<std::string, std::string> identity_of(size_t examples, const Checksum& checksum) {
-  return {{"training examples", std::to_string(examples)},
-          {"training examples' checksum", std::to_string(checksum.value())}};
 }
 
 }  // namespace
@@ -85,10 +73,10 @@ LabelScore ClassificationObjective::score() const {
 std::map<std::string, std::string> ClassificationObjective::identity() const {
   Checksum checksum;
   for (const Example& example : data_.examples()) {
-    add_to(checksum, example.source);
+    checksum.add_list(example.source);
   }
-  add_to(checksum, labels_);
-  return identity_of(labels_.size(), checksum);
+  checksum.add_list(labels_);
+  return identity_of("examples", std::ssize(labels_), checksum);
 }
 
 // ---- Tagging --------------------------------------------------------------------------------------------------------
@@ -121,11 +109,11 @@ LabelScore TaggingObjective::score() const {
 std::map<std::string, std::string> TaggingObjective::identity() const {
   Checksum checksum;
   for (size_t i = 0; i < train_.tags.size(); ++i) {
-    add_to(checksum, data_.examples()[i].source);
-    add_to(checksum, train_.sentences.first_pieces[i]);
-    add_to(checksum, train_.tags[i]);
+    checksum.add_list(data_.examples()[i].source);
+    checksum.add_list(train_.sentences.first_pieces[i]);
+    checksum.add_list(train_.tags[i]);
   }
-  return identity_of(train_.tags.size(), checksum);
+  return identity_of("examples", std::ssize(train_.tags), checksum);
 }
 
 // ---- Images ---------------------------------------------------------------------------------------------------------
@@ -174,8 +162,8 @@ LabelScore ImageObjective::score() const {
 std::map<std::string, std::string> ImageObjective::identity() const {
   Checksum checksum;
   checksum.add(train_.images.pixels.data(), train_.images.pixels.size());
-  add_to(checksum, train_.labels);
-  return identity_of(train_.labels.size(), checksum);
+  checksum.add_list(train_.labels);
+  return identity_of("examples", std::ssize(train_.labels), checksum);
 }
 
 }  // namespace attune

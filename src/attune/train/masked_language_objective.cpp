@@ -4,7 +4,6 @@
 
 #include "attune/autograd/tape.h"
 #include "attune/base/check.h"
-#include "attune/base/checksum.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/ops/cross_entropy.h"
 #include "attune/train/report.h"
@@ -124,13 +123,9 @@ ValidationFigures MaskedLanguageObjective::validate() {
 std::map<std::string, std::string> MaskedLanguageObjective::identity() const {
   Checksum checksum;
   for (int i = 0; i < text_.count(); ++i) {
-    const auto pieces = text_.pieces(i);
-    const auto size = static_cast<uint64_t>(pieces.size());
-    checksum.add(&size, sizeof size);
-    checksum.add(pieces.data(), pieces.size_bytes());
+    checksum.add_list(text_.pieces(i));
   }
-  return {{"training sequences", std::to_string(text_.count())},
-          {"training sequences' checksum", std::to_string(checksum.value())}};
+  return identity_of("sequences", text_.count(), checksum);
 }
 
 }  // namespace attune

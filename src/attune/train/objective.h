@@ -7,7 +7,9 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "attune/base/checksum.h"
 #include "attune/models/network.h"
 #include "attune/nn/pass.h"
 
@@ -64,5 +66,8 @@ class Objective {
   // number and checksum.
   virtual std::map<std::string, std::string> identity() const = 0;
 };
+
+// An identity, of so many things ("examples") to train on, whose checksum this is.
+std::map<std::string, std::string> identity_of(std::string_view things, int64_t count, const Checksum& checksum);
 
 }  // namespace attune

@@ -1,7 +1,6 @@
 #include "attune/train/translation_objective.h"
 
 #include "attune/autograd/tape.h"
-#include "attune/base/checksum.h"
 #include "attune/ops/cross_entropy.h"
 #include "attune/text/tokenizer.h"
 
@@ -18,18 +17,6 @@ Batch with_unknown_words(const Batch& batch, double rate, const Rng& rng) {
     }
   }
   return result;
-}
-
-uint32_t checksum_of(const std::vector<Example>& examples) {
-  Checksum checksum;
-  for (const Example& example : examples) {
-    for (const std::vector<int>* ids : {&example.source, &example.target}) {
-      const auto size = static_cast<uint64_t>(ids->size());
-      checksum.add(&size, sizeof size);
-      checksum.add(ids->data(), ids->size() * sizeof(int));
-    }
-  }
-  return checksum.value();
 }
 
 }  // namespace
@@ -81,8 +68,12 @@ ValidationFigures TranslationObjective::validate() {
 }
 
 std::map<std::string, std::string> TranslationObjective::identity() const {
-  return {{"training examples", std::to_string(data_.examples().size())},
-          {"training examples' checksum", std::to_string(checksum_of(data_.examples()))}};
+  Checksum checksum;
+  for (const Example& example : data_.examples()) {
+    checksum.add_list(example.source);
+    checksum.add_list(example.target);
+  }
+  return identity_of("examples", std::ssize(data_.examples()), checksum);
 }
 
 }  // namespace attune
