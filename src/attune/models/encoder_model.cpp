@@ -20,9 +20,6 @@ Norm norm_of(const ModelConfig& config) {
 void check_encoder_task(const ModelConfig& config) {
   check_usage(config.architecture == "transformer", "architecture: a model for the task ", config.task,
               " is an encoder alone, which only a transformer has, got \"", config.architecture, "\"");
-  check_usage(!stands_in_attention(position_kind_of_name(config.positions)) || config.encoder_mixer == "scaled_dot",
-              "positions: ", config.positions, " stands inside scaled_dot attention, but encoder-mixer is ",
-              config.encoder_mixer);
 }
 
 void set_masked_language_model_defaults(ModelConfig& config) {

@@ -98,10 +98,11 @@ void check_transformer(const ModelConfig& config) {
               "cross-mixer: expected a mixer that can read another sequence than its own, got \"", config.cross_mixer,
               "\"");
   const PositionKind positions = position_kind_of_name(config.positions);
-  check_usage(
-      !stands_in_attention(positions) || config.encoder_mixer == "scaled_dot" || config.decoder_mixer == "scaled_dot",
-      "positions: ", config.positions, " stands inside scaled_dot attention, but encoder-mixer is ",
-      config.encoder_mixer, " and decoder-mixer ", config.decoder_mixer);
+  const bool decodes = !is_encoder_task(config);
+  check_usage(!stands_in_attention(positions) || config.encoder_mixer == "scaled_dot" ||
+                  (decodes && config.decoder_mixer == "scaled_dot"),
+              "positions: ", config.positions, " stands inside scaled_dot attention, but encoder-mixer is ",
+              config.encoder_mixer, decodes ? " and decoder-mixer " + config.decoder_mixer : "");
   check_usage((positions != PositionKind::rotary && positions != PositionKind::rotary_halves) ||
                   config.width / config.heads % 2 == 0,
               "positions: ", config.positions, " turns pairs of numbers, but a head has ", config.width / config.heads,
