@@ -97,8 +97,7 @@ class MaskedLanguageTraining : public PreparedTraining {
 void check_masked_language_model_run(const TrainingRun& run) {
   check_usage(!run.train.empty(), "--train is missing: files of text, one sentence or paragraph a line");
   check_usage(!ends_at_max_positions(run.config) || run.options.sequence_length <= run.config.max_positions,
-              "sequence-length is ", run.options.sequence_length, ", but ",
-              run.config.positions == "learned" ? "positions = learned" : "spatial_gating",
+              "sequence-length is ", run.options.sequence_length, ", but ", what_ends_at_max_positions(run.config),
               " with max-positions = ", run.config.max_positions, " reaches no further than that");
 }
 

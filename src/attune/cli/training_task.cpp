@@ -48,10 +48,13 @@ void check_positions(const TrainingRun& run) {
   const TrainOptions& options = run.options;
   check_usage(!ends_at_max_positions(config) ||
                   (options.max_train_length > 0 && options.max_train_length < config.max_positions),
-              "max-train-length is ", options.max_train_length, ", but with ",
-              config.positions == "learned" ? "positions = learned" : "spatial_gating",
+              "max-train-length is ", options.max_train_length, ", but with ", what_ends_at_max_positions(config),
               " and max-positions = ", config.max_positions, " sentences of at most ", config.max_positions - 1,
               " pieces can be learnt");
+}
+
+std::string_view what_ends_at_max_positions(const ModelConfig& config) {
+  return config.positions == "learned" ? "positions = learned" : "spatial_gating";
 }
 
 }  // namespace attune::cli

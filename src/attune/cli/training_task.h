@@ -47,8 +47,11 @@ void check_free_for_a_run(const std::string& directory);
 Tokenizers prepare_tokenizers(const TrainingRun& run, std::span<const std::string> source,
                               std::span<const std::string> target);
 
-// A learnt table of positions ends somewhere: no sentence may reach beyond (</s> or <s> takes a place too).
+// Learnt positions and spatial gating end at max-positions: no sentence may reach beyond (</s> or <s> takes a place
+// too).
 void check_positions(const TrainingRun& run);
+// Which of the two it is, for a message: "positions = learned".
+std::string_view what_ends_at_max_positions(const ModelConfig& config);
 
 // Rows of the table.
 void check_translation_run(const TrainingRun& run);
