@@ -4,10 +4,10 @@
 
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
+#include "attune/cli/answers.h"
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
-#include "attune/data/corpus.h"
 #include "attune/decode/label_predictions.h"
 #include "attune/models/model_directory.h"
 #include "attune/text/unicode.h"
@@ -54,10 +54,6 @@ Json probabilities_of(const LogProbabilities& p, const Labels& labels) {
   return json;
 }
 
-std::string line_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
 void classify_images(const Settings& settings, const ModelConfig& config, const Labelling& how) {
   ImageModel model(config);
   load_weights(model, settings.directory);
@@ -76,17 +72,14 @@ void classify_texts(const Settings& settings, const ModelConfig& config, const L
   const auto tokenizer = load_tokenizers(settings.directory, config).source;
   ClassificationModel model(config);
   load_weights(model, settings.directory);
-  say_what_is_read("texts");
-  LineReader lines("-");
-  while (const auto text = lines.next()) {
-    const std::vector<Example> examples = encode_texts(std::span(&*text, 1), *tokenizer, text_options(config));
+  answer_lines("texts", [&](const std::string& text, const std::string&) {
+    const std::vector<Example> examples = encode_texts(std::span(&text, 1), *tokenizer, text_options(config));
     const LogProbabilities p = predictions(model, examples, settings.options).front();
-    print(how.json ? line_of({{"text", *text},
-                              {"label", how.labels.name(most_probable(p))},
-                              {"probabilities", probabilities_of(p, how.labels)}})
-                   : as_text(p, how.labels));
-    flush_output();
-  }
+    return how.json ? line_of({{"text", text},
+                               {"label", how.labels.name(most_probable(p))},
+                               {"probabilities", probabilities_of(p, how.labels)}})
+                    : as_text(p, how.labels);
+  });
 }
 
 // word/tag pairs would be ambiguous where a word has a slash: the tags alone, one for each word.
@@ -113,19 +106,16 @@ void tag_sentences(const Settings& settings, const ModelConfig& config, const La
   const auto tokenizer = load_tokenizers(settings.directory, config).source;
   TaggingModel model(config);
   load_weights(model, settings.directory);
-  say_what_is_read("sentences");
-  LineReader lines("-");
-  while (const auto text = lines.next()) {
+  answer_lines("sentences", [&](const std::string& text, const std::string&) {
     std::vector<std::string> words;
-    for (const std::string_view word : split_whitespace(*text)) {
+    for (const std::string_view word : split_whitespace(text)) {
       words.emplace_back(word);
     }
     const std::vector<LogProbabilities> all =
         words.empty() ? std::vector<LogProbabilities>{}
                       : predictions(model, encode_words(std::span(&words, 1), *tokenizer), settings.options).front();
-    print(how.json ? line_of({{"words", tagged_words(words, all, how.labels)}}) : tags_of(all, how.labels));
-    flush_output();
-  }
+    return how.json ? line_of({{"words", tagged_words(words, all, how.labels)}}) : tags_of(all, how.labels);
+  });
 }
 
 OptionTable::Outcome read_settings(Settings& settings, const Arguments& arguments) {

@@ -3,10 +3,10 @@
 
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
+#include "attune/cli/answers.h"
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
-#include "attune/data/corpus.h"
 #include "attune/decode/fill_mask.h"
 #include "attune/models/model_directory.h"
 
@@ -45,7 +45,7 @@ std::string as_json(const std::string& text, const Masks& masks, const Tokenizer
     }
     json["masks"].push_back({{"position", mask.position}, {"guesses", guesses}});
   }
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return line_of(json);
 }
 
 }  // namespace
@@ -70,14 +70,11 @@ int fill_mask(const Arguments& arguments) {
   MaskedLanguageModel model(config);
   load_weights(model, directory);
 
-  say_what_is_read("texts");
-  LineReader lines("-");
-  while (const auto text = lines.next()) {
-    const Masks masks = fill_masks(model, *tokenizer, *text, top_k);
-    check(!masks.empty(), lines.name(), ":", lines.line(), ": expected a text with [MASK] in it, got \"", *text, "\"");
-    print(json ? as_json(*text, masks, *tokenizer) : as_text(*text, masks));
-    flush_output();
-  }
+  answer_lines("texts", [&](const std::string& text, const std::string& where) {
+    const Masks masks = fill_masks(model, *tokenizer, text, top_k);
+    check(!masks.empty(), where, ": expected a text with [MASK] in it, got \"", text, "\"");
+    return json ? as_json(text, masks, *tokenizer) : as_text(text, masks);
+  });
   return success;
 }
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attune/base/check.h"
+#include "attune/cli/answers.h"
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
 #include "attune/cli/option_table.h"
@@ -66,7 +67,7 @@ std::string json_of(int64_t number, const std::string& id, const Translation& tr
   if (!id.empty()) {
     line["id"] = nlohmann::ordered_json::parse(id);
   }
-  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return line_of(line);
 }
 
 // Standard input as lines to translate, and the ids of those that were read and not yet answered.
