@@ -1,14 +1,9 @@
 // Classification of texts as train reads it: text<TAB>label, one tokenizer.
-#include <optional>
-
 #include "attune/base/check.h"
 #include "attune/cli/console.h"
 #include "attune/cli/corpus_files.h"
-#include "attune/cli/label_report.h"
 #include "attune/cli/label_training.h"
-#include "attune/cli/training_task.h"
 #include "attune/data/label_examples.h"
-#include "attune/models/model_directory.h"
 #include "attune/train/bag_of_words.h"
 #include "attune/train/label_objectives.h"
 
@@ -16,43 +11,27 @@ namespace attune::cli {
 
 namespace {
 
-class ClassificationTraining : public PreparedTraining {
+class ClassificationTraining : public LabelTraining<ClassificationModel, ClassificationObjective> {
  public:
   explicit ClassificationTraining(const TrainingRun& run)
-      : run_(run),
+      : LabelTraining(run),
         text_(read_labelled_text(run.train.front())),
-        valid_text_(run.valid.empty() ? LabelledText{} : read_labelled_text(run.valid.front())),
-        labels_(Labels::of(text_.labels)),
-        tokenizers_(prepare_tokenizers(run, text_.texts, {})),
-        model_(sized(run.config)) {
+        valid_text_(run.valid.empty() ? LabelledText{} : read_labelled_text(run.valid.front())) {
+    labels_ = Labels::of(text_.labels);
+    tokenizers_ = prepare_tokenizers(run, text_.texts, {});
+    model_.emplace(sized(run.config, tokenizers_, labels_));
     show_progress("encoding the texts ...");
     LabelledExamples train{encoded(text_, run), label_ids(text_, labels_, run.train.front())};
     LabelledExamples valid = run.valid.empty() ? LabelledExamples{} : validation(run);
-    used_ = static_cast<int64_t>(valid.examples.size());
-    objective_.emplace(model_, std::move(train), std::move(valid), run.options, [this] { return bag_of_words(); });
+    used_ = std::ssize(valid.examples);
+    objective_.emplace(*model_, std::move(train), std::move(valid), run.options, [this] { return bag_of_words(); });
   }
 
-  Objective& objective() override { return *objective_; }
   void say_what_was_read() const override {
-    say_what_was_read_of(objective_->data(), "texts", run_);
-    if (!run_.valid.empty()) {
-      note("validation data: {} of {} texts from {}", with_separators(used_),
-           with_separators(static_cast<int64_t>(valid_text_.texts.size())), listed(run_.valid));
-    }
-  }
-  void say_what_is_trained() override { say_labels_and_model(model_, labels_, objective_->batches(0)); }
-  void start_directory(const std::string& directory) const override {
-    save_tokenizers(directory, model_.config(), tokenizers_);
-    save_labels(labels_path(directory), labels_);
-    save_config(directory, model_.config());
+    say_what_was_read_of({"texts", objective_->data(), used_, std::ssize(valid_text_.texts)}, run_);
   }
   std::map<std::string, std::string> identity() const override {
     return {{"valid (texts)", fingerprint(valid_text_.texts)}, {"valid (labels)", fingerprint(valid_text_.labels)}};
-  }
-  void say_how_good() override {
-    if (objective_->has_validation()) {
-      say_report(objective_->score(), labels_);
-    }
   }
 
  private:
@@ -73,7 +52,7 @@ class ClassificationTraining : public PreparedTraining {
   Baseline bag_of_words() const {
     show_progress("a logistic regression on the words, to compare with ...");
     const BagOfWords model(text_.texts, label_ids(text_, labels_, "training data"), labels_.count(),
-                           {.lowercase = model_.config().lowercase});
+                           {.lowercase = model_->config().lowercase});
     std::vector<LogProbabilities> predicted;
     for (const std::string& text : valid_text_.texts) {
       predicted.push_back(model.log_probabilities(text));
@@ -83,19 +62,9 @@ class ClassificationTraining : public PreparedTraining {
     show_progress("");
     return {"bag of words", figures.nll, figures.score};
   }
-  ModelConfig sized(ModelConfig config) const {
-    config.source_vocabulary = config.target_vocabulary = tokenizers_.source->vocab_size();
-    set_labels(config, labels_);
-    return config;
-  }
 
-  const TrainingRun& run_;
   LabelledText text_, valid_text_;
-  Labels labels_;
-  Tokenizers tokenizers_;
-  ClassificationModel model_;
   int64_t used_ = 0;  // of the validation texts
-  std::optional<ClassificationObjective> objective_;
 };
 
 }  // namespace

@@ -1,15 +1,10 @@
 // Classification of images as train reads it: an idx file of images and one of labels.
-#include <optional>
-
 #include "attune/base/check.h"
 #include "attune/base/checksum.h"
 #include "attune/cli/console.h"
 #include "attune/cli/corpus_files.h"
-#include "attune/cli/label_report.h"
 #include "attune/cli/label_training.h"
-#include "attune/cli/training_task.h"
 #include "attune/data/images.h"
-#include "attune/models/model_directory.h"
 #include "attune/train/label_objectives.h"
 
 namespace attune::cli {
@@ -20,9 +15,9 @@ LabelledImages read(const std::vector<std::string>& files) {
   return files.empty() ? LabelledImages{} : read_labelled_images(files[0], files[1]);
 }
 
-class ImageTraining : public PreparedTraining {
+class ImageTraining : public LabelTraining<ImageModel, ImageObjective> {
  public:
-  explicit ImageTraining(const TrainingRun& run) : run_(run) {
+  explicit ImageTraining(const TrainingRun& run) : LabelTraining(run) {
     if (!holds_a_run(run.directory)) {
       check_free_for_a_run(run.directory);
     }
@@ -38,7 +33,6 @@ class ImageTraining : public PreparedTraining {
     objective_.emplace(*model_, train_, valid_, run.options);
   }
 
-  Objective& objective() override { return *objective_; }
   void say_what_was_read() const override {
     const Images& images = train_.images;
     note("training data: {} images of {}x{} pixels from {}", with_separators(images.count), images.height, images.width,
@@ -47,21 +41,11 @@ class ImageTraining : public PreparedTraining {
       note("validation data: {} images from {}", with_separators(valid_.images.count), listed(run_.valid));
     }
   }
-  void say_what_is_trained() override { say_labels_and_model(*model_, labels_, objective_->batches(0)); }
-  void start_directory(const std::string& directory) const override {
-    save_labels(labels_path(directory), labels_);
-    save_config(directory, model_->config());
-  }
   std::map<std::string, std::string> identity() const override {
     Checksum checksum;
     checksum.add(valid_.images.pixels.data(), valid_.images.pixels.size());
     checksum.add(valid_.labels.data(), valid_.labels.size() * sizeof(int));
     return {{"valid (images and labels)", fmt::format("{:08x}", checksum.value())}};
-  }
-  void say_how_good() override {
-    if (objective_->has_validation()) {
-      say_report(objective_->score(), labels_);
-    }
   }
 
  private:
@@ -92,11 +76,7 @@ class ImageTraining : public PreparedTraining {
           b.channels, " channels, those of ", run.train.front(), " of ", a.height, "x", a.width, " and ", a.channels);
   }
 
-  const TrainingRun& run_;
   ImageExamples train_, valid_;
-  Labels labels_;
-  std::optional<ImageModel> model_;
-  std::optional<ImageObjective> objective_;
 };
 
 }  // namespace

@@ -23,6 +23,12 @@ void set_labels(ModelConfig& config, const Labels& labels) {
   config.labels = labels.count();
 }
 
+ModelConfig sized(const ModelConfig& config, const Tokenizers& tokenizers, const Labels& labels) {
+  ModelConfig result = sized(config, tokenizers);
+  set_labels(result, labels);
+  return result;
+}
+
 std::vector<size_t> short_enough(const std::vector<Example>& examples, int longest) {
   std::vector<size_t> kept;
   for (size_t i = 0; i < examples.size(); ++i) {
@@ -35,13 +41,17 @@ std::vector<size_t> short_enough(const std::vector<Example>& examples, int longe
   return kept;
 }
 
-void say_what_was_read_of(const Batcher& data, const char* things, const TrainingRun& run) {
-  const Dropped& dropped = data.dropped();
-  note("training data: {} of {} {} from {}", with_separators(data.size()),
-       with_separators(static_cast<int64_t>(data.examples().size())), things, listed(run.train));
+void say_what_was_read_of(const ReadTexts& texts, const TrainingRun& run) {
+  const Dropped& dropped = texts.train.dropped();
+  note("training data: {} of {} {} from {}", with_separators(texts.train.size()),
+       with_separators(std::ssize(texts.train.examples())), texts.things, listed(run.train));
   if (dropped.empty + dropped.too_long > 0) {
     note("  left out: {} empty, {} longer than {} pieces (--max-train-length)", with_separators(dropped.empty),
          with_separators(dropped.too_long), run.options.max_train_length);
+  }
+  if (!run.valid.empty()) {
+    note("validation data: {} of {} {} from {}", with_separators(texts.valid_used), with_separators(texts.valid),
+         texts.things, listed(run.valid));
   }
 }
 

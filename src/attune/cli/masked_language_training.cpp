@@ -41,7 +41,7 @@ class MaskedLanguageTraining : public PreparedTraining {
       : texts_(run.train),
         tokenizers_(prepare_tokenizers(run, texts_.lines, {})),
         text_(packed(texts_, run)),
-        model_(sized(run.config)),
+        model_(sized(run.config, tokenizers_)),
         run_(run) {
     if (!run.valid.empty()) {
       const Texts valid(run.valid);
@@ -76,10 +76,6 @@ class MaskedLanguageTraining : public PreparedTraining {
   PackedText packed(const Texts& texts, const TrainingRun& run) const {
     show_progress("encoding the text ...");
     return {texts.documents, *tokenizers_.source, {run.options.sequence_length, run.config.next_sentence}};
-  }
-  ModelConfig sized(ModelConfig config) const {
-    config.source_vocabulary = config.target_vocabulary = tokenizers_.source->vocab_size();
-    return config;
   }
 
   Texts texts_;

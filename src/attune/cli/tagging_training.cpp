@@ -1,16 +1,11 @@
 // Tagging as train reads it: words with tags, one tokenizer.
 #include <fmt/format.h>
 
-#include <optional>
-
 #include "attune/base/check.h"
 #include "attune/cli/console.h"
 #include "attune/cli/corpus_files.h"
-#include "attune/cli/label_report.h"
 #include "attune/cli/label_training.h"
-#include "attune/cli/training_task.h"
 #include "attune/data/label_examples.h"
-#include "attune/models/model_directory.h"
 #include "attune/train/label_objectives.h"
 
 namespace attune::cli {
@@ -36,45 +31,29 @@ std::vector<std::string> lines_of(const Sentences& sentences, std::vector<std::s
   return lines;
 }
 
-class TaggingTraining : public PreparedTraining {
+class TaggingTraining : public LabelTraining<TaggingModel, TaggingObjective> {
  public:
   explicit TaggingTraining(const TrainingRun& run)
-      : run_(run),
+      : LabelTraining(run),
         sentences_(read_tagged_text(run.train.front())),
-        valid_sentences_(run.valid.empty() ? Sentences{} : read_tagged_text(run.valid.front())),
-        labels_(labels_of(sentences_)),
-        tokenizers_(prepare_tokenizers(run, lines_of(sentences_, &TaggedSentence::words), {})),
-        model_(sized(run.config)) {
+        valid_sentences_(run.valid.empty() ? Sentences{} : read_tagged_text(run.valid.front())) {
+    labels_ = labels_of(sentences_);
+    tokenizers_ = prepare_tokenizers(run, lines_of(sentences_, &TaggedSentence::words), {});
+    model_.emplace(sized(run.config, tokenizers_, labels_));
     show_progress("encoding the sentences ...");
     TaggedExamples train{encode_words(words_of(sentences_), *tokenizers_.source),
                          label_ids(sentences_, labels_, run.train.front())};
     TaggedExamples valid = run.valid.empty() ? TaggedExamples{} : validation(run);
-    used_ = static_cast<int64_t>(valid.tags.size());
-    objective_.emplace(model_, std::move(train), std::move(valid), labels_, run.options);
+    used_ = std::ssize(valid.tags);
+    objective_.emplace(*model_, std::move(train), std::move(valid), labels_, run.options);
   }
 
-  Objective& objective() override { return *objective_; }
   void say_what_was_read() const override {
-    say_what_was_read_of(objective_->data(), "sentences", run_);
-    if (!run_.valid.empty()) {
-      note("validation data: {} of {} sentences from {}", with_separators(used_),
-           with_separators(static_cast<int64_t>(valid_sentences_.size())), listed(run_.valid));
-    }
-  }
-  void say_what_is_trained() override { say_labels_and_model(model_, labels_, objective_->batches(0)); }
-  void start_directory(const std::string& directory) const override {
-    save_tokenizers(directory, model_.config(), tokenizers_);
-    save_labels(labels_path(directory), labels_);
-    save_config(directory, model_.config());
+    say_what_was_read_of({"sentences", objective_->data(), used_, std::ssize(valid_sentences_)}, run_);
   }
   std::map<std::string, std::string> identity() const override {
     return {{"valid (words)", fingerprint(lines_of(valid_sentences_, &TaggedSentence::words))},
             {"valid (tags)", fingerprint(lines_of(valid_sentences_, &TaggedSentence::tags))}};
-  }
-  void say_how_good() override {
-    if (objective_->has_validation()) {
-      say_report(objective_->score(), labels_);
-    }
   }
 
  private:
@@ -89,19 +68,9 @@ class TaggingTraining : public PreparedTraining {
     }
     return kept;
   }
-  ModelConfig sized(ModelConfig config) const {
-    config.source_vocabulary = config.target_vocabulary = tokenizers_.source->vocab_size();
-    set_labels(config, labels_);
-    return config;
-  }
 
-  const TrainingRun& run_;
   Sentences sentences_, valid_sentences_;
-  Labels labels_;
-  Tokenizers tokenizers_;
-  TaggingModel model_;
   int64_t used_ = 0;  // of the validation sentences
-  std::optional<TaggingObjective> objective_;
 };
 
 }  // namespace

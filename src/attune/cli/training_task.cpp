@@ -43,6 +43,12 @@ Tokenizers prepare_tokenizers(const TrainingRun& run, std::span<const std::strin
   return train_tokenizers(run.config, source, target);
 }
 
+ModelConfig sized(ModelConfig config, const Tokenizers& tokenizers) {
+  config.source_vocabulary = tokenizers.source->vocab_size();
+  config.target_vocabulary = tokenizers.target->vocab_size();
+  return config;
+}
+
 void check_positions(const TrainingRun& run) {
   const ModelConfig& config = run.config;
   const TrainOptions& options = run.options;

@@ -46,6 +46,8 @@ void check_free_for_a_run(const std::string& directory);
 // when the directory holds a model that no run left there.
 Tokenizers prepare_tokenizers(const TrainingRun& run, std::span<const std::string> source,
                               std::span<const std::string> target);
+// The config of a model that reads and writes their pieces.
+ModelConfig sized(ModelConfig config, const Tokenizers& tokenizers);
 
 // Learnt positions and spatial gating end at max-positions: no sentence may reach beyond (</s> or <s> takes a place
 // too).

@@ -74,7 +74,7 @@ class TranslationTraining : public PreparedTraining {
         tokenizers_(prepare_tokenizers(run, corpus_.source, corpus_.target)),
         data_(encoded(), batch_options(run.options)),
         valid_(validation_data(valid_corpus_, tokenizers_, run.options.max_train_length)),
-        model_(make_model(sized(run.config))),
+        model_(make_model(sized(run.config, tokenizers_))),
         objective_(*model_, data_, run.options,
                    {.examples = valid_.examples, .bleu = validation_bleu(run.options, tokenizers_, valid_.corpus)}),
         run_(run) {}
@@ -105,11 +105,6 @@ class TranslationTraining : public PreparedTraining {
   std::vector<Example> encoded() const {
     show_progress("encoding the corpus ...");
     return encode(corpus_, *tokenizers_.source, *tokenizers_.target);
-  }
-  ModelConfig sized(ModelConfig config) const {
-    config.source_vocabulary = tokenizers_.source->vocab_size();
-    config.target_vocabulary = tokenizers_.target->vocab_size();
-    return config;
   }
 
   ParallelCorpus corpus_, valid_corpus_;
