@@ -5,6 +5,7 @@
 
 #include "attune/autograd/tape.h"
 #include "attune/base/check.h"
+#include "attune/ops/softmax.h"
 
 namespace attune {
 
@@ -30,27 +31,19 @@ double softplus(double x) {
 }  // namespace
 
 std::vector<LogProbabilities> log_probabilities(const Tensor& logits) {
-  const int64_t rows = logits.size(0), classes = logits.size(1);
+  const int64_t rows = logits.size(0);
   std::vector<LogProbabilities> result;
-  for (int64_t i = 0; i < rows; ++i) {
-    if (classes == 1) {
+  if (logits.size(1) == 1) {
+    for (int64_t i = 0; i < rows; ++i) {
       const double x = logits.at(i);
       result.push_back({-softplus(x), -softplus(-x)});
-      continue;
     }
-    LogProbabilities row;
-    for (int64_t c = 0; c < classes; ++c) {
-      row.push_back(logits.at(i * classes + c));
-    }
-    const double most = *std::max_element(row.begin(), row.end());
-    double sum = 0;
-    for (const double x : row) {
-      sum += std::exp(x - most);
-    }
-    for (double& x : row) {
-      x -= most + std::log(sum);
-    }
-    result.push_back(std::move(row));
+    return result;
+  }
+  const Tensor logs = log_softmax(logits.to(DType::float64));
+  for (int64_t i = 0; i < rows; ++i) {
+    const auto row = logs.rows_view(i, 1).data<double>();
+    result.emplace_back(row.begin(), row.end());
   }
   return result;
 }

@@ -8,6 +8,7 @@
 
 #include "attune/base/check.h"
 #include "attune/base/profile.h"
+#include "attune/ops/softmax.h"
 #include "attune/text/unicode.h"
 
 namespace attune {
@@ -97,33 +98,24 @@ void minimise(Vector& x, const Objective& objective) {
   }
 }
 
-// scores -> probabilities; returns the logarithm of the sum of their exponentials.
-double softmax_in_place(Vector& scores) {
-  const double most = *std::max_element(scores.begin(), scores.end());
-  double sum = 0;
-  for (double& score : scores) {
-    score = std::exp(score - most);
-    sum += score;
-  }
-  for (double& score : scores) {
-    score /= sum;
-  }
-  return most + std::log(sum);
-}
-
 void keep_once(std::vector<int>& ids) {
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
 }
 
-Vector scores_of(std::span<const int> ids, const Vector& weights, size_t classes) {
-  Vector scores(weights.end() - static_cast<std::ptrdiff_t>(classes), weights.end());
-  for (const int id : ids) {
-    for (size_t c = 0; c < classes; ++c) {
-      scores[c] += weights[static_cast<size_t>(id) * classes + c];
+// Of each text, whose words are `rows`: the logarithms of its classes' probabilities, [rows, classes].
+Tensor log_probabilities_of(std::span<const std::vector<int>> rows, const Vector& weights, size_t classes) {
+  Tensor scores = Tensor::empty({std::ssize(rows), static_cast<int64_t>(classes)}, DType::float64);
+  auto row = scores.data<double>();
+  for (size_t i = 0; i < rows.size(); ++i, row = row.subspan(classes)) {
+    std::copy(weights.end() - static_cast<std::ptrdiff_t>(classes), weights.end(), row.begin());
+    for (const int id : rows[i]) {
+      for (size_t c = 0; c < classes; ++c) {
+        row[c] += weights[static_cast<size_t>(id) * classes + c];
+      }
     }
   }
-  return scores;
+  return log_softmax(scores);
 }
 
 struct Regression {
@@ -141,16 +133,16 @@ double loss_of(std::span<const std::vector<int>> rows, std::span<const int> labe
     gradient[i] = regression.l2 * weights[i];
   }
   std::fill(gradient.begin() + static_cast<std::ptrdiff_t>(biases), gradient.end(), 0);
+  const Tensor logs = log_probabilities_of(rows, weights, classes);
   for (size_t i = 0; i < rows.size(); ++i) {
+    const auto row = logs.data<double>().subspan(i * classes, classes);
     const auto gold = static_cast<size_t>(labels[i]);
-    Vector errors = scores_of(rows[i], weights, classes);
-    const double score = errors[gold];
-    loss += softmax_in_place(errors) - score;
-    errors[gold] -= 1;
+    loss -= row[gold];
     for (size_t c = 0; c < classes; ++c) {
-      gradient[biases + c] += errors[c];
+      const double error = std::exp(row[c]) - (c == gold ? 1 : 0);
+      gradient[biases + c] += error;
       for (const int id : rows[i]) {
-        gradient[static_cast<size_t>(id) * classes + c] += errors[c];
+        gradient[static_cast<size_t>(id) * classes + c] += error;
       }
     }
   }
@@ -199,12 +191,10 @@ std::vector<int> BagOfWords::ids(std::string_view text) const {
 }
 
 std::vector<double> BagOfWords::log_probabilities(std::string_view text) const {
-  Vector scores = scores_of(ids(text), weights_, classes_), shares = scores;
-  const double whole = softmax_in_place(shares);
-  for (double& score : scores) {
-    score -= whole;
-  }
-  return scores;
+  const std::vector<int> known = ids(text);
+  const Tensor logs = log_probabilities_of(std::span(&known, 1), weights_, classes_);
+  const auto row = logs.data<double>();
+  return {row.begin(), row.end()};
 }
 
 }  // namespace attune
