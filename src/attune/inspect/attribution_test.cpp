@@ -110,6 +110,25 @@ std::vector<Attention> attentions_of(const std::vector<AttentionMap>& maps, cons
   return result;
 }
 
+// A tiny attention is an addend of a gate, which no probe is offered.
+bool hides_an_attention(const testing::Form& form) {
+  return form.config.tiny_attention > 0;
+}
+
+struct Attributed {
+  std::unique_ptr<Model> model;
+  std::vector<AttentionMap> maps;
+  std::vector<Attention> attentions;
+};
+
+Attributed attributed(const testing::Form& form) {
+  Attributed of;
+  of.model = ready(form.config, DType::float64);
+  of.maps = attribute(*of.model, pair);
+  of.attentions = attentions_of(of.maps, form.config);
+  return of;
+}
+
 // What the float64 definitions of all attentions hand over goes through `see` with its place: the same weights that the
 // program computes, changed on their way.
 struct Cell {
@@ -145,15 +164,11 @@ double total_of(const std::vector<double>& logs) {
 TEST(Attribution, gradients_by_weights_are_what_finite_differences_say_wherever_a_model_attends) {
   std::set<std::string> architectures;
   for (const testing::Form& form : testing::forms()) {
-    if (form.config.tiny_attention > 0) {
-      continue;  // an addend of a gate, which no probe is offered
-    }
+    if (hides_an_attention(form)) continue;
     SCOPED_TRACE(form.name);
-    const auto model = ready(form.config, DType::float64);
-    const auto maps = attribute(*model, pair);
-    const std::vector<Attention> attentions = attentions_of(maps, form.config);
+    const Attributed of = attributed(form);
     std::map<std::tuple<size_t, int, int, int>, double> p, w;
-    log_probabilities(*model, attentions, [&](std::string_view name, const Cell& cell, double& value) {
+    log_probabilities(*of.model, of.attentions, [&](std::string_view name, const Cell& cell, double& value) {
       (name == "P" ? p : w)[{cell.attention, cell.head, cell.query, cell.key}] = value;
     });
     int number = 0;
@@ -162,11 +177,12 @@ TEST(Attribution, gradients_by_weights_are_what_finite_differences_say_wherever_
       const auto [attention, head, query, key] = place;
       constexpr double h = 1e-5;
       const auto total = [&, at = place](double change) {
-        return total_of(log_probabilities(*model, attentions, [&](std::string_view name, const Cell& cell, double& x) {
-          if (name == "P" && std::tuple(cell.attention, cell.head, cell.query, cell.key) == at) x += change;
-        }));
+        return total_of(
+            log_probabilities(*of.model, of.attentions, [&](std::string_view name, const Cell& cell, double& x) {
+              if (name == "P" && std::tuple(cell.attention, cell.head, cell.query, cell.key) == at) x += change;
+            }));
       };
-      const AttentionMap* map = find(maps, attentions[attention].gradient, attentions[attention].layer, head);
+      const AttentionMap* map = find(of.maps, of.attentions[attention].gradient, of.attentions[attention].layer, head);
       ASSERT_NE(map, nullptr);
       const double falls_off = w.count(place) == 1 ? w[place] / weight : 1;  // the Gaussian, through which P acts
       const double expected = (total(h) - total(-h)) / (2 * h);
@@ -182,23 +198,19 @@ TEST(Attribution, gradients_by_weights_are_what_finite_differences_say_wherever_
 TEST(Attribution, attention_times_gradient_is_what_more_attention_to_a_piece_would_bring) {
   std::set<std::string> architectures;
   for (const testing::Form& form : testing::forms()) {
-    if (form.config.tiny_attention > 0) {
-      continue;  // an addend of a gate, which no probe is offered
-    }
+    if (hides_an_attention(form)) continue;
     SCOPED_TRACE(form.name);
-    const auto model = ready(form.config, DType::float64);
-    const auto maps = attribute(*model, pair);
-    const std::vector<Attention> attentions = attentions_of(maps, form.config);
-    const AttentionMap* map = find(maps, AttentionKind::attention_gradient, -1);
-    const bool crosses = std::any_of(attentions.begin(), attentions.end(),
+    const Attributed of = attributed(form);
+    const AttentionMap* map = find(of.maps, AttentionKind::attention_gradient, -1);
+    const bool crosses = std::any_of(of.attentions.begin(), of.attentions.end(),
                                      [](const auto& a) { return a.gradient == AttentionKind::cross_gradient; });
     ASSERT_EQ(map != nullptr, crosses);
     if (!crosses) continue;
     ASSERT_EQ(std::pair(map->queries, map->keys), std::pair(4, 5));
     for (int j = 0; j < map->keys; ++j) {
       const auto with = [&](double factor) {
-        return log_probabilities(*model, attentions, [&](std::string_view name, const Cell& cell, double& x) {
-          const bool source = attentions[cell.attention].gradient == AttentionKind::cross_gradient;
+        return log_probabilities(*of.model, of.attentions, [&](std::string_view name, const Cell& cell, double& x) {
+          const bool source = of.attentions[cell.attention].gradient == AttentionKind::cross_gradient;
           if (name == "P" && source && cell.key == j) x *= factor;
         });
       };
