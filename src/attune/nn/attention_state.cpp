@@ -1,11 +1,13 @@
 #include "attune/nn/attention_state.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <utility>
 
 #include "attune/base/parallel.h"
 #include "attune/base/profile.h"
+#include "attune/ops/reshape.h"
 
 namespace attune {
 
@@ -117,6 +119,20 @@ void GrowingState::copy_in_place(std::span<const int> from) {
                   data + (int64_t{to} * capacity_ + begin) * token);
     }
   });
+}
+
+Tensor part_in_heads(const Tensor& joined, int part, const Heads& heads) {
+  const std::array<int64_t, 3> strides{joined.stride(0), heads.depth, 1};
+  return joined.strided_view({joined.size(0), heads.count, heads.depth}, strides, part * heads.count * heads.depth);
+}
+
+Tensor attend_to_past(const Tensor& query, const GrowingState& past, const attention::Options& options) {
+  const Heads heads{query.size(1), query.size(2)};
+  const Segments queries = Segments::equal(static_cast<int>(query.size(0)), 1);
+  const Tensor mixed = attention::scaled_dot(query, part_in_heads(past.cache(), 0, heads),
+                                             part_in_heads(past.cache(), 1, heads), queries, past.keys(), options)
+                           .out;
+  return reshape(mixed, {query.size(0), heads.count * heads.depth});
 }
 
 FixedState::FixedState(const Tensor& cache, const Segments& memory, std::span<const int> source_of)

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "attune/attention/scaled_dot.h"
 #include "attune/nn/mixer.h"
 
 namespace attune {
@@ -34,6 +35,15 @@ class GrowingState : public MixerState {
   int rows_, length_ = 0, capacity_ = 0;
   Tensor cache_;  // [at least rows * capacity, a token's numbers]
 };
+
+struct Heads {
+  int64_t count, depth;  // depth: numbers of one head
+};
+// Part 0, 1, ... of [rows, several times count * depth], without a copy and without a gradient: [rows, count, depth].
+Tensor part_in_heads(const Tensor& joined, int part, const Heads& heads);
+// What each row's new token, of which the query [rows, count, depth] is, attends to in all that the row has read, keys
+// and values of as many heads: [rows, count * depth].
+Tensor attend_to_past(const Tensor& query, const GrowingState& past, const attention::Options& options = {});
 
 // Of a fixed memory: row i reads sequence source_of[i]. Neighbouring rows of one source (its beams) are queries of one
 // sequence, which reads its keys once for all of them.

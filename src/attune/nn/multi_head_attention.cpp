@@ -32,12 +32,6 @@ Tensor MultiHeadAttention::turned(const Tensor& x, const Segments& segments) con
   return positions_.turns() ? positions_.turned(in_heads(x), positions_in(segments)) : in_heads(x);
 }
 
-Tensor MultiHeadAttention::part_in_heads(const Tensor& joined, int part) const {
-  const int64_t depth = options_.width / options_.heads;
-  const std::array<int64_t, 3> strides{joined.stride(0), depth, 1};
-  return joined.strided_view({joined.size(0), options_.heads, depth}, strides, int64_t{part} * options_.width);
-}
-
 attention::Options MultiHeadAttention::attention_options(const Pass& pass) const {
   attention::Options result;
   result.mask.causal = options_.causal;
@@ -77,24 +71,21 @@ Tensor MultiHeadAttention::step(const Tensor& x, MixerState& state, const Pass& 
   attention::Options options = attention_options(pass);
   options.mask.causal = false;  // all that has been read is the past
   options.mask.right = {};
-  Tensor mixed;
+  const Heads heads{options_.heads, options_.width / options_.heads};
   if (const auto* fixed = dynamic_cast<const FixedState*>(&state)) {
-    mixed = attention::scaled_dot(in_heads(query_(x, pass)), part_in_heads(fixed->cache(), 0),
-                                  part_in_heads(fixed->cache(), 1), fixed->queries(), fixed->keys(), options)
-                .out;
-  } else {
-    auto& growing = dynamic_cast<GrowingState&>(state);
-    const std::array<const Linear*, 3> parts{&query_, &key_, &value_};
-    const Tensor joined = joined_linear(x, parts, pass);
-    const std::vector<int32_t> at(static_cast<size_t>(x.size(0)), growing.length());
-    const Tensor query = positions_.turned(part_in_heads(joined, 0), at);
-    growing.append({positions_.turned(part_in_heads(joined, 1), at), part_in_heads(joined, 2)});
-    const Segments queries = Segments::equal(static_cast<int>(x.size(0)), 1);
-    mixed = attention::scaled_dot(query, part_in_heads(growing.cache(), 0), part_in_heads(growing.cache(), 1), queries,
-                                  growing.keys(), options)
-                .out;
+    const Tensor mixed =
+        attention::scaled_dot(in_heads(query_(x, pass)), part_in_heads(fixed->cache(), 0, heads),
+                              part_in_heads(fixed->cache(), 1, heads), fixed->queries(), fixed->keys(), options)
+            .out;
+    return output_(reshape(mixed, {x.size(0), options_.width}), pass);
   }
-  return output_(reshape(mixed, {x.size(0), options_.width}), pass);
+  auto& growing = dynamic_cast<GrowingState&>(state);
+  const std::array<const Linear*, 3> parts{&query_, &key_, &value_};
+  const Tensor joined = joined_linear(x, parts, pass);
+  const std::vector<int32_t> at(static_cast<size_t>(x.size(0)), growing.length());
+  const Tensor query = positions_.turned(part_in_heads(joined, 0, heads), at);
+  growing.append({positions_.turned(part_in_heads(joined, 1, heads), at), part_in_heads(joined, 2, heads)});
+  return output_(attend_to_past(query, growing, options), pass);
 }
 
 void MultiHeadAttention::collect(Parameters& list, const std::string& name) {

@@ -44,8 +44,6 @@ class MultiHeadAttention : public Mixer {
   Tensor in_heads(const Tensor& x) const;  // [rows, width] -> [rows, heads, width / heads]
   // The same, turned where positions are rotary.
   Tensor turned(const Tensor& x, const Segments& segments) const;
-  // Part 0, 1, ... of [rows, several widths], without a copy.
-  Tensor part_in_heads(const Tensor& joined, int part) const;
   attention::Options attention_options(const Pass& pass) const;
 
   MixerOptions options_;

@@ -46,12 +46,6 @@ TinyAttention::TinyAttention(const MixerOptions& options, int64_t channels)
       causal(options.causal),
       dropout(options.dropout) {}
 
-// Part 0, 1, ... of [rows, several widths], without a copy.
-Tensor TinyAttention::part_in_heads(const Tensor& joint, int part) const {
-  const std::array<int64_t, 3> strides{joint.stride(0), width / heads, 1};
-  return joint.strided_view({joint.size(0), heads, width / heads}, strides, part * width);
-}
-
 Tensor TinyAttention::operator()(const Tensor& x, const Segments& segments, const Pass& pass) const {
   attention::Options options;
   options.mask.causal = causal;
@@ -71,11 +65,7 @@ Tensor TinyAttention::step(const Tensor& x, MixerState& state, const Pass& pass)
   auto& past = dynamic_cast<GrowingState&>(state);
   const Tensor joint = joined(x, pass);
   past.append({joint.columns_view(width, 2 * width)});
-  const Segments queries = Segments::equal(static_cast<int>(x.size(0)), 1);
-  const Tensor mixed = attention::scaled_dot(part_in_heads(joint, 0), part_in_heads(past.cache(), 0),
-                                             part_in_heads(past.cache(), 1), queries, past.keys())
-                           .out;
-  return output(reshape(mixed, {x.size(0), width}), pass);
+  return output(attend_to_past(part_in_heads(joint, 0, {heads, width / heads}), past), pass);
 }
 
 void check_spatial_gating(const SpatialGatingForm& form) {

@@ -29,9 +29,6 @@ struct TinyAttention {
   int64_t width = 0, heads = 1;
   bool causal = false;
   double dropout = 0;  // on the weights
-
- private:
-  Tensor part_in_heads(const Tensor& joint, int part) const;
 };
 
 class SpatialGatingMixer : public Mixer {
