@@ -63,7 +63,8 @@ Tokenizers load_tokenizers(const std::string& directory, const ModelConfig& conf
 void save_tokenizers(const std::string& directory, const ModelConfig& config, const Tokenizers& tokenizers) {
   // A run with another config may have failed here before its first checkpoint.
   for (const char* side : {"joint", "source", "target"}) {
-    for (const TokenizerKind kind : {TokenizerKind::unigram, TokenizerKind::words}) {
+    for (const TokenizerKind kind :
+         {TokenizerKind::unigram, TokenizerKind::words, TokenizerKind::characters, TokenizerKind::bytes}) {
       std::error_code ignored;
       fs::remove(directory + "/" + side + std::string(file_ending(kind)), ignored);
     }

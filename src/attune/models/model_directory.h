@@ -1,5 +1,5 @@
 // A model on disk is a directory: config.json, model.safetensors and the tokenizers' own files (joint.spm, or
-// source.spm and target.spm; .words for whitespace words), and labels.txt where there are labels.
+// source.spm and target.spm; .words for whitespace words, .characters, .bytes), and labels.txt where there are labels.
 #pragma once
 
 #include <memory>

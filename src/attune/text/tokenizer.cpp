@@ -14,7 +14,8 @@
 namespace attune {
 
 TokenizerKind tokenizer_kind(std::string_view name) {
-  static constexpr std::array kinds{TokenizerKind::unigram, TokenizerKind::bpe, TokenizerKind::words};
+  static constexpr std::array kinds{TokenizerKind::unigram, TokenizerKind::bpe, TokenizerKind::words,
+                                    TokenizerKind::characters, TokenizerKind::bytes};
   return entry_of_word("tokenizer", name, kinds, [](TokenizerKind kind) { return name_of(kind); });
 }
 
@@ -26,12 +27,25 @@ std::string_view name_of(TokenizerKind kind) {
       return "bpe";
     case TokenizerKind::words:
       return "words";
+    case TokenizerKind::characters:
+      return "characters";
+    case TokenizerKind::bytes:
+      return "bytes";
   }
   return "";
 }
 
 std::string_view file_ending(TokenizerKind kind) {
-  return kind == TokenizerKind::words ? ".words" : ".spm";
+  switch (kind) {
+    case TokenizerKind::words:
+      return ".words";
+    case TokenizerKind::characters:
+      return ".characters";
+    case TokenizerKind::bytes:
+      return ".bytes";
+    default:
+      return ".spm";
+  }
 }
 
 std::unique_ptr<Tokenizer> Tokenizer::train(std::span<const std::string> lines, const TokenizerOptions& options) {
@@ -46,14 +60,20 @@ std::unique_ptr<Tokenizer> Tokenizer::train(const std::vector<std::span<const st
         options.mask_pieces ? "six" : "three", " special pieces and one of the text), got ", options.vocab_size);
   check(options.character_coverage > 0.9 && options.character_coverage <= 1.0,
         "tokenizer: the character coverage must be above 0.9 and at most 1, got ", options.character_coverage);
+  if (options.kind == TokenizerKind::characters || options.kind == TokenizerKind::bytes) {
+    return detail::train_characters(corpora, options);
+  }
   return options.kind == TokenizerKind::words ? detail::train_words(corpora, options)
                                               : detail::train_sentencepiece(corpora, options);
 }
 
 std::unique_ptr<Tokenizer> Tokenizer::from_bytes(std::string_view bytes, const TokenizerOptions& options,
                                                  const std::string& where) {
-  auto tokenizer = options.kind == TokenizerKind::words ? detail::load_words(bytes, options, where)
-                                                        : detail::load_sentencepiece(bytes, options, where);
+  const auto load = options.kind == TokenizerKind::words ? detail::load_words
+                    : options.kind == TokenizerKind::characters || options.kind == TokenizerKind::bytes
+                        ? detail::load_characters
+                        : detail::load_sentencepiece;
+  auto tokenizer = load(bytes, options, where);
   if (options.mask_pieces) {
     check(tokenizer->vocab_size() > first_ordinary_id && tokenizer->piece(cls_id) == "[CLS]" &&
               tokenizer->piece(sep_id) == "[SEP]" && tokenizer->piece(mask_id) == mask_text,

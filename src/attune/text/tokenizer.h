@@ -1,5 +1,6 @@
-// Text to piece ids and back. Two kinds behind one class: SentencePiece (unigram or BPE; Kudo and Richardson 2018),
-// trained and applied inside the program, and `words`, plain whitespace words for corpora that are tokenised already.
+// Text to piece ids and back. Three kinds behind one class: SentencePiece (unigram or BPE; Kudo and Richardson 2018),
+// trained and applied inside the program; `words`, plain whitespace words for corpora that are tokenised already; and
+// `characters` and `bytes`, which lose nothing of a text, blanks and line ends included.
 // All kinds share the special ids below. There is no padding id: batches are packed, and a padding id that is also a
 // real piece ("." is often id 3) is a classic way to lose tokens.
 #pragma once
@@ -23,17 +24,17 @@ inline constexpr int mask_id = 5;  // [MASK]
 inline constexpr int first_ordinary_id = 6;
 inline constexpr std::string_view mask_text = "[MASK]";
 
-enum class TokenizerKind : uint8_t { unigram, bpe, words };
+enum class TokenizerKind : uint8_t { unigram, bpe, words, characters, bytes };
 
-// "unigram", "bpe", "words"; anything else throws and names these.
+// "unigram", "bpe", "words", "characters", "bytes"; anything else throws and names these.
 TokenizerKind tokenizer_kind(std::string_view name);
 std::string_view name_of(TokenizerKind kind);
-// ".spm" or ".words": the ending of the tokenizer's own file in a model directory.
+// ".spm", ".words", ".characters" or ".bytes": the ending of the tokenizer's own file in a model directory.
 std::string_view file_ending(TokenizerKind kind);
 
 struct TokenizerOptions {
   TokenizerKind kind = TokenizerKind::unigram;
-  int vocab_size = 8000;   // special ids included; SentencePiece: exactly, words: at most
+  int vocab_size = 8000;   // special ids included; SentencePiece: exactly, words and characters: at most
   bool lowercase = false;  // before training and encoding. Not in the file: give it again to load()
   // [CLS], [SEP] and [MASK] follow the special ids. Of the three a text can have [MASK] alone: written so, it is
   // mask_id, whatever stands around it.
@@ -64,10 +65,12 @@ class Tokenizer {
   // UTF-8. Safe to call from several threads at once.
   virtual std::vector<int> encode(std::string_view text) const = 0;
 
-  // Plain text; <s> and </s> are skipped, an unknown piece stays visible (SentencePiece: U+2047, words: <unk>).
+  // Plain text; <s> and </s> are skipped, an unknown piece stays visible (words: <unk>, others: U+2047).
   virtual std::string decode(std::span<const int> ids) const = 0;
 
   virtual int vocab_size() const = 0;
+  // The piece between two lines of a text: </s>, except where line ends have a piece of their own.
+  virtual int line_end() const { return eos_id; }
   virtual const std::string& piece(int id) const = 0;
 
   // For each piece the index of the whitespace word of decode(ids) it belongs to; -1 for <s>, </s> and trailing blanks.

@@ -10,6 +10,7 @@
 
 #include "attune/base/check.h"
 #include "attune/base/error_of_test.h"
+#include "attune/text/unicode.h"
 
 namespace attune {
 namespace {
@@ -35,12 +36,17 @@ TokenizerOptions options_of(TokenizerKind kind, int vocab_size) {
   return {.kind = kind, .vocab_size = vocab_size};
 }
 
-std::unique_ptr<Tokenizer> trained(TokenizerKind kind, int vocab_size = 90) {
-  return Tokenizer::train(std::vector<std::span<const std::string>>{german, vietnamese},
-                          options_of(kind, kind == TokenizerKind::words ? 1000 : vocab_size));
+bool is_learnt(TokenizerKind kind) {  // SentencePiece's, whose vocabularies have the size that is asked for
+  return kind == TokenizerKind::unigram || kind == TokenizerKind::bpe;
 }
 
-const TokenizerKind all_kinds[] = {TokenizerKind::unigram, TokenizerKind::bpe, TokenizerKind::words};
+std::unique_ptr<Tokenizer> trained(TokenizerKind kind, int vocab_size = 90) {
+  return Tokenizer::train(std::vector<std::span<const std::string>>{german, vietnamese},
+                          options_of(kind, is_learnt(kind) ? vocab_size : 1000));
+}
+
+const TokenizerKind all_kinds[] = {TokenizerKind::unigram, TokenizerKind::bpe, TokenizerKind::words,
+                                   TokenizerKind::characters, TokenizerKind::bytes};
 
 bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
@@ -75,7 +81,7 @@ TEST(Tokenizer, has_unknown_begin_and_end_as_its_only_special_ids) {
     EXPECT_EQ(tokenizer->piece(unk_id), "<unk>");
     EXPECT_EQ(tokenizer->piece(bos_id), "<s>");
     EXPECT_EQ(tokenizer->piece(eos_id), "</s>");
-    EXPECT_EQ(tokenizer->vocab_size(), kind == TokenizerKind::words ? tokenizer->vocab_size() : 90);
+    EXPECT_EQ(tokenizer->vocab_size(), is_learnt(kind) ? 90 : tokenizer->vocab_size());
     for (int id = eos_id + 1; id < tokenizer->vocab_size(); ++id) {
       EXPECT_NE(tokenizer->piece(id), "<pad>");
     }
@@ -252,8 +258,8 @@ TEST(Tokenizer, refuses_blank_training_text) {
   for (TokenizerKind kind : all_kinds) {
     for (const std::vector<std::string>& lines :
          {std::vector<std::string>{}, {"", " "}, {"\xC2\xA0", "\xE2\x80\x8B"}, {"\xE2\x96\x81"}}) {
-      if (kind == TokenizerKind::words && !lines.empty() && lines.back().size() == 3) {
-        continue;  // a zero-width space and U+2581 are words to it
+      if (kind == TokenizerKind::bytes || (!is_learnt(kind) && !lines.empty() && lines.back().size() == 3)) {
+        continue;  // a zero-width space and U+2581 are words or characters to it; bytes are learnt from nothing
       }
       EXPECT_TRUE(contains(error_of([&] { Tokenizer::train(lines, options_of(kind, 50)); }), "blank"))
           << name_of(kind) << lines.size();
@@ -294,7 +300,9 @@ TEST(Tokenizer, maps_pieces_to_the_whitespace_words_they_are_part_of) {
       ASSERT_EQ(words.size(), ids.size());
       EXPECT_EQ(words.front(), -1);
       EXPECT_EQ(words.back(), -1);
-      EXPECT_TRUE(std::is_sorted(words.begin(), words.end() - 1));
+      std::vector<int> of_words = words;
+      std::erase(of_words, -1);
+      EXPECT_TRUE(std::is_sorted(of_words.begin(), of_words.end()));
       EXPECT_EQ(*std::max_element(words.begin(), words.end()) + 1, count_words(tokenizer->decode(ids))) << line;
       // The pieces of one word alone spell that word.
       std::istringstream stream(tokenizer->decode(ids));
@@ -314,6 +322,47 @@ TEST(Tokenizer, maps_pieces_to_the_whitespace_words_they_are_part_of) {
       }
     }
   }
+}
+
+TEST(Tokenizer, of_characters_and_bytes_loses_nothing) {
+  const std::string text =
+      "  Zwei\n\n\tMänner: \xC2\xA0"
+      "ABC\r\n ";
+  const std::vector<std::string> lines = {"  Zwei", "",
+                                          "\tMänner: \xC2\xA0"
+                                          "ABC\r",
+                                          " "};
+  for (const TokenizerKind kind : {TokenizerKind::characters, TokenizerKind::bytes}) {
+    const auto tokenizer = Tokenizer::train(lines, options_of(kind, 100));
+    const std::vector<int> ids = tokenizer->encode(text);
+    EXPECT_EQ(tokenizer->decode(ids), text);
+    EXPECT_EQ(ids.size(), kind == TokenizerKind::bytes ? text.size() : count_code_points(text));
+    EXPECT_EQ(std::count(ids.begin(), ids.end(), unk_id), 0);
+    const std::vector<int> words = tokenizer->word_of_piece(ids);
+    EXPECT_EQ(*std::max_element(words.begin(), words.end()), 2);
+    EXPECT_EQ(std::count(words.begin(), words.end(), -1), 3) << "what stands behind the last word";
+    const TokenizerOptions masks{.kind = kind, .vocab_size = 100, .mask_pieces = true};
+    EXPECT_EQ(Tokenizer::train(lines, masks)
+                  ->encode("[MASK]"
+                           "A"),
+              (std::vector<int>{mask_id, tokenizer->encode("A")[0] + 3}));
+  }
+  // The most frequent characters alone: line ends, blanks, and e.
+  const std::vector<std::string> few = {"e e", "e z", ""};
+  const auto small = Tokenizer::train(few, options_of(TokenizerKind::characters, 6));
+  EXPECT_EQ(small->encode("z e\n"), (std::vector<int>{unk_id, 5, 4, 3}));
+  EXPECT_EQ(Tokenizer::train(few, options_of(TokenizerKind::bytes, 4))->vocab_size(), 259);
+}
+
+TEST(Tokenizer, refuses_damaged_characters_and_bytes) {
+  const auto refuse = [](TokenizerKind kind, std::string_view bytes) {
+    return error_of([&] { Tokenizer::from_bytes(bytes, options_of(kind, 0), "v"); });
+  };
+  EXPECT_EQ(refuse(TokenizerKind::characters, "\nab"), "no error");
+  EXPECT_TRUE(contains(refuse(TokenizerKind::characters, "\naba"), "the character 'a' stands there twice"));
+  EXPECT_TRUE(contains(refuse(TokenizerKind::characters, "a\xff"), "expected characters in UTF-8"));
+  EXPECT_TRUE(contains(refuse(TokenizerKind::characters, ""), "expected characters in UTF-8"));
+  EXPECT_TRUE(contains(refuse(TokenizerKind::bytes, "abc"), "expected the 256 bytes"));
 }
 
 // A decoder may emit blanks that no encoder would.
@@ -345,7 +394,7 @@ TEST(Tokenizer, refuses_ids_outside_the_vocabulary_and_text_that_is_not_utf8) {
     EXPECT_THROW(tokenizer->word_of_piece(std::vector<int>{-1}), Error);
     EXPECT_TRUE(contains(error_of([&] { tokenizer->encode("Hund \xff"); }), "byte 6"));
   }
-  EXPECT_TRUE(contains(error_of([] { tokenizer_kind("sentencepiece"); }), "unigram, bpe or words"));
+  EXPECT_TRUE(contains(error_of([] { tokenizer_kind("sentencepiece"); }), "unigram, bpe, words, characters or bytes"));
   EXPECT_EQ(tokenizer_kind("bpe"), TokenizerKind::bpe);
 }
 

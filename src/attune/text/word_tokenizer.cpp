@@ -10,12 +10,6 @@
 namespace attune::detail {
 namespace {
 
-constexpr std::string_view all_specials[] = {"<unk>", "<s>", "</s>", "[CLS]", "[SEP]", mask_text};
-
-std::span<const std::string_view> specials_of(const TokenizerOptions& options) {
-  return std::span(all_specials).first(options.mask_pieces ? first_ordinary_id : eos_id + 1);
-}
-
 class WordTokenizer : public Tokenizer {
  public:
   WordTokenizer(std::vector<std::string> words, const TokenizerOptions& options)
