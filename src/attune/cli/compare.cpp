@@ -171,16 +171,16 @@ void check_rows(std::vector<ComparisonRow>& rows) {
     } catch (const UsageError& error) {
       check_usage(false, row.config, ": ", error.what());
     }
-    if (!is_encoder_task(row.run.config)) {
+    if (translates(row.run.config)) {
       files.insert({row.run.train, row.run.valid, row.test});
     }
-    check_usage(is_encoder_task(row.run.config) == is_encoder_task(rows.front().run.config), row.config,
+    check_usage(translates(row.run.config) == translates(rows.front().run.config), row.config,
                 ": has another task than ", rows.front().config, ", with which it cannot share a table");
   }
   for (const CorpusFiles& corpus : files) {
     read_corpus(corpus);
   }
-  if (rows.front().length_bounds.empty() && !is_encoder_task(rows.front().run.config)) {
+  if (rows.front().length_bounds.empty() && translates(rows.front().run.config)) {
     const std::vector<int> bounds = thirds_by_length(read_corpus(rows.front().test).source);
     for (ComparisonRow& row : rows) {
       row.length_bounds = bounds;

@@ -127,8 +127,8 @@ RowResult measure_translation(const ComparisonRow& row, const Texts& texts) {
   return result;
 }
 
-// The same of an encoder-only model: what its validation says, of the weights that came out.
-RowResult measure_encoder(const ComparisonRow& row) {
+// The same of any other task: what its validation says, of the weights that came out.
+RowResult measure_objective(const ComparisonRow& row) {
   const auto training = training_task(row.run.config.task).prepare(row.run);
   Objective& objective = training->objective();
   load_weights(objective.network(), row.run.directory);
@@ -197,12 +197,12 @@ std::optional<RowOutcome> run_row(const ComparisonRow& row) {
   if (InterruptGuard::requested()) {  // perhaps only after the last update
     return std::nullopt;
   }
-  const bool translates = !is_encoder_task(row.run.config);
-  const Texts texts = translates ? Texts{read_corpus(row.run.valid), read_corpus(row.test)} : Texts{};
-  const auto measured_on = translates ? what_is_measured(row, texts) : what_is_measured(row);
+  const bool translation = translates(row.run.config);
+  const Texts texts = translation ? Texts{read_corpus(row.run.valid), read_corpus(row.test)} : Texts{};
+  const auto measured_on = translation ? what_is_measured(row, texts) : what_is_measured(row);
   const std::optional<RowResult> before = read_result(result_path(row));
   const bool known = before && before->measured_on == measured_on;
-  RowResult result = known ? *before : translates ? measure_translation(row, texts) : measure_encoder(row);
+  RowResult result = known ? *before : translation ? measure_translation(row, texts) : measure_objective(row);
   for (const auto& [key, value] : result.figures) {
     check(std::isfinite(value), row.run.directory, ": the model's ", key, " is ", value);
   }

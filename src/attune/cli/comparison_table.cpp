@@ -160,8 +160,8 @@ std::string remark(const std::vector<ComparedRow>& rows, std::string (*of)(const
   return text;
 }
 
-// Of encoder-only models, where a row has them.
-std::vector<ComparisonColumn> encoder_columns() {
+// Of all tasks but translation, where a row has them.
+std::vector<ComparisonColumn> validation_columns() {
   return {{"accuracy", "valid_accuracy", 4},
           {"span F1", "valid_f1", 4},
           {"next sentence", "valid_next_sentence_accuracy", 4},
@@ -169,20 +169,22 @@ std::vector<ComparisonColumn> encoder_columns() {
           {"baseline's accuracy", "baseline_accuracy", 4}};
 }
 
-std::string encoder_remarks(const std::vector<ComparedRow>& rows) {
+std::string validation_remarks(const std::vector<ComparedRow>& rows) {
   return "minutes, tokens/s: spent in updates, without validation and saving; special pieces included\n" +
          remark(rows, [](const ComparedRow& row) {
-           const bool of_texts = row.row.run.config.task == "classification";
+           const std::string& task = row.row.run.config.task;
            return "loss: nll of what is to be told on " + listed(row.row.run.valid) + "; baseline: the same by " +
-                  (of_texts ? "a logistic regression on which words occur (bag of words)"
-                            : "how frequent it is in the training data alone");
+                  (task == "classification" ? "a logistic regression on which words occur (bag of words)"
+                   : task == language_model_task
+                       ? "the training data's n-grams (characters, bytes) or how frequent it is in them"
+                       : "how frequent it is in the training data alone");
          });
 }
 
 // What the columns mean.
 std::string remarks(const std::vector<ComparedRow>& rows) {
-  if (!rows.empty() && is_encoder_task(rows.front().row.run.config)) {
-    return encoder_remarks(rows);
+  if (!rows.empty() && !translates(rows.front().row.run.config)) {
+    return validation_remarks(rows);
   }
   std::string text =
       "minutes, tokens/s: spent in updates, without validation and saving; source and target tokens, no padding\n";
@@ -220,12 +222,12 @@ Json json_of(const ComparedRow& compared, const Columns& shown_columns) {
     const auto figure = result.figures.find(column.key);
     json[column.key] = figure == result.figures.end() ? Json() : number(figure->second);
   }
-  const bool translates = !is_encoder_task(row.run.config);
-  if (translates) {
+  const bool translation = translates(row.run.config);
+  if (translation) {
     json["length_bounds"] = row.length_bounds;
   }
   json["valid"] = row.run.valid;
-  if (translates) {
+  if (translation) {
     json["test"] = row.test;
     json["signature"] = result.signature;
     json["search"] = describe(row.search);
@@ -254,8 +256,8 @@ std::vector<ComparisonColumn> comparison_columns(std::span<const ComparedRow> ro
   if (rows.empty() || task_of_name(rows.front().row.run.config.task).has_perplexity) {
     list.push_back({"perplexity", "valid_perplexity", 3});
   }
-  if (!rows.empty() && is_encoder_task(rows.front().row.run.config)) {
-    for (const ComparisonColumn& column : encoder_columns()) {
+  if (!rows.empty() && !translates(rows.front().row.run.config)) {
+    for (const ComparisonColumn& column : validation_columns()) {
       const bool there = std::any_of(rows.begin(), rows.end(),
                                      [&](const ComparedRow& row) { return row.result.figures.count(column.key) == 1; });
       if (there) {

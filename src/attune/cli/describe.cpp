@@ -136,6 +136,12 @@ std::string work_text(const ModelConfig& config, const ModelDescription& d, cons
         with_separators(config.source_vocabulary), with_separators(d.source_multiply_adds_per_token),
         with_separators(d.target_multiply_adds_per_token), options.length);
   }
+  if (!translates(config)) {
+    return fmt::format(
+        "vocabulary             {}\n"
+        "multiply-adds a token  {} (sequences of {} tokens, forward)\n",
+        with_separators(config.target_vocabulary), with_separators(d.target_multiply_adds_per_token), options.length);
+  }
   return fmt::format(
       "vocabulary             {} source, {} target\n"
       "multiply-adds a token  {} source, {} target (sentences of {} tokens, forward)\n",
@@ -146,7 +152,7 @@ std::string work_text(const ModelConfig& config, const ModelDescription& d, cons
 
 std::string as_text(const ModelConfig& config, const ModelDescription& d, const DescribeOptions& options) {
   std::string text = fmt::format("{:<36} {:>15}  {}\n", "module", "parameters", "shapes");
-  const std::string& name = is_encoder_task(config) ? config.task : config.architecture;
+  const std::string& name = translates(config) ? config.architecture : config.task;
   write_tree(tree_of(d, name), name, 0, text);
   text += fmt::format("\nparameters             {}\n", with_separators(d.parameters));
   text += work_text(config, d, options);
@@ -155,7 +161,7 @@ std::string as_text(const ModelConfig& config, const ModelDescription& d, const 
       "a training step        {} (weights, gradients, optimizer {}; activations {} with {} {} a batch)\n",
       bytes_text(d.weight_bytes), bytes_text(d.training_step_bytes), bytes_text(d.training_state_bytes),
       bytes_text(d.activation_bytes), with_separators(options.batch_tokens),
-      is_encoder_task(config) ? "tokens" : "target tokens");
+      translates(config) ? "target tokens" : "tokens");
   return text;
 }
 

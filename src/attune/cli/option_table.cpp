@@ -218,6 +218,9 @@ void OptionTable::apply(const std::vector<ConfigItem>& config,
   for (const auto& [key, values] : flags) {
     set(*find(key), values, "--" + key);
   }
+  if (model_ != nullptr) {  // language-model means language_model
+    std::replace(model_->task.begin(), model_->task.end(), '-', '_');
+  }
 }
 
 // Not refused: others may use the prefix too.

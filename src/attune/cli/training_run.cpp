@@ -69,10 +69,11 @@ void start(Network& network, const PreparedTraining& training, const TrainingRun
 
 void add_run(OptionTable& table, TrainingRun& run) {
   constexpr int most_files = 1000;
-  table.add("train", &run.train,
-            "the training data: source and target file, or one file of source<TAB>target; of a masked language model "
-            "files of text, one sentence or paragraph a line",
-            {1, most_files, "FILE"});
+  table.add(
+      "train", &run.train,
+      "the training data: source and target file, or one file of source<TAB>target; of language models, masked or "
+      "not, files of text, one sentence or paragraph a line",
+      {1, most_files, "FILE"});
   table.add("valid", &run.valid, "the same for validation; without it there is none", {1, most_files, "FILE"});
   table.add("from", &run.from,
             "start from encoder and tokenizer of this model (not for translation), whose settings hold where no other "

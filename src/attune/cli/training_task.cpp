@@ -14,6 +14,7 @@ const TrainingTask& training_task(std::string_view word) {
   static constexpr std::array table{
       TrainingTask{"translation", check_translation_run, prepare_translation},
       TrainingTask{"masked_language_model", check_masked_language_model_run, prepare_masked_language_model},
+      TrainingTask{"language_model", check_language_model_run, prepare_language_model},
       TrainingTask{"classification", check_classification_run, prepare_classification},
       TrainingTask{"tagging", check_tagging_run, prepare_tagging},
       TrainingTask{"image_classification", check_image_classification_run, prepare_image_classification},

@@ -60,6 +60,8 @@ void check_translation_run(const TrainingRun& run);
 std::unique_ptr<PreparedTraining> prepare_translation(const TrainingRun& run);
 void check_masked_language_model_run(const TrainingRun& run);
 std::unique_ptr<PreparedTraining> prepare_masked_language_model(const TrainingRun& run);
+void check_language_model_run(const TrainingRun& run);
+std::unique_ptr<PreparedTraining> prepare_language_model(const TrainingRun& run);
 void check_classification_run(const TrainingRun& run);
 std::unique_ptr<PreparedTraining> prepare_classification(const TrainingRun& run);
 void check_tagging_run(const TrainingRun& run);

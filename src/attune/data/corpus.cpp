@@ -17,11 +17,14 @@ struct LineReader::File {
   std::string buffer;  // bytes not given out yet start at `begin`
   size_t begin = 0;
   bool ended = false;
+  bool has_end = false;  // of the last line
 
   // A line without its '\n'; false at the end. A last line without '\n' counts.
   bool read(std::string& line) {
     if (!file) {
-      return static_cast<bool>(std::getline(std::cin, line));
+      const bool read = static_cast<bool>(std::getline(std::cin, line));
+      has_end = !std::cin.eof();
+      return read;
     }
     size_t searched = begin;
     for (;;) {
@@ -29,12 +32,14 @@ struct LineReader::File {
       if (end != std::string::npos) {
         line.assign(buffer, begin, end - begin);
         begin = end + 1;
+        has_end = true;
         return true;
       }
       if (ended) {
         line.assign(buffer, begin);
         buffer.clear();
         begin = 0;
+        has_end = false;
         return !line.empty();
       }
       buffer.erase(0, begin);
@@ -62,6 +67,11 @@ LineReader::LineReader(const std::string& path)
 }
 
 LineReader::~LineReader() = default;
+
+bool LineReader::line_has_end() const {
+  return file_->has_end;
+}
+
 LineReader::LineReader(LineReader&&) noexcept = default;
 LineReader& LineReader::operator=(LineReader&&) noexcept = default;
 
@@ -84,6 +94,23 @@ std::optional<std::string> LineReader::next() {
   check(nul == std::string::npos, name_, ":", line_, ": NUL character at byte ", nul + 1,
         " of the line; is this text?");
   return line;
+}
+
+PlainText read_text(const std::vector<std::string>& paths) {
+  const ProfileScope scope("read_corpus");
+  PlainText text;
+  for (const std::string& path : paths) {
+    LineReader reader(path);
+    while (auto line = reader.next()) {
+      if (text.ends_with_line) {
+        text.lines.emplace_back();
+      }
+      text.lines.back() += *line;
+      text.ends_with_line = reader.line_has_end();
+    }
+    check(reader.line() > 0, reader.name(), ": expected at least one line of text, the file is empty");
+  }
+  return text;
 }
 
 std::vector<std::string> read_lines(const std::string& path) {

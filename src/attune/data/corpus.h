@@ -23,6 +23,7 @@ class LineReader {
 
   std::optional<std::string> next();      // nothing at the end of the file
   int64_t line() const { return line_; }  // the number of the last line given, from 1
+  bool line_has_end() const;              // whether '\n' stood behind it
   const std::string& name() const { return name_; }
 
  private:
@@ -35,6 +36,14 @@ class LineReader {
 struct ParallelCorpus {
   std::vector<std::string> source, target;  // of equal size
 };
+
+struct PlainText {
+  std::vector<std::string> lines;
+  bool ends_with_line = true;  // the last line has its '\n'
+};
+
+// The lines of all files as if they were one, so that a last line without its end goes on in the next file.
+PlainText read_text(const std::vector<std::string>& paths);
 
 // All lines; a file without any is an error. Blank lines stay: they keep parallel files aligned.
 std::vector<std::string> read_lines(const std::string& path);

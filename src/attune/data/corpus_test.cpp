@@ -141,5 +141,13 @@ TEST_F(Corpus, reads_pairs_with_exactly_one_tab) {
   EXPECT_TRUE(contains(error_of([&] { read_pairs(plain("c.tsv", "a\tb\tc\n")); }), "more than one tab"));
 }
 
+TEST_F(Corpus, text_of_several_files_is_as_if_they_were_one) {
+  const PlainText whole = read_text({plain("a", "one\n\ntwo"), gzip("b.gz", " more\n"), plain("c", "three")});
+  EXPECT_EQ(whole.lines, (Strings{"one", "", "two more", "three"}));
+  EXPECT_FALSE(whole.ends_with_line);
+  EXPECT_TRUE(read_text({path("b.gz")}).ends_with_line);
+  EXPECT_TRUE(contains(error_of([&] { read_text({path("a"), plain("empty", "")}); }), "empty: expected at least one"));
+}
+
 }  // namespace
 }  // namespace attune

@@ -54,7 +54,7 @@ struct ModelConfig {
   double dropout = 0.1, embedding_dropout = -1, attention_dropout = -1, activation_dropout = 0;  // -1: as dropout
   std::string initialiser = "xavier_uniform";
   std::string embedding_initialiser = "";  // "": normal(width^-0.5)
-  std::string tokenizer = "unigram";       // unigram, bpe (SentencePiece), words
+  std::string tokenizer = "unigram";       // unigram, bpe (SentencePiece), words, characters, bytes
   int vocab_size = 8000;                   // asked for; the tokenizers' own sizes are below
   bool joint_vocabulary = true;
   bool lowercase = false;
@@ -65,7 +65,8 @@ struct ModelConfig {
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
-    each("task", self.task, "translation, masked_language_model, classification, tagging, image_classification");
+    each("task", self.task,
+         "translation, masked_language_model, language_model, classification, tagging, image_classification");
     each("architecture", self.architecture, "transformer, rnn, gru, lstm, bahdanau, luong, convolutional");
     each("encoder-layers", self.encoder_layers, "layers of the encoder");
     each("decoder-layers", self.decoder_layers, "layers of the decoder");
@@ -143,8 +144,9 @@ struct ModelConfig {
     each("attention-dropout", self.attention_dropout, "on attention weights; -1: as dropout");
     each("activation-dropout", self.activation_dropout, "inside the feed-forward layers; -1: as dropout");
     each("initialiser", self.initialiser, "of weights, e.g. xavier_uniform, he_normal, normal(0.02), orthogonal");
-    each("tokenizer", self.tokenizer, "unigram or bpe (SentencePiece), or words: tokenised text as it is");
-    each("vocab-size", self.vocab_size, "pieces of a vocabulary; for words: at most");
+    each("tokenizer", self.tokenizer,
+         "unigram or bpe (SentencePiece); words: tokenised text as it is; characters or bytes, each a piece");
+    each("vocab-size", self.vocab_size, "pieces of a vocabulary; for words and characters: at most");
     each("joint-vocabulary", self.joint_vocabulary, "one vocabulary for source and target");
     each("lowercase", self.lowercase, "lower-case all text first");
     each("embedding-initialiser", self.embedding_initialiser, "of embeddings; empty: normal(width^-0.5)");

@@ -18,7 +18,8 @@ int64_t product_weights(const ModelConfig& config, const Parameters& parameters)
     const bool tied = config.tied_embeddings != "none";
     const bool table = entry.name == "source_embedding.weight" || entry.name == "encoder.types.weight" ||
                        (entry.name == "target_embedding.weight" && !tied) ||
-                       (entry.name == "encoder.embedding.weight" && !tied) || entry.name.ends_with("positions.table");
+                       ((entry.name == "encoder.embedding.weight" || entry.name == "embedding.weight") && !tied) ||
+                       entry.name.ends_with("positions.table");
     elements += entry.parameter->rank() == 2 && !table ? entry.parameter->elements() : 0;
   }
   return elements;

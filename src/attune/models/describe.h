@@ -19,7 +19,8 @@ struct ModelDescription {
   int64_t parameters = 0;
   std::vector<TensorDescription> tensors;
   // Multiply-adds of matrix products in one forward, for a pair of sentences of `length` tokens each, per token of the
-  // side. Of an encoder-only model: per token of the encoder, and per prediction of its head.
+  // side. Of an encoder-only model: per token of the encoder, and per prediction of its head; a decoder-only one
+  // has no source.
   int64_t source_multiply_adds_per_token = 0, target_multiply_adds_per_token = 0;
   int64_t image_multiply_adds = 0;  // of an image as a whole, for models that read images
   // Bytes in tensors at the peak of a training step: weights, gradients and Adam's moments; and all else, which is what

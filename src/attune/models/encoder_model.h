@@ -114,9 +114,4 @@ OutputCost masked_language_model_output_cost(const ModelConfig& config, const Co
 // For every task of encoder-only models: the architecture is one that they can have.
 void check_encoder_task(const ModelConfig& config);
 
-template <class Kind>
-std::unique_ptr<Network> make_encoder_model(const ModelConfig& config) {
-  return std::make_unique<Kind>(config);
-}
-
 }  // namespace attune

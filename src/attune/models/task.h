@@ -30,9 +30,20 @@ std::span<const Task> tasks();
 const Task& task_of_name(std::string_view word);
 
 inline constexpr std::string_view translation_task = "translation";
-// Whether the model is an encoder with a head instead of an encoder and a decoder.
+inline constexpr std::string_view language_model_task = "language_model";
+// Whether the model is an encoder and a decoder.
+inline bool translates(const ModelConfig& config) {
+  return config.task == translation_task;
+}
+inline bool has_decoder(const ModelConfig& config) {
+  return translates(config) || config.task == language_model_task;
+}
+inline bool has_encoder(const ModelConfig& config) {
+  return config.task != language_model_task;
+}
+// Whether the model is an encoder with a head.
 inline bool is_encoder_task(const ModelConfig& config) {
-  return config.task != translation_task;
+  return !has_decoder(config);
 }
 
 inline constexpr std::string_view image_task = "image_classification";

@@ -66,9 +66,13 @@ Norm make_norm(const ModelConfig& config) {
   return Norm(config.width, norm_kind_of_name(config.norm), {config.norm_epsilon});
 }
 
+Positions positions_of(const ModelConfig& config) {
+  return {position_kind_of_name(config.positions), config.width, config.max_positions};
+}
+
 // What every decoder layer remembers, and how far the hypotheses are.
-struct TransformerState : DecodingState {
-  std::vector<std::unique_ptr<MixerState>> past, memory;
+struct DecoderState : DecodingState {
+  std::vector<std::unique_ptr<MixerState>> past, memory;  // no memory in a decoder alone
   int count = 0;
   int32_t position = 0;
 
@@ -140,12 +144,14 @@ std::vector<AttentionPlace> transformer_attends(const ModelConfig& config) {
                         {{tiny + ".output.weight", 0, config.tiny_attention / config.tiny_attention_heads}}});
     }
   };
-  for (int i = 0; i < config.encoder_layers; ++i) {
+  for (int i = 0; i < (has_encoder(config) ? config.encoder_layers : 0); ++i) {
     add("encoder.layers." + std::to_string(i) + ".self_attention", config.encoder_mixer);
   }
-  for (int i = 0; i < (is_encoder_task(config) ? 0 : config.decoder_layers); ++i) {
+  for (int i = 0; i < (has_decoder(config) ? config.decoder_layers : 0); ++i) {
     add("decoder.layers." + std::to_string(i) + ".self_attention", config.decoder_mixer);
-    add("decoder.layers." + std::to_string(i) + ".cross_attention", config.cross_mixer);
+    if (translates(config)) {
+      add("decoder.layers." + std::to_string(i) + ".cross_attention", config.cross_mixer);
+    }
   }
   return places;
 }
@@ -194,7 +200,7 @@ Tensor EncoderLayer::operator()(const Tensor& x, const Segments& segments, const
 
 DecoderLayer::DecoderLayer(const ModelConfig& config, const Depth& depth)
     : self_attention(make_mixer(config.decoder_mixer, causal_mixer_options(config))),
-      cross_attention(make_mixer(config.cross_mixer, mixer_options(config))),
+      cross_attention(translates(config) ? make_mixer(config.cross_mixer, mixer_options(config)) : nullptr),
       feed_forward(feed_forward_behind(config.decoder_mixer, config, depth)),
       around_self_attention(config, depth),
       around_cross_attention(config, depth) {}
@@ -203,43 +209,92 @@ Tensor DecoderLayer::operator()(const Tensor& x, const Segments& targets, const 
                                 const Pass& pass) const {
   const ProfileScope scope("decoder.layer");
   const Pass attending = pass.within("self_attention"), crossing = pass.within("cross_attention");
-  const Tensor mixed = around_self_attention(x, targets, attending, [&](const Tensor& h) {
+  Tensor mixed = around_self_attention(x, targets, attending, [&](const Tensor& h) {
     const ProfileScope part("self_attention");
     return attending.shown("output", (*self_attention)(h, targets, h, targets, attending));
   });
-  const Tensor crossed = around_cross_attention(mixed, targets, crossing, [&](const Tensor& h) {
-    const ProfileScope part("cross_attention");
-    return crossing.shown("output", (*cross_attention)(h, targets, memory, sources, crossing));
-  });
-  return pass.shown("output", feed_forward ? (*feed_forward)(crossed, targets, pass.within("feed_forward")) : crossed);
+  if (cross_attention) {
+    mixed = around_cross_attention(mixed, targets, crossing, [&](const Tensor& h) {
+      const ProfileScope part("cross_attention");
+      return crossing.shown("output", (*cross_attention)(h, targets, memory, sources, crossing));
+    });
+  }
+  return pass.shown("output", feed_forward ? (*feed_forward)(mixed, targets, pass.within("feed_forward")) : mixed);
 }
 
-Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState& memory, const Pass& pass) const {
+Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState* memory, const Pass& pass) const {
   const ProfileScope scope("decoder.layer");
-  const Tensor mixed = around_self_attention(x, {}, pass, [&](const Tensor& h) {
+  Tensor mixed = around_self_attention(x, {}, pass, [&](const Tensor& h) {
     const ProfileScope part("self_attention");
     return self_attention->step(h, past, pass);
   });
-  const Tensor crossed = around_cross_attention(mixed, {}, pass, [&](const Tensor& h) {
-    const ProfileScope part("cross_attention");
-    return cross_attention->step(h, memory, pass);
-  });
-  return feed_forward ? (*feed_forward)(crossed, {}, pass) : crossed;
+  if (cross_attention) {
+    mixed = around_cross_attention(mixed, {}, pass, [&](const Tensor& h) {
+      const ProfileScope part("cross_attention");
+      return cross_attention->step(h, *memory, pass);
+    });
+  }
+  return feed_forward ? (*feed_forward)(mixed, {}, pass) : mixed;
 }
 
-Transformer::Transformer(const ModelConfig& config) : config_(config), embeddings_(config) {
-  const Positions positions(position_kind_of_name(config.positions), config.width, config.max_positions);
-  encoder_.positions = positions;
-  decoder_.positions = positions;
+Decoder::Decoder(const ModelConfig& config) {
+  positions = positions_of(config);
+  for (int i = 0; i < config.decoder_layers; ++i) {
+    layers.emplace_back(config, Depth{i, config.decoder_layers});
+  }
+  if (config.norm_position == "pre") {
+    norm = make_norm(config);
+  }
+}
+
+Tensor Decoder::operator()(const Tensor& rows, const Segments& targets, const Tensor& memory, const Segments& sources,
+                           const Pass& pass) const {
+  Tensor x = rows;
+  const Pass inner = pass.within("layers");
+  for (size_t i = 0; i < layers.size(); ++i) {
+    x = layers[i](x, targets, memory, sources, inner.within(static_cast<int>(i)));
+  }
+  return pass.shown("output", norm.weight ? norm(x) : x);
+}
+
+std::unique_ptr<DecodingState> Decoder::start(int count) const {
+  auto state = std::make_unique<DecoderState>();
+  state->count = count;
+  for (const DecoderLayer& layer : layers) {
+    state->past.push_back(layer.self_attention->begin(count));
+  }
+  return state;
+}
+
+std::unique_ptr<DecodingState> Decoder::start(const Tensor& memory, const Segments& sources,
+                                              std::span<const int> source_of, const Pass& pass) const {
+  auto state = start(static_cast<int>(source_of.size()));
+  for (const DecoderLayer& layer : layers) {
+    dynamic_cast<DecoderState&>(*state).memory.push_back(
+        layer.cross_attention->begin(memory, sources, source_of, pass));
+  }
+  return state;
+}
+
+Tensor Decoder::step(DecodingState& any_state, const Tensor& rows, const Pass& pass) const {
+  auto& state = dynamic_cast<DecoderState&>(any_state);
+  check(rows.size(0) == state.count, "step: ", rows.size(0), " tokens for ", state.count, " rows");
+  const std::vector<int32_t> at(static_cast<size_t>(state.count), state.position);
+  Tensor x = positions.at(rows, at);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    x = layers[i].step(x, *state.past[i], state.memory.empty() ? nullptr : state.memory[i].get(), pass);
+  }
+  ++state.position;
+  return norm.weight ? norm(x) : x;
+}
+
+Transformer::Transformer(const ModelConfig& config) : config_(config), embeddings_(config), decoder_(config) {
+  encoder_.positions = positions_of(config);
   for (int i = 0; i < config.encoder_layers; ++i) {
     encoder_.layers.emplace_back(config, Depth{i, config.encoder_layers});
   }
-  for (int i = 0; i < config.decoder_layers; ++i) {
-    decoder_.layers.emplace_back(config, Depth{i, config.decoder_layers});
-  }
   if (config.norm_position == "pre") {
     encoder_.norm = make_norm(config);
-    decoder_.norm = make_norm(config);
   }
   output_ = OutputParameters(config, config.biases);
   parameters_ = parameters_of(*this);
@@ -261,14 +316,9 @@ Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
   const Tensor memory = encode(batch.source, batch.sources, pass.within("encoder"));
   const ProfileScope scope("decoder");
   const Pass decoding = pass.within("decoder");
-  Tensor x = drop_embedding(
-      decoder_.positions(scaled_embedding(batch.target_input, embeddings_.target_table(), config_), batch.targets),
-      config_, decoding);
-  const Pass layers = decoding.within("layers");
-  for (size_t i = 0; i < decoder_.layers.size(); ++i) {
-    x = decoder_.layers[i](x, batch.targets, memory, batch.sources, layers.within(static_cast<int>(i)));
-  }
-  return decoding.shown("output", decoder_.norm.weight ? decoder_.norm(x) : x);
+  const Tensor rows = scaled_embedding(batch.target_input, embeddings_.target_table(), config_);
+  return decoder_(drop_embedding(decoder_.positions(rows, batch.targets), config_, decoding), batch.targets, memory,
+                  batch.sources, decoding);
 }
 
 OutputLayer Transformer::output() const {
@@ -279,26 +329,12 @@ std::unique_ptr<DecodingState> Transformer::start(std::span<const int32_t> sourc
                                                   std::span<const int> source_of, const Pass& pass) const {
   const Tensor memory = encode(source, sources, pass.within("encoder"));
   const ProfileScope scope("decoder.start");
-  auto state = std::make_unique<TransformerState>();
-  state->count = static_cast<int>(source_of.size());
-  for (const DecoderLayer& layer : decoder_.layers) {
-    state->past.push_back(layer.self_attention->begin(state->count));
-    state->memory.push_back(layer.cross_attention->begin(memory, sources, source_of, pass));
-  }
-  return state;
+  return decoder_.start(memory, sources, source_of, pass);
 }
 
-Tensor Transformer::step(DecodingState& any_state, std::span<const int32_t> tokens, const Pass& pass) const {
+Tensor Transformer::step(DecodingState& state, std::span<const int32_t> tokens, const Pass& pass) const {
   const ProfileScope scope("decoder.step");
-  auto& state = dynamic_cast<TransformerState&>(any_state);
-  check(static_cast<int>(tokens.size()) == state.count, "step: ", tokens.size(), " tokens for ", state.count, " rows");
-  const std::vector<int32_t> positions(tokens.size(), state.position);
-  Tensor x = decoder_.positions.at(scaled_embedding(tokens, embeddings_.target_table(), config_), positions);
-  for (size_t i = 0; i < decoder_.layers.size(); ++i) {
-    x = decoder_.layers[i].step(x, *state.past[i], *state.memory[i], pass);
-  }
-  ++state.position;
-  return decoder_.norm.weight ? decoder_.norm(x) : x;
+  return decoder_.step(state, scaled_embedding(tokens, embeddings_.target_table(), config_), pass);
 }
 
 }  // namespace attune

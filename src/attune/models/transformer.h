@@ -1,4 +1,4 @@
-// The Transformer encoder-decoder (Vaswani 2017), pre- or post-norm, with any mixer:
+// The Transformer (Vaswani 2017), pre- or post-norm, with any mixer: its layers, and the encoder-decoder made of them:
 //   pre-norm:  x + dropout(f(norm(x))), and a norm at the end of each stack
 //   post-norm: norm(x + dropout(f(x)))
 #pragma once
@@ -77,25 +77,28 @@ struct EncoderLayer {
   Residual around_self_attention;
 };
 
+// Without cross-attention, and so without memory, where the task has no source: the decoder is the whole model.
 struct DecoderLayer {
   DecoderLayer(const ModelConfig& config, const Depth& depth);
   Tensor operator()(const Tensor& x, const Segments& targets, const Tensor& memory, const Segments& sources,
                     const Pass& pass) const;
-  Tensor step(const Tensor& x, MixerState& past, MixerState& memory, const Pass& pass) const;
+  Tensor step(const Tensor& x, MixerState& past, MixerState* memory, const Pass& pass) const;
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
     each("self_attention", self.self_attention);
     each("self_attention_norm", self.around_self_attention.norm);
-    each("cross_attention", self.cross_attention);
-    each("cross_attention_norm", self.around_cross_attention.norm);
+    if (self.cross_attention) {
+      each("cross_attention", self.cross_attention);
+      each("cross_attention_norm", self.around_cross_attention.norm);
+    }
     if (self.feed_forward) {
       FeedForwardSublayer::visit(*self.feed_forward, each);
     }
   }
 
-  std::unique_ptr<Mixer> self_attention, cross_attention;
-  std::optional<FeedForwardSublayer> feed_forward;  // none behind a mixer that mixes channels as well
+  std::unique_ptr<Mixer> self_attention, cross_attention;  // the second not given in a decoder alone
+  std::optional<FeedForwardSublayer> feed_forward;         // none behind a mixer that mixes channels as well
   Residual around_self_attention, around_cross_attention;
 };
 
@@ -115,6 +118,22 @@ struct Stack {
   std::vector<Layer> layers;
   Positions positions;
   Norm norm;  // not given for post-norm
+};
+
+// Rows of embeddings in, hidden states out; of whole targets, or of one token a row.
+struct Decoder : Stack<DecoderLayer> {
+  Decoder() = default;
+  explicit Decoder(const ModelConfig& config);
+
+  // rows [target tokens, width], positions added and dropped; memory and sources not given in a decoder alone.
+  Tensor operator()(const Tensor& rows, const Segments& targets, const Tensor& memory, const Segments& sources,
+                    const Pass& pass) const;
+  // `count` rows, nothing read yet: of a decoder alone, or with a memory of which row i reads sequence source_of[i].
+  std::unique_ptr<DecodingState> start(int count) const;
+  std::unique_ptr<DecodingState> start(const Tensor& memory, const Segments& sources, std::span<const int> source_of,
+                                       const Pass& pass) const;
+  // The next token of every row: rows [count, width], positions not added.
+  Tensor step(DecodingState& state, const Tensor& rows, const Pass& pass) const;
 };
 
 class Transformer : public Model {
@@ -143,7 +162,7 @@ class Transformer : public Model {
   ModelConfig config_;
   Embeddings embeddings_;
   Stack<EncoderLayer> encoder_;
-  Stack<DecoderLayer> decoder_;
+  Decoder decoder_;
   OutputParameters output_;
   Parameters parameters_;
 };

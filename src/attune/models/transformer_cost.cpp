@@ -92,8 +92,8 @@ int64_t passing_in_backward(const ModelConfig& config, const CostOptions& batch)
   return std::max(batch.target * row + memory, batch.source * row);
 }
 
-// Behind the last layer of an encoder that nothing attends to: the norm's input and result, and its statistics.
-int64_t kept_behind_encoder(const ModelConfig& config, const RowBytes& bytes) {
+// Behind the last layer of a stack that nothing attends to: the norm's input and result, and its statistics.
+int64_t kept_behind_stack(const ModelConfig& config, const RowBytes& bytes) {
   return config.norm_position == "pre" ? 2 * config.width * bytes.full + 3 * bytes.full : config.width * bytes.full;
 }
 
@@ -105,7 +105,21 @@ ModelCost encoder_cost(const ModelConfig& config, const CostOptions& options) {
   cost.source_multiply_adds = config.encoder_layers * (mixer.per_query + mixer.per_key + mixer.scores +
                                                        feed_forward_cost(config.encoder_mixer, config));
   const int64_t layer = kept_by_sublayers(config.encoder_mixer, config, options);
-  cost.kept = options.target * (config.encoder_layers * layer + kept_behind_encoder(config, bytes));
+  cost.kept = options.target * (config.encoder_layers * layer + kept_behind_stack(config, bytes));
+  CostOptions alone = options;
+  alone.source = 0;
+  cost.passing = passing_in_backward(config, alone);
+  return cost;
+}
+
+// Of a model that is a decoder alone; a causal mixer sees half of the keys on average.
+ModelCost decoder_cost(const ModelConfig& config, const CostOptions& options) {
+  const MixerCost mixer = cost_of(config.decoder_mixer, config, options.length);
+  ModelCost cost;
+  cost.target_multiply_adds = config.decoder_layers * (mixer.per_query + mixer.per_key + mixer.scores / 2 +
+                                                       feed_forward_cost(config.decoder_mixer, config));
+  const int64_t layer = kept_by_sublayers(config.decoder_mixer, config, options);
+  cost.kept = options.target * (config.decoder_layers * layer + kept_behind_stack(config, options.bytes));
   CostOptions alone = options;
   alone.source = 0;
   cost.passing = passing_in_backward(config, alone);
@@ -117,6 +131,9 @@ ModelCost encoder_cost(const ModelConfig& config, const CostOptions& options) {
 ModelCost transformer_cost(const ModelConfig& config, const CostOptions& options) {
   if (is_encoder_task(config)) {
     return encoder_cost(config, options);
+  }
+  if (!has_encoder(config)) {
+    return decoder_cost(config, options);
   }
   const MixerCost encoder = cost_of(config.encoder_mixer, config, options.length);
   const MixerCost decoder = cost_of(config.decoder_mixer, config, options.length);

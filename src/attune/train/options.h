@@ -59,7 +59,7 @@ struct TrainOptions {
     each("max-train-length", self.max_train_length,
          "longer sentence pairs (pieces) are left out, and counted; 0: no limit");
     each("sequence-length", self.sequence_length,
-         "masked language model: pieces of a sequence that text is packed into, special ones included");
+         "language models, masked or not: pieces of a sequence that text is cut into, special ones included");
     each("whole-word-masking", self.whole_word_masking, "mask all pieces of a word or none");
     each("shift", self.shift,
          "image classification: each image is moved by up to so many pixels up or down and left or right, anew each "

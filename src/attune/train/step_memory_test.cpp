@@ -4,8 +4,10 @@
 
 #include "attune/models/architecture.h"
 #include "attune/models/describe.h"
+#include "attune/models/task.h"
 #include "attune/nn/initialise.h"
 #include "attune/ops/op_checks.h"
+#include "attune/train/language_objective.h"
 #include "attune/train/masked_language_objective.h"
 #include "attune/train/optimizer.h"
 #include "attune/train/translation_objective.h"
@@ -173,48 +175,65 @@ TEST(StepMemory, of_convolutions_is_what_describe_said_within_a_tenth) {
   }
 }
 
-TEST(StepMemory, of_a_masked_language_model_is_what_describe_said_within_a_tenth) {
+// Two updates of a task that reads text alone.
+template <class OfTask, class Kind, class Text>
+void expect_described(const ModelConfig& config, const char* compute, const Text& text) {
+  TrainOptions options;
+  options.compute_type = compute;
+  options.batch_tokens = 64 * 40;
+  options.sequence_length = 64;
+  DescribeOptions what;
+  what.batch_tokens = options.batch_tokens;
+  what.length = options.sequence_length;
+  what.compute = dtype_of_name(compute);
+  release_cached_memory();
+  const int64_t before = memory_use().in_use;
+  Kind model(config);
+  model.parameters().allocate();
+  initialise(model.parameters(), Rng(1));
+  Optimizer optimizer({}, model.parameters().flat_elements(), DType::float32);
+  OfTask objective(model, text, nullptr, options);
+  reset_peak_memory();
+  for (int64_t update = 1; update <= 2; ++update) {
+    UpdateGradient gradient;
+    add_batch(gradient, model.parameters(), [&](const Pass& pass) { return objective.loss(0, 0, pass); }, options,
+              {update, 0});
+    Tensor flat = model.parameters().flat();
+    optimizer.step(flat, gradient.sum->flat(), {1e-4, 1e-3});
+  }
+  const auto measured = static_cast<double>(memory_use().peak - before);
+  const auto said = static_cast<double>(describe(config, what).training_step_bytes);
+  EXPECT_NEAR(said / measured, 1, 0.1) << config.task << ' ' << compute << ' ' << config.norm_position << ": " << said
+                                       << " bytes said, " << measured << " measured";
+}
+
+TEST(StepMemory, of_language_models_is_what_describe_said_within_a_tenth) {
   std::vector<Document> documents(40);
+  PlainText plain;
   for (Document& document : documents) {
     document.assign(1, std::string(2 * 62, ' '));
     for (size_t i = 0; i < 62; ++i) document[0][2 * i] = static_cast<char>('a' + i % 26);
+    plain.lines.push_back(document[0] + "a a");
   }
   std::string words = "<unk>\n<s>\n</s>\n[CLS]\n[SEP]\n[MASK]\n";
   for (char c = 'a'; c <= 'z'; ++c) words += std::string(1, c) + "\n";
   const auto tokenizer = Tokenizer::from_bytes(words, {.kind = TokenizerKind::words, .mask_pieces = true});
-  const PackedText text(documents, *tokenizer, {.sequence_length = 64});
+  const PackedText packed(documents, *tokenizer, {.sequence_length = 64});
+  const TextStream stream(plain, *tokenizer);
   for (const char* compute : {"float32", "bfloat16"}) {
-    for (const bool post : {false, true}) {
-      ModelConfig config = defaults_of("transformer", "masked_language_model");
-      config.encoder_layers = 4;
-      config.width = 64, config.heads = 4, config.feed_forward = 256;
-      config.source_vocabulary = config.target_vocabulary = 2000;
-      config.norm_position = post ? "post" : "pre";
-      TrainOptions options;
-      options.compute_type = compute;
-      options.batch_tokens = 64 * 40;
-      DescribeOptions what;
-      what.batch_tokens = options.batch_tokens;
-      what.compute = dtype_of_name(compute);
-      release_cached_memory();
-      const int64_t before = memory_use().in_use;
-      MaskedLanguageModel model(config);
-      model.parameters().allocate();
-      initialise(model.parameters(), Rng(1));
-      Optimizer optimizer({}, model.parameters().flat_elements(), DType::float32);
-      MaskedLanguageObjective objective(model, text, nullptr, options);
-      reset_peak_memory();
-      for (int64_t update = 1; update <= 2; ++update) {
-        UpdateGradient gradient;
-        add_batch(gradient, model.parameters(), [&](const Pass& pass) { return objective.loss(0, 0, pass); }, options,
-                  {update, 0});
-        Tensor flat = model.parameters().flat();
-        optimizer.step(flat, gradient.sum->flat(), {1e-4, 1e-3});
+    for (const char* norm : {"pre", "post"}) {
+      for (const char* task : {"masked_language_model", "language_model"}) {
+        ModelConfig config = defaults_of("transformer", task);
+        config.encoder_layers = config.decoder_layers = 4;
+        config.width = 64, config.heads = 4, config.feed_forward = 256;
+        config.source_vocabulary = config.target_vocabulary = 2000;
+        config.norm_position = norm;
+        if (config.task == language_model_task) {
+          expect_described<LanguageObjective, LanguageModel>(config, compute, stream);
+        } else {
+          expect_described<MaskedLanguageObjective, MaskedLanguageModel>(config, compute, packed);
+        }
       }
-      const auto measured = static_cast<double>(memory_use().peak - before);
-      const auto said = static_cast<double>(describe(config, what).training_step_bytes);
-      EXPECT_NEAR(said / measured, 1, 0.1)
-          << compute << (post ? " post" : " pre") << ": " << said << " bytes said, " << measured << " measured";
     }
   }
 }
