@@ -26,6 +26,7 @@ const std::map<std::string, Call> calls{
     {"train", {TrainingPlace::command("made", "--tokenizer words --max-update 2 --max-epoch 1"), false}},
     {"translate", {"translate --model model --alignment --max-decoding-length 5 < test.en"}},
     {"fill-mask", {"fill-mask --model masked < masked.txt"}},
+    {"generate", {"generate --model language --prompt the --max-tokens 5"}},
     {"classify", {"classify --model classifier < test.en"}},
     {"compare",
      {"compare --train train.en train.vi --valid valid.en valid.vi --configs row.toml --directory made "
@@ -50,6 +51,8 @@ class BadValues : public ::testing::Test {
     place->write("masked.txt", "the [MASK] sees the dog\n");
     masked =
         place->run(TrainingPlace::command("masked", "--task masked_language_model --tokenizer words --max-update 2"));
+    language =
+        place->run(TrainingPlace::command("language", "--task language_model --tokenizer characters --max-update 2"));
     classifier =
         place->run(TrainingPlace::command("classifier", "--task classification --tokenizer words --max-update 2"));
     for (const std::string& line : lines_of(place->run("--help").out)) {
@@ -66,6 +69,7 @@ class BadValues : public ::testing::Test {
   void SetUp() override {
     ASSERT_EQ(trained.code, 0) << trained.err;
     ASSERT_EQ(masked.code, 0) << masked.err;
+    ASSERT_EQ(language.code, 0) << language.err;
     ASSERT_EQ(classifier.code, 0) << classifier.err;
     ASSERT_GE(commands.size(), calls.size());
     for (const std::string& command : commands) {
@@ -73,11 +77,11 @@ class BadValues : public ::testing::Test {
     }
   }
   static TrainingPlace* place;
-  static Ran trained, masked, classifier;
+  static Ran trained, masked, language, classifier;
   static std::vector<std::string> commands;
 };
 TrainingPlace* BadValues::place = nullptr;
-Ran BadValues::trained, BadValues::masked, BadValues::classifier;
+Ran BadValues::trained, BadValues::masked, BadValues::language, BadValues::classifier;
 std::vector<std::string> BadValues::commands;
 
 // What stands before the flags: "bench products".
@@ -215,6 +219,7 @@ TEST_F(BadValues, text_that_is_no_text_is_refused_by_every_command_that_reads_it
           "evaluate --reference FILE < FILE", "evaluate --reference test.vi < FILE",
           "train --train FILE FILE --model made", "train --train FILE --model made",
           "train --train train.en train.vi --valid FILE FILE --model made", "classify --model classifier < FILE",
+          "generate --model language < FILE", "train --task language_model --tokenizer bytes --train FILE --model made",
           "train --task classification --train FILE --model made", "train --task tagging --train FILE --model made",
           "train --task classification --tokenizer words --train train.labelled --valid FILE --model made"}) {
       if (file.ends_with(".gz") && command.find("< FILE") != std::string::npos) {
@@ -235,6 +240,7 @@ TEST_F(BadValues, text_that_is_no_text_is_refused_by_every_command_that_reads_it
       expect_one_error(ran, 1);
       const char* form = command.starts_with("train --train FILE --")  ? "source<TAB>target"
                          : command.starts_with("train --task tagging") ? "word<TAB>tag"
+                         : command.find("_model") != command.npos      ? nullptr
                          : command.starts_with("train --task")         ? "text<TAB>label"
                                                                        : nullptr;
       const std::string says = has_a_line && form != nullptr ? std::string(":1: expected ") + form : text.says;

@@ -14,7 +14,7 @@ using testing::Workplace;
 
 const std::vector<std::string> all_commands{"train",  "compare",  "translate", "evaluate", "score",
                                             "corpus", "classify", "describe",  "bench",    "demo",
-                                            "diff",   "explain",  "inspect"};
+                                            "diff",   "explain",  "inspect",   "generate"};
 
 struct BadInput {
   const char* command;
@@ -171,6 +171,23 @@ const std::vector<BadInput> bad_inputs{
     {"fill-mask < ok.en", 2, {"--model is missing"}},
     {"fill-mask --model nowhere < ok.en", 1, {"nowhere", "no such directory"}},
     {"fill-mask --model nowhere --top-k 0 < ok.en", 2, {"top-k", "0"}},
+    {"generate --prompt a", 2, {"--model is missing"}},
+    {"generate --model nowhere --prompt a", 1, {"nowhere", "no such directory"}},
+    {"generate --model nowhere --max-tokens 0", 2, {"max-tokens", "0"}},
+    {"generate --model nowhere --temperature -0.5", 2, {"temperature", "-0.5"}},
+    {"generate --model nowhere --top-p 0", 2, {"top-p", "0"}},
+    {"train --task language-model --model new", 2, {"--train is missing"}},
+    {"train --task language_model --train ok.en --model new --encoder-layers 2",
+     2,
+     {"--encoder-layers", "the task language_model"}},
+    {"train --task language_model --train ok.en --model new --architecture lstm", 2, {"architecture", "lstm"}},
+    {"train --task language_model --train ok.en --model new --tied-embeddings all", 2, {"tied-embeddings"}},
+    {"train --task language_model --train ok.en --model new --decoder-mixer mean", 2, {"decoder-mixer", "causal"}},
+    {"train --task language_model --train ok.en --model new --positions learned --max-positions 64",
+     2,
+     {"sequence-length is 128", "max-positions = 64"}},
+    {"train --task language_model --train blank.txt --model new --tokenizer characters", 1, {"blank"}},
+    {"train --task language_model --train empty.txt --model new --tokenizer bytes", 1, {"empty.txt", "empty"}},
     {"translate < ok.en", 2, {"--model is missing"}},
     {"translate --model nowhere < ok.en", 1, {"nowhere", "no such directory"}},
     {"translate --model nowhere --beam-size 0", 2, {"beam-size", "got 0"}},

@@ -58,6 +58,10 @@ inline std::vector<TrainingForm> training_forms() {
       {"masked_language_model_of_bert",
        "--task masked_language_model --vocab-size 100 --norm-position post --embedding-norm --prediction-transform "
        "--next-sentence --whole-word-masking --positions learned --max-positions 32"},
+      {"language_model", "--task language_model --tokenizer characters --update-freq 2"},
+      {"language_model_of_gru_untied",
+       "--task language_model --vocab-size 100 --decoder-mixer gru --tied-embeddings none --compute-type bfloat16 "
+       "--keep-best --valid-freq 3"},
       {"classification", "--task classification --tokenizer words --pooling last --ema-decay 0.9"},
       {"classification_by_one_logit",
        "--task classification --vocab-size 100 --pooling first --binary-head --update-freq 2 --keep-best"},
@@ -88,7 +92,7 @@ class TrainingPlace : public Workplace {
   // Nine batches an epoch. What stands in `more` wins; a Transformer for translation unless it names an architecture or
   // a task.
   static std::string command(const std::string& directory, const std::string& more) {
-    const std::string sizes = "--encoder-layers 1 --heads 2 --feed-forward 32 " + own_sizes(task_of(more));
+    const std::string sizes = "--heads 2 --feed-forward 32 " + own_sizes(task_of(more));
     return "train " + data_of(task_of(more)) + "--width 16 " + (architecture_of(more) == "transformer" ? sizes : "") +
            "--batch-tokens 300 --warmup-updates 4 --lr 0.01 --log-freq 2 --save-freq 4 --valid-freq 6 --threads 1 "
            "--model " +
@@ -99,6 +103,7 @@ class TrainingPlace : public Workplace {
     const std::map<std::string, std::string> files{
         {"translation", "--train train.en train.vi --valid valid.en valid.vi "},
         {"masked_language_model", "--train train.txt --valid valid.txt "},
+        {"language_model", "--train train.txt --valid valid.txt "},
         {"classification", "--train train.labelled --valid valid.labelled "},
         {"tagging", "--train train.tags --valid valid.tags "},
         {"image_classification", "--train train.images train.labels --valid valid.images valid.labels "}};
@@ -182,9 +187,10 @@ class TrainingPlace : public Workplace {
   }
 
   static std::string own_sizes(const std::string& task) {
-    return task == "translation"             ? "--decoder-layers 1 "
-           : task == "masked_language_model" ? "--sequence-length 32 "
-                                             : "";
+    return task == "translation"             ? "--encoder-layers 1 --decoder-layers 1 "
+           : task == "masked_language_model" ? "--encoder-layers 1 --sequence-length 32 "
+           : task == "language_model"        ? "--decoder-layers 1 --sequence-length 32 "
+                                             : "--encoder-layers 1 ";
   }
 
   // Sentences that are long or short, and their words that are long, with those that follow them.

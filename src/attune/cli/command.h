@@ -38,6 +38,7 @@ int demo(const Arguments& arguments);
 int describe_model(const Arguments& arguments);
 int evaluate(const Arguments& arguments);
 int fill_mask(const Arguments& arguments);
+int generate(const Arguments& arguments);
 int inspect_heads(const Arguments& arguments);
 int inspect_spatial(const Arguments& arguments);
 int explain_mechanism(const Arguments& arguments);

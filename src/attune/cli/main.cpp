@@ -28,6 +28,7 @@ std::span<const Command> commands() {
       Command{"train", "train a model on parallel text", train},
       Command{"compare", "train several configs on the same data and measure them in one table", compare},
       Command{"translate", "translate standard input, line by line", translate},
+      Command{"generate", "text that a language model goes on with", generate},
       Command{"fill-mask", "the words that a masked language model puts in the place of [MASK]", fill_mask},
       Command{"classify", "labels of texts, words or images, with their probabilities", classify},
       Command{"evaluate", "BLEU and chrF of translations, equal to sacreBLEU's", evaluate},
