@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "attune/attention/products-inl.h"
 #include "attune/attention/spatial_gating_cpu.h"
 #include "attune/attention/spatial_gating_definition.h"
 #include "attune/attention/spatial_gating_products-inl.h"
@@ -23,7 +24,6 @@
 
 namespace attune::attention {
 
-using gating::Products;
 using gating::Side;
 using gating::square_of;
 

@@ -1,5 +1,5 @@
-// What the forward and the backward of spatial gating multiply with: W as products read it, and products whose bits do
-// not depend on the number of threads. Internal to spatial_gating.cpp.
+// What the forward and the backward of spatial gating multiply with: W as products read it. Internal to
+// spatial_gating.cpp.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,6 @@
 #include <type_traits>
 
 #include "attune/attention/spatial_gating.h"
-#include "attune/kernels/packed_product.h"
 #include "attune/ops/row_layout.h"
 #include "attune/tensor/derived.h"
 
@@ -60,28 +59,5 @@ Tensor square_of(const SpatialGatingInputs& in, bool causal) {
   const int64_t n = in.bias.size(1);
   return causal ? square_of<Operand, true, side>(in.weight, n) : square_of<Operand, false, side>(in.weight, n);
 }
-
-// C (+)= A B with the same bits for any number of threads. In float32 the packed products give that: the library's own
-// divide narrow ones among threads in ways that round differently.
-class Products {
- public:
-  void operator()(const kernels::Matrix<const float>& a, const kernels::Matrix<const float>& b,
-                  const kernels::Matrix<float>& c, const kernels::ProductOptions& options = {}) {
-    using Packed = kernels::PackedMatrix<float>;
-    const int64_t rows = b.transposed ? b.columns : b.rows, columns = b.transposed ? b.rows : b.columns;
-    const int64_t elements = Packed::bytes(rows, columns) / static_cast<int64_t>(sizeof(float));
-    if (!memory_ || memory_.elements() < elements) {
-      memory_ = Tensor::empty({elements});
-    }
-    kernels::product(a, Packed(b, memory_.storage()->data()), c, nullptr, options);
-  }
-  void operator()(const kernels::Matrix<const BFloat16>& a, const kernels::Matrix<const BFloat16>& b,
-                  const kernels::Matrix<float>& c, const kernels::ProductOptions& options = {}) {
-    kernels::product(a, b, c, nullptr, options);
-  }
-
- private:
-  Tensor memory_;  // of a packed B
-};
 
 }  // namespace attune::attention::gating

@@ -1,0 +1,195 @@
+#include "attune/attention/feature_rows_cpu.h"
+
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "attune/attention/feature_rows_cpu.cpp"
+#include <hwy/foreach_target.h>
+
+#include "attune/ops/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace attune::attention::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using namespace attune::cpu::HWY_NAMESPACE;  // loads and stores that end anywhere
+
+using Lanes = hn::ScalableTag<float>;
+
+// fn(first element, how many from there on) for every vector of a row
+template <class Fn>
+HWY_INLINE void over_vectors(int64_t count, Fn&& fn) {
+  for (int64_t c = 0; c < count; c += static_cast<int64_t>(hn::Lanes(Lanes()))) fn(c, static_cast<size_t>(count - c));
+}
+
+float dot(const float* x, const float* y, int64_t count) {
+  const Lanes d;
+  auto sum = hn::Zero(d);
+  over_vectors(count,
+               [&](int64_t c, size_t left) { sum = hn::MulAdd(load(d, x + c, left), load(d, y + c, left), sum); });
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+void add_scaled(float a, const float* x, float* y, int64_t count) {
+  const Lanes d;
+  const auto factor = hn::Set(d, a);
+  over_vectors(count, [&](int64_t c, size_t left) {
+    store(hn::MulAdd(factor, load(d, x + c, left), load(d, y + c, left)), d, y + c, left);
+  });
+}
+
+void scale(float a, float* x, int64_t count) {
+  const Lanes d;
+  const auto factor = hn::Set(d, a);
+  over_vectors(count, [&](int64_t c, size_t left) { store(hn::Mul(factor, load(d, x + c, left)), d, x + c, left); });
+}
+
+void decay(float* a, const float* s, int64_t count, float shift, float sign) {
+  const Lanes d;
+  const auto from = hn::Set(d, shift), direction = hn::Set(d, sign);
+  over_vectors(count, [&](int64_t c, size_t left) {
+    const auto e = exp_of_negative(d, hn::Mul(direction, hn::Sub(load(d, s + c, left, from), from)));
+    store(hn::Mul(load(d, a + c, left), e), d, a + c, left);
+  });
+}
+
+void elu_plus_one(const float* x, float* y, int64_t count) {
+  const Lanes d;
+  const auto one = hn::Set(d, 1.0F), zero = hn::Zero(d);
+  over_vectors(count, [&](int64_t c, size_t left) {
+    const auto value = load(d, x + c, left);
+    const auto below = exp_of_negative(d, hn::IfThenElse(hn::Gt(value, zero), zero, value));
+    store(hn::IfThenElse(hn::Gt(value, zero), hn::Add(value, one), below), d, y + c, left);
+  });
+}
+
+void elu_plus_one_backward(const float* y, const float* dy, float* dx, int64_t count) {
+  const Lanes d;
+  const auto one = hn::Set(d, 1.0F);
+  over_vectors(count, [&](int64_t c, size_t left) {
+    store(hn::Mul(load(d, dy + c, left), hn::Min(load(d, y + c, left), one)), d, dx + c, left);
+  });
+}
+
+float exponentials(float* p, int64_t count, float scale, float floor) {
+  const Lanes d;
+  const auto lowest = hn::Set(d, -std::numeric_limits<float>::infinity()), factor = hn::Set(d, scale);
+  auto largest = lowest;
+  over_vectors(count, [&](int64_t c, size_t left) {
+    largest = hn::Max(largest, hn::Mul(load(d, p + c, left, lowest), factor));
+  });
+  const auto shift = hn::MaxOfLanes(d, largest), least = hn::Set(d, floor);
+  over_vectors(count, [&](int64_t c, size_t left) {
+    const auto e = exp_of_negative(d, hn::Sub(hn::Mul(load(d, p + c, left), factor), shift));
+    store(hn::Add(e, least), d, p + c, left);
+  });
+  return hn::GetLane(shift);
+}
+
+float exponentials_backward(const float* y, float* dy, int64_t count, float scale, float floor) {
+  const Lanes d;
+  const auto factor = hn::Set(d, scale), least = hn::Set(d, floor);
+  auto given = hn::Zero(d), passed = given;
+  int64_t largest = 0;
+  for (int64_t f = 1; f < count; ++f) largest = y[f] > y[largest] ? f : largest;
+  over_vectors(count, [&](int64_t c, size_t left) {
+    const auto gradient = load(d, dy + c, left);
+    const auto of_exponent = hn::Mul(gradient, hn::Sub(load(d, y + c, left, least), least));
+    given = hn::Add(given, gradient);
+    passed = hn::Add(passed, of_exponent);
+    store(hn::Mul(of_exponent, factor), d, dy + c, left);
+  });
+  const float of_floor = floor * hn::GetLane(hn::SumOfLanes(d, given));
+  if (count > 0) dy[largest] += of_floor * scale;
+  return hn::GetLane(hn::SumOfLanes(d, passed)) + of_floor;
+}
+
+void rectified(float* p, int64_t count, float scale, float floor) {
+  const Lanes d;
+  const auto factor = hn::Set(d, scale), least = hn::Set(d, floor), zero = hn::Zero(d);
+  over_vectors(count, [&](int64_t c, size_t left) {
+    const auto value = hn::Mul(load(d, p + c, left), factor);
+    store(hn::Add(hn::IfThenZeroElse(hn::Lt(value, zero), value), least), d, p + c, left);
+  });
+}
+
+void rectified_backward(const float* y, float* dy, int64_t count, float scale, float floor) {
+  const Lanes d;
+  const auto factor = hn::Set(d, scale), least = hn::Set(d, floor);
+  over_vectors(count, [&](int64_t c, size_t left) {
+    const auto flat = hn::Le(load(d, y + c, left), least);
+    store(hn::IfThenZeroElse(flat, hn::Mul(load(d, dy + c, left), factor)), d, dy + c, left);
+  });
+}
+
+float step(const cpu::StepRow& row, float* sums, float* normaliser, float* out) {
+  const Lanes d;
+  float weight = 0;
+  over_vectors(row.values, [&](int64_t c, size_t left) { store(hn::Zero(d), d, out + c, left); });
+  const auto keep = hn::Set(d, row.keep);
+  for (int64_t f = 0; f < row.features; ++f, sums += row.values) {
+    const float added = row.take * row.k[f];
+    const auto key = hn::Set(d, added), query = hn::Set(d, row.q[f]);
+    over_vectors(row.values, [&](int64_t c, size_t left) {
+      const auto sum = hn::MulAdd(key, load(d, row.v + c, left), hn::Mul(keep, load(d, sums + c, left)));
+      store(sum, d, sums + c, left);
+      store(hn::MulAdd(query, sum, load(d, out + c, left)), d, out + c, left);
+    });
+    normaliser[f] = row.keep * normaliser[f] + added;
+    weight += normaliser[f] * row.q[f];
+  }
+  return weight;
+}
+
+}  // namespace attune::attention::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attune::attention {
+HWY_EXPORT(dot);
+HWY_EXPORT(add_scaled);
+HWY_EXPORT(scale);
+HWY_EXPORT(decay);
+HWY_EXPORT(elu_plus_one);
+HWY_EXPORT(elu_plus_one_backward);
+HWY_EXPORT(exponentials);
+HWY_EXPORT(exponentials_backward);
+HWY_EXPORT(rectified);
+HWY_EXPORT(rectified_backward);
+HWY_EXPORT(step);
+
+float cpu::dot(const float* x, const float* y, int64_t count) {
+  return HWY_DYNAMIC_DISPATCH(dot)(x, y, count);
+}
+void cpu::add_scaled(float a, const float* x, float* y, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(add_scaled)(a, x, y, count);
+}
+void cpu::scale(float a, float* x, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(scale)(a, x, count);
+}
+void cpu::decay(float* a, const float* s, int64_t count, float shift, float sign) {
+  HWY_DYNAMIC_DISPATCH(decay)(a, s, count, shift, sign);
+}
+void cpu::elu_plus_one(const float* x, float* y, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(elu_plus_one)(x, y, count);
+}
+void cpu::elu_plus_one_backward(const float* y, const float* dy, float* dx, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(elu_plus_one_backward)(y, dy, dx, count);
+}
+float cpu::exponentials(float* p, int64_t count, float scale, float floor) {
+  return HWY_DYNAMIC_DISPATCH(exponentials)(p, count, scale, floor);
+}
+float cpu::exponentials_backward(const float* y, float* dy, int64_t count, float scale, float floor) {
+  return HWY_DYNAMIC_DISPATCH(exponentials_backward)(y, dy, count, scale, floor);
+}
+void cpu::rectified(float* p, int64_t count, float scale, float floor) {
+  HWY_DYNAMIC_DISPATCH(rectified)(p, count, scale, floor);
+}
+void cpu::rectified_backward(const float* y, float* dy, int64_t count, float scale, float floor) {
+  HWY_DYNAMIC_DISPATCH(rectified_backward)(y, dy, count, scale, floor);
+}
+float cpu::step(const StepRow& row, float* sums, float* normaliser, float* out) {
+  return HWY_DYNAMIC_DISPATCH(step)(row, sums, normaliser, out);
+}
+
+}  // namespace attune::attention
+#endif
