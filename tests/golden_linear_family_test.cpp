@@ -1,0 +1,103 @@
+// Attention in linear time against PyTorch: output and all gradients (tests/goldens/make_linear_family_golden.py).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "attune/attention/linear_attention.h"
+#include "attune/attention/linformer.h"
+#include "attune/attention/nystrom.h"
+#include "attune/attention/performer.h"
+#include "attune/autograd/tape.h"
+
+namespace attune::attention {
+namespace {
+
+constexpr int64_t heads = 2, depth = 3, values = 2;
+
+const Segments& sentences() {
+  static const Segments segments = Segments::of_lengths(std::vector<int>{3, 1, 5, 2});
+  return segments;
+}
+
+Tensor start_value(int k, const Shape& shape, DType dtype) {
+  Tensor result = Tensor::empty(shape, DType::float64);
+  for (int64_t i = 0; i < shape.elements(); ++i) {
+    const auto place = static_cast<double>(i);
+    result.data<double>()[static_cast<size_t>(i)] = std::sin(0.37 * (k + 1) + 1.7 * place + 0.013 * k * place);
+  }
+  return result.to(dtype);
+}
+
+void expect_near(const Tensor& found, const std::vector<double>& expected, double tolerance, const std::string& what) {
+  ASSERT_TRUE(found) << what;
+  ASSERT_EQ(found.elements(), static_cast<int64_t>(expected.size())) << what;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_NEAR(found.at(static_cast<int64_t>(i)), expected[i], tolerance) << what << '[' << i << ']';
+  }
+}
+
+// What a run's mechanism learns.
+std::vector<Tensor> parameters_of(const nlohmann::json& run, DType dtype) {
+  if (run["mechanism"] == "linformer") {
+    const Shape shape{run["projections"].get<int64_t>(), 4, 6};
+    return {start_value(4, shape, dtype), start_value(5, shape, dtype)};
+  }
+  const int64_t taps = run.value("convolution", 0);
+  return taps > 0 ? std::vector{start_value(6, {heads, taps}, dtype)} : std::vector<Tensor>();
+}
+
+Tensor attend_linearly(const nlohmann::json& run, const std::vector<Tensor>& x) {
+  const bool causal = run["causal"];
+  if (run["mechanism"] == "linear") {
+    return linear_attention(x[0], x[1], x[2], sentences(), sentences(), {.causal = causal});
+  }
+  const bool relu = run["kernel"] == "relu";
+  return performer(x[0], x[1], x[2], start_value(3, {5, depth}, x[0].dtype()), sentences(), sentences(),
+                   {.causal = causal,
+                    .kernel = relu ? PerformerKernel::relu : PerformerKernel::exponential,
+                    .epsilon = run["epsilon"].get<double>()});
+}
+
+Tensor attend(const nlohmann::json& run, const std::vector<Tensor>& x) {
+  if (run["mechanism"] == "linformer") {
+    return linformer({x[0], x[1], x[2], x[3], x[4]}, sentences(), sentences());
+  }
+  if (run["mechanism"] == "nystrom") {
+    return nystrom(
+        x[0], x[1], x[2], sentences(),
+        {.landmarks = run["landmarks"], .rounds = run["rounds"], .convolution = x.size() > 3 ? x[3] : Tensor()});
+  }
+  return attend_linearly(run, x);
+}
+
+TEST(GoldenLinearFamily, output_and_every_gradient_equal_pytorch) {
+  std::ifstream file(ATTUNE_SOURCE_DIR "/tests/goldens/linear_family_golden.json");
+  const nlohmann::json runs = nlohmann::json::parse(file);
+  ASSERT_EQ(runs.size(), 13U);
+  for (const auto& run : runs) {
+    for (const DType dtype : {DType::float64, DType::float32}) {
+      nlohmann::json form = run;
+      form.erase("output"), form.erase("gradients");
+      SCOPED_TRACE(form.dump() + (dtype == DType::float64 ? ", float64" : ", float32"));
+      const double tolerance = dtype == DType::float64 ? 1e-10 : 1e-5;
+      const int64_t rows = sentences().rows();
+      std::vector<Tensor> x{start_value(0, {rows, heads, depth}, dtype), start_value(1, {rows, heads, depth}, dtype),
+                            start_value(2, {rows, heads, values}, dtype)};
+      for (const Tensor& parameter : parameters_of(run, dtype)) x.push_back(parameter);
+      Tape tape;
+      for (const Tensor& each : x) tape.watch(each);
+      const Tensor y = attend(run, x), seed = start_value(8, y.shape(), dtype);
+      expect_near(y, run["output"], tolerance, "output");
+      const Gradients gradients = tape.backward(std::span(&y, 1), std::span(&seed, 1));
+      ASSERT_EQ(x.size(), run["gradients"].size());
+      for (size_t i = 0; i < x.size(); ++i) {
+        expect_near(gradients.of(x[i]), run["gradients"][i], tolerance, "gradient " + std::to_string(i));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace attune::attention
