@@ -72,9 +72,7 @@ class Sweep {
         }
         pairs.multiply(phi, phi_k, products_);
         pairs.hide(log_scales(), highest);
-        for (int64_t i = 0; i < num.count; ++i) {
-          for (int64_t j = 0; j <= i; ++j) den[i] += pairs.row(i)[j];
-        }
+        for (int64_t i = 0; i < num.count; ++i) den[i] += cpu::sum(pairs.row(i), i + 1);
         pairs.add_product(v, num, products_);
         absorb_keys(phi_k, v);
       }

@@ -21,6 +21,20 @@ HWY_INLINE void over_vectors(int64_t count, Fn&& fn) {
   for (int64_t c = 0; c < count; c += static_cast<int64_t>(hn::Lanes(Lanes()))) fn(c, static_cast<size_t>(count - c));
 }
 
+float sum(const float* x, int64_t count) {
+  const Lanes d;
+  auto total = hn::Zero(d);
+  over_vectors(count, [&](int64_t c, size_t left) { total = hn::Add(total, load(d, x + c, left)); });
+  return hn::GetLane(hn::SumOfLanes(d, total));
+}
+
+bool all_finite(const float* x, int64_t count) {
+  const Lanes d;
+  auto zeros = hn::Zero(d);  // but for what comes of infinities and NaN
+  over_vectors(count, [&](int64_t c, size_t left) { zeros = hn::MulAdd(hn::Zero(d), load(d, x + c, left), zeros); });
+  return hn::GetLane(hn::SumOfLanes(d, zeros)) == 0;
+}
+
 float dot(const float* x, const float* y, int64_t count) {
   const Lanes d;
   auto sum = hn::Zero(d);
@@ -145,6 +159,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace attune::attention {
+HWY_EXPORT(sum);
+HWY_EXPORT(all_finite);
 HWY_EXPORT(dot);
 HWY_EXPORT(add_scaled);
 HWY_EXPORT(scale);
@@ -157,6 +173,12 @@ HWY_EXPORT(rectified);
 HWY_EXPORT(rectified_backward);
 HWY_EXPORT(step);
 
+float cpu::sum(const float* x, int64_t count) {
+  return HWY_DYNAMIC_DISPATCH(sum)(x, count);
+}
+bool cpu::all_finite(const float* x, int64_t count) {
+  return HWY_DYNAMIC_DISPATCH(all_finite)(x, count);
+}
 float cpu::dot(const float* x, const float* y, int64_t count) {
   return HWY_DYNAMIC_DISPATCH(dot)(x, y, count);
 }

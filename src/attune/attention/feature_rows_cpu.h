@@ -6,6 +6,8 @@
 
 namespace attune::attention::cpu {
 
+float sum(const float* x, int64_t count);
+bool all_finite(const float* x, int64_t count);
 float dot(const float* x, const float* y, int64_t count);
 void add_scaled(float a, const float* x, float* y, int64_t count);  // y += a x
 void scale(float a, float* x, int64_t count);

@@ -37,13 +37,15 @@ inline Written rows_of(Tensor& x, int head, int64_t begin, int64_t count) {
 
 class Buffer {
  public:
-  Buffer(int64_t rows, int64_t columns) : columns_(columns), memory_(Tensor::empty({rows * columns})) {}
-  Written rows(int64_t count) { return {memory_.pointer<float>(), count, columns_, columns_}; }
-  float* data() { return memory_.pointer<float>(); }
+  Buffer(int64_t rows, int64_t columns)
+      : columns_(columns), memory_(Tensor::empty({rows * columns})), data_(memory_.pointer<float>()) {}
+  Written rows(int64_t count) const { return {data_, count, columns_, columns_}; }
+  float* data() const { return data_; }
 
  private:
   int64_t columns_;
   Tensor memory_;
+  float* data_;
 };
 
 inline void transpose(const Given& from, float* to) {
@@ -56,11 +58,9 @@ inline void transpose(const Given& from, float* to) {
 }
 
 inline bool all_finite(const Given& x) {
-  float sum = 0;  // of zeros, but for infinities and NaN
-  for (int64_t r = 0; r < x.count; ++r) {
-    for (int64_t c = 0; c < x.columns; ++c) sum += 0 * x[r][c];
-  }
-  return sum == 0;
+  bool finite = true;
+  for (int64_t r = 0; r < x.count; ++r) finite = finite && cpu::all_finite(x[r], x.columns);
+  return finite;
 }
 
 // S and z, or T and t; they stand for exp(scale) times themselves.

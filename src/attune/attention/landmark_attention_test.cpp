@@ -73,15 +73,13 @@ TEST(Linformer, identities_give_full_attention_bit_for_bit_and_shorter_sequences
 // ---- Nystrom --------------------------------------------------------------------------------------------------------
 
 TEST(Nystrom, definition_and_kernel_have_the_right_gradients) {
-  const Segments segments = of({3, 0, 1, 7});
-  auto x = draw_inputs(11, 2, 3, 2);
-  for (const int rounds : {0, 1, 6}) {
-    check_op([&](auto& y) { return nystrom(y[0], y[1], y[2], segments, {.landmarks = 3, .rounds = rounds}); }, x,
-             {.single_tolerance = 1e-4});
+  const Segments segments = of({2, 0, 1, 5});
+  auto x = draw_inputs(8, 2, 3, 2);
+  for (const int rounds : {0, 6}) {
+    check_op([&](auto& y) { return nystrom(y[0], y[1], y[2], segments, {.landmarks = 3, .rounds = rounds}); }, x);
   }
   x.push_back(draw({2, 5}, 3));
-  check_op([&](auto& y) { return nystrom(y[0], y[1], y[2], segments, {.landmarks = 2, .convolution = y[3]}); }, x,
-           {.single_tolerance = 1e-4});
+  check_op([&](auto& y) { return nystrom(y[0], y[1], y[2], segments, {.landmarks = 2, .convolution = y[3]}); }, x);
 }
 
 TEST(Nystrom, a_landmark_for_each_token_gives_full_attention_once_the_inverse_has_converged) {
@@ -158,8 +156,7 @@ TEST(LandmarkAttention, a_sequence_has_the_same_bits_alone_as_anywhere_in_a_batc
 TEST(LandmarkAttention, is_as_exact_as_its_definition_at_real_sizes) {
   const Segments segments = of({100, 70, 33});
   auto x = draw_inputs(203, 2, 32, 32);
-  check_op([&](auto& y) { return nystrom(y[0], y[1], y[2], segments, {.landmarks = 32}); }, x,
-           {.single_tolerance = 1e-3, .gradients = false});
+  check_op([&](auto& y) { return nystrom(y[0], y[1], y[2], segments, {.landmarks = 32}); }, x, {.gradients = false});
   for (const int64_t heads : {2, 1}) x.push_back(draw({heads, 24, 100}, 4));
   for (size_t i = 3; i < 5; ++i) {
     for (double& value : x[i].data<double>()) value *= 0.1;
