@@ -23,7 +23,7 @@ install(TARGETS attune_library EXPORT attune ARCHIVE DESTINATION ${CMAKE_INSTALL
 set(internal_headers
   "-inl|_(cpu|test|kernels|kinds|tables|items|terms)"
   "/(op_checks|module_gradients|row_layout|weight_product|product_common|onednn|ngram_trie|parallel_text|manifest|resume|final_model|json)"
-  "/(grammar_lexicon|grammar_phrases|grammar_sentence|scaled_dot_plan|scaled_dot_relative|recurrence_run)")
+  "/(grammar_lexicon|grammar_phrases|grammar_sentence|scaled_dot_plan|scaled_dot_relative|scaled_dot_blocks|recurrence_run)")
 list(JOIN internal_headers "|" internal_headers)
 foreach(room IN LISTS ATTUNE_ROOMS)
   file(GLOB headers CONFIGURE_DEPENDS src/attune/${room}/*.h)

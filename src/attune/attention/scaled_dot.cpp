@@ -48,6 +48,7 @@ void check_options(const Options& options, const Segments& queries, const Segmen
           ", expected boolean");
     check_per_pair("the explicit mask", mask.allowed, queries, keys, sizes.heads);
   }
+  if (mask.pattern) check_pattern(*mask.pattern, mask.causal, sizes.heads, queries, keys);
   check(options.softcap >= 0, "scaled_dot: softcap is ", options.softcap, ", expected 0 (none) or more");
   check(options.dropout.rate >= 0 && options.dropout.rate < 1, "scaled_dot: the dropout rate is ", options.dropout.rate,
         ", expected 0 <= rate < 1");
@@ -121,7 +122,18 @@ double scale_of(const Options& options, const Sizes& sizes) {
   return options.scale.value_or(1.0 / std::sqrt(static_cast<double>(sizes.depth)));
 }
 
+cpu::BlockMask block_mask_of(const Sizes& sizes, const Segments& queries, const Segments& keys,
+                             const Options& options) {
+  if (!options.mask.pattern) return {};
+  const bool may_reorder = std::holds_alternative<std::monostate>(options.bias) && !options.mask.allowed;
+  return {options.mask, queries, keys, sizes.heads, sizes.kv_heads, may_reorder};
+}
+
 double forward_flops(const Sizes& sizes, const Segments& queries, const Segments& keys, const Mask& mask) {
+  const double each = 2.0 * (sizes.depth + sizes.value_depth);
+  if (mask.pattern) {
+    return each * static_cast<double>(block_mask_of(sizes, queries, keys, {.mask = mask}).pairs());
+  }
   double pairs = 0;
   for (int s = 0; s < queries.count(); ++s) {
     for (int i = 0; i < queries.length(s); ++i) {
@@ -129,7 +141,7 @@ double forward_flops(const Sizes& sizes, const Segments& queries, const Segments
       pairs += range.end - range.begin;
     }
   }
-  return 2 * pairs * sizes.heads * (sizes.depth + sizes.value_depth);
+  return each * pairs * sizes.heads;
 }
 
 const Tensor* bias_of(const Options& options) {
@@ -150,7 +162,8 @@ Attended scaled_dot(const Tensor& q, const Tensor& k, const Tensor& v, const Seg
   if (scope.recording()) {
     scope.count(forward_flops(sizes, queries, keys, options.mask), 2 * q.bytes() + k.bytes() + v.bytes());
   }
-  cpu::Fused inputs{detach(q), detach(k), detach(v), queries, keys, options, sizes};
+  cpu::Fused inputs{detach(q), detach(k), detach(v), queries,
+                    keys,      options,   sizes,     block_mask_of(sizes, queries, keys, options)};
   cpu::FusedForward forward = cpu::fused_forward(inputs);
   std::vector<Tensor> ys{forward.out};
   if (forward.log_sum_exp) {

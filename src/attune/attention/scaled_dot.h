@@ -8,6 +8,7 @@
 #include <string_view>
 #include <variant>
 
+#include "attune/attention/sparse_pattern.h"
 #include "attune/base/rng.h"
 #include "attune/tensor/segments.h"
 #include "attune/tensor/tensor.h"
@@ -19,10 +20,11 @@ enum class Normaliser : uint8_t { softmax, relu, relu_mean, relu_sum, sigmoid };
 std::string_view name_of(Normaliser normaliser);
 Normaliser normaliser_of_name(std::string_view name);  // throws and lists the known names
 
-struct Mask {                                // members combine with AND
-  bool causal = false;                       // aligned at the end: the last query sees the last key
-  std::optional<int> left = {}, right = {};  // inclusive reach around the aligned diagonal; 0 = itself only
-  Tensor allowed = {};                       // boolean, [heads or 1, longest query, longest key]
+struct Mask {                                 // members combine with AND
+  bool causal = false;                        // aligned at the end: the last query sees the last key
+  std::optional<int> left = {}, right = {};   // inclusive reach around the aligned diagonal; 0 = itself only
+  Tensor allowed = {};                        // boolean, [heads or 1, longest query, longest key]
+  std::optional<SparsePattern> pattern = {};  // what it hides costs nothing: its blocks are not visited
 };
 
 struct DenseBias {

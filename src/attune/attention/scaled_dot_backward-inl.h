@@ -34,19 +34,19 @@ class BackwardItem {
         first_query_(in.queries.begin(item.sequence) + item.query_begin) {
     const int64_t rows = int64_t{item.head_end - item.head_begin} * queries_;
     const int64_t depths = padded_depth_ + padded_values_;
-    scratch.begin(2 * int64_t{block_keys} * (2 * padded_depth_ + 2 * padded_values_) + tile_queries * depths +
-                  tile_queries * (padded_depth_ + 2 * block_keys) + 2 * int64_t{block_keys} * depths + 512);
+    scratch.begin(2 * int64_t{block_keys} * (2 * padded_depth_ + 2 * padded_values_) + most_queries * depths +
+                  most_queries * (padded_depth_ + 2 * block_keys) + 2 * int64_t{block_keys} * depths + 512);
     keys_across_ = scratch.take(int64_t{block_keys} * depth_ + 16);
     values_across_ = scratch.take(int64_t{block_keys} * values_ + 16);
     out_across_ = scratch.take(int64_t{block_keys} * values_ + 16);
     keys_ = scratch.take(int64_t{block_keys} * padded_depth_);
     dk_ = scratch.take(int64_t{block_keys} * padded_depth_);
     dv_ = scratch.take(int64_t{block_keys} * padded_values_);
-    q_ = scratch.take(int64_t{tile_queries} * padded_depth_);
-    dout_ = scratch.take(int64_t{tile_queries} * padded_values_);
-    dq_ = scratch.take(int64_t{tile_queries} * padded_depth_);
-    weights_ = scratch.take(int64_t{tile_queries} * block_keys);
-    grads_ = scratch.take(int64_t{tile_queries} * block_keys);
+    q_ = scratch.take(int64_t{most_queries} * padded_depth_);
+    dout_ = scratch.take(int64_t{most_queries} * padded_values_);
+    dq_ = scratch.take(int64_t{most_queries} * padded_depth_);
+    weights_ = scratch.take(int64_t{most_queries} * block_keys);
+    grads_ = scratch.take(int64_t{most_queries} * block_keys);
     statistics_.resize(static_cast<size_t>(rows));
     dropout_.resize(w_.drop_below != 0 ? static_cast<size_t>(rows) : 0);
     if (to.drelative != nullptr) {
@@ -61,12 +61,14 @@ class BackwardItem {
       each_tile(block);
       if (to_.dk != nullptr) finish_keys(block);
     }
+    if (to_.visited != nullptr) to_.visited->fetch_add(visited_, std::memory_order_relaxed);
     if (to_.dq != nullptr) finish_queries();
     if (to_.drelative != nullptr) finish_relative();
   }
 
  private:
-  static constexpr int tile_queries = 60;  // with 64 keys: P and dS of 15 KB each
+  static constexpr int tile_queries = 60;             // with 64 keys: P and dS of 15 KB each
+  static constexpr int most_queries = block_queries;  // of a tile: a pattern's whole block
 
   int64_t row_of(int head, int i) const { return int64_t{head - item_.head_begin} * queries_ + i; }
   int64_t at(int head, int i) const { return (first_query_ + i) * in_.sizes.heads + head; }
@@ -80,7 +82,7 @@ class BackwardItem {
         row = {to_.statistics[2 * n], to_.statistics[2 * n + 1], to_.dlse != nullptr ? -to_.dlse[n] : 0.0f};
         if (w_.drop_below != 0) {
           dropout_[static_cast<size_t>(row_of(head, i))] =
-              dropout_key(*in_.options.dropout.rng, item_.sequence, head, item_.query_begin + i);
+              row_dropout(in_, item_.sequence, head, item_.query_begin + i);
         }
         if (to_.dq != nullptr) std::fill_n(to_.dq + n * depth_, depth_, 0.0f);
       }
@@ -123,9 +125,24 @@ class BackwardItem {
   void each_tile(int block) {
     packed_ = false;
     for (int head = item_.head_begin; head < item_.head_end; ++head) {
+      if (in_.blocks) {
+        each_listed_tile(block, head);
+        continue;
+      }
       for (int first = 0; first < queries_; first += tile_queries) {
         tile_of_queries(block, head, first, std::min(tile_queries, queries_ - first));
       }
+    }
+  }
+
+  // Of a pattern: the item's blocks of queries that visit the block of keys.
+  void each_listed_tile(int block, int head) {
+    const auto listed = in_.blocks.layout(item_.sequence, head).query_blocks_of(block / block_keys);
+    auto at = std::lower_bound(listed.begin(), listed.end(), item_.query_begin / block_queries);
+    for (; at != listed.end() && *at * block_queries < item_.query_end; ++at) {
+      const int first = *at * block_queries - item_.query_begin;
+      tile_of_queries(block, head, first, std::min(block_queries, queries_ - first));
+      visited_ += sweeping_ ? 0 : 1;
     }
   }
 
@@ -143,8 +160,8 @@ class BackwardItem {
   }
 
   void tile_of_queries(int block, int head, int first, int count) {
-    Row rows[tile_queries];
-    alignas(64) float copies[tile_queries][block_keys];
+    Row rows[most_queries];
+    alignas(64) float copies[most_queries][block_keys];
     Seen seen;
     see(rows, count, in_, w_, item_, head, item_.query_begin + first, block, copies, seen);
     if (seen.any == 0) return;
@@ -309,9 +326,10 @@ class BackwardItem {
   float *keys_across_, *values_across_, *out_across_;  // K^T, V^T of a block; out^T of 64 queries
   float *keys_, *dk_, *dv_;                            // K, and the sums, of a block
   float *q_, *dout_, *dq_;   // of a tile of queries; dq_ where the depth is no multiple of the vector
-  float *weights_, *grads_;  // [tile_queries, 64]: scores, then W; dP, then dS
+  float *weights_, *grads_;  // [most_queries, 64]: scores, then W; dP, then dS
   std::vector<RowStatistics> statistics_;
-  std::vector<uint64_t> dropout_;
+  std::vector<RowDropout> dropout_;
+  int64_t visited_ = 0;  // of a pattern: pairs of blocks
   int64_t positions_ = 0;
   std::vector<float> by_position_;  // gradients of a relative bias, by head
 };

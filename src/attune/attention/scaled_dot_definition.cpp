@@ -128,7 +128,11 @@ class Definition {
     return x.template pointer<T>() + row * x.stride(0) + head * x.stride(1);
   }
 
-  bool allowed(int head, int i, int j) const {
+  bool allowed(int sequence, int head, int i, int j) const {
+    if (options_.mask.pattern) {
+      const int keys = keys_.length(sequence), position = i + keys - queries_.length(sequence);
+      if (!may_see(*options_.mask.pattern, {sequence, head, position, j, keys})) return false;
+    }
     if (!allowed_) {
       return true;
     }
@@ -154,7 +158,7 @@ class Definition {
     const auto softcap = static_cast<T>(options_.softcap);
     const auto [begin, end] = visible_keys(options_.mask, i, queries_.length(sequence), keys_.length(sequence));
     for (int j = begin; j < end; ++j) {
-      if (!allowed(head, i, j)) {
+      if (!allowed(sequence, head, i, j)) {
         continue;
       }
       T bias = 0;

@@ -57,6 +57,7 @@ class ForwardItem {
     packed_values_ = scratch.take(int64_t{block_keys} * padded_values_);
     scores_ = scratch.take(rows_together * block_keys);
     dropout_.resize(w_.drop_below != 0 ? static_cast<size_t>(rows_) : 0);
+    if (in.blocks) list_visits();
     fresh_.resize(static_cast<size_t>(rows_));
     if (next != nullptr) look_ahead(*next);
   }
@@ -68,6 +69,7 @@ class ForwardItem {
       gather(span_, key);
       for (int row = 0; row < rows_; ++row) merge_row(gathered_, row, span_, row, padded_values_);
     }
+    if (to_.visited != nullptr) to_.visited->fetch_add(visited_, std::memory_order_relaxed);
     if (item_.part >= 0) return;
     const int64_t query = in_.queries.begin(item_.sequence);
     for (int first = 0; first < rows_; first += lanes) {
@@ -90,6 +92,7 @@ class ForwardItem {
     const int64_t keys = in_.keys.begin(next.sequence) + next.key_begin;
     upcoming_.add(strided<T, K>(in_.q), in_.queries.begin(next.sequence) + next.query_begin,
                   next.query_end - next.query_begin, next.head_begin, heads, depth_);
+    if (in_.blocks) return;  // its blocks lie anywhere
     upcoming_.add(k_, keys, next.key_end - next.key_begin, next.kv_head, kv_heads, depth_);
     upcoming_.add(v_, keys, next.key_end - next.key_begin, next.kv_head, kv_heads, values_);
   }
@@ -105,9 +108,36 @@ class ForwardItem {
                 q_ + int64_t{head - item_.head_begin} * queries_ * padded_depth_, padded_depth_);
     }
     for (int row = 0; row < rows_ && w_.drop_below != 0; ++row) {
-      dropout_[static_cast<size_t>(row)] =
-          dropout_key(*in_.options.dropout.rng, item_.sequence, head_of(row), query_of(row));
+      dropout_[static_cast<size_t>(row)] = row_dropout(in_, item_.sequence, head_of(row), query_of(row));
     }
+  }
+
+  // The blocks that some row's pattern wants visited.
+  void list_visits() {
+    const int first = item_.query_begin / block_queries, last = (item_.query_end - 1) / block_queries;
+    for (int head = item_.head_begin; head < item_.head_end; ++head) {
+      const BlockLayout& layout = in_.blocks.layout(item_.sequence, head);
+      for (int n = first; n <= last; ++n) {
+        for (const auto& visit : layout.visits_of(n)) visits_.push_back(visit.key_block * block_keys);
+      }
+    }
+    std::sort(visits_.begin(), visits_.end());
+    visits_.erase(std::unique(visits_.begin(), visits_.end()), visits_.end());
+  }
+
+  // The first block from `begin` on that is worth a visit, or the item's end.
+  int block_from(int begin) const {
+    if (!in_.blocks) return begin;
+    const auto at = std::lower_bound(visits_.begin(), visits_.end(), begin);
+    return at != visits_.end() ? *at : item_.key_end;
+  }
+
+  // Rows from `row` of a kv head on that go together; under a pattern they are of one head and block of queries.
+  int rows_from(int row) const {
+    const int most = std::min(rows_together, sharing_ - row);
+    if (!in_.blocks) return most;
+    const int query = row % queries_;  // an item begins with a block
+    return std::min({most, queries_ - query, block_queries - query % block_queries});
   }
 
   // What the rows have of the keys from `begin` on to the end of their span.
@@ -116,14 +146,16 @@ class ForwardItem {
     start_rows(w_, into, rows_);
     std::fill(fresh_.begin(), fresh_.end(), uint8_t{1});
     const int end = end_of_span(item_, begin);
-    for (int block = begin; block < end; block += block_keys) {
+    for (int block = block_from(begin); block < end; block = next_block_) {
       kv_head_ = item_.kv_head;
-      const int64_t keys = in_.keys.begin(item_.sequence), next = block + block_keys;
+      next_block_ = block_from(block + block_keys);
+      const int64_t keys = in_.keys.begin(item_.sequence), next = next_block_;
       ahead_.set(keys + next, keys + std::min<int64_t>(next + block_keys, in_.keys.length(item_.sequence)));
       for (int first = 0; first < rows_; first += sharing_, ++kv_head_) {
         begin_block(block);
-        for (int r = 0; r < sharing_; r += rows_together) {
-          rows_of_block(block, first + r, std::min(rows_together, sharing_ - r));
+        for (int r = 0, count; r < sharing_; r += count) {
+          count = rows_from(r);
+          rows_of_block(block, first + r, count);
         }
       }
     }
@@ -140,16 +172,16 @@ class ForwardItem {
     if (keys_packed_) return;
     keys_packed_ = true;
     pack_across(k_.at(block_begin_, kv_head_), k_.row, block_rows_, depth_, keys_across_);
-    const int next = std::clamp(item_.key_end - block - block_keys, 0, block_keys);
-    prefetch(k_, next, depth_);
-    prefetch(v_, next, values_);
+    const int next = std::clamp(item_.key_end - next_block_, 0, block_keys);
+    prefetch(k_, next_block_ - block, next, depth_);
+    prefetch(v_, next_block_ - block, next, values_);
   }
 
   // The next block comes while this one is worked on: rows lie apart, where no hardware foresees them.
   template <class X>
-  void prefetch(const Strided<X>& x, int rows, int depth) const {
+  void prefetch(const Strided<X>& x, int distance, int rows, int depth) const {
     for (int r = 0; r < rows; ++r) {
-      const X* const row = x.at(block_begin_ + block_keys + r, kv_head_);
+      const X* const row = x.at(block_begin_ + distance + r, kv_head_);
       for (int c = 0; c < depth; c += 64 / static_cast<int>(sizeof(X))) __builtin_prefetch(row + c, 0, 2);
     }
   }
@@ -171,6 +203,7 @@ class ForwardItem {
   }
 
   void rows_of_block(int block, int first, int count) {
+    if (in_.blocks && !visits(block, first)) return;
     if (plain_ && see_whole(block, first, count)) return whole_rows(block, first, count);
     Row rows[rows_together];
     alignas(64) float copies[rows_together][block_keys];
@@ -189,16 +222,25 @@ class ForwardItem {
       for (int r = 0; r < count; r += tile_rows) score_tile(rows + r, first + r, std::min(tile_rows, count - r), r);
     }
     pack_values();
-    const bool last = block + block_keys >= item_.key_end && item_.part < 0;
+    const bool last = next_block_ >= item_.key_end && item_.part < 0;
     for (int r = 0; r < count; r += tile_rows) {
       if (last) ask_for_results(first + r, std::min(tile_rows, count - r));
       weigh_tile(rows + r, first + r, std::min(tile_rows, count - r), scores_ + r * block_keys);
     }
   }
 
+  // Whether the pattern of the rows from `first` on leaves them something of a block.
+  bool visits(int block, int first) {
+    const int query = query_of(first);
+    visit_ = in_.blocks.layout(item_.sequence, head_of(first)).find(query / block_queries, block / block_keys);
+    visited_ += visit_ != nullptr && query % block_queries == 0 ? 1 : 0;
+    return visit_ != nullptr;
+  }
+
   // Whether rows first ... first + count - 1 see all keys that a block has.
   bool see_whole(int block, int first, int count) const {
     if (!weighs_leading(block_rows_)) return false;
+    if (in_.blocks) return visit_->words < 0;
     const int queries = in_.queries.length(item_.sequence), keys = in_.keys.length(item_.sequence);
     const auto sees = [&](int query) {
       const KeyRange seen = visible_keys(in_.options.mask, item_.query_begin + query, queries, keys);
@@ -224,7 +266,7 @@ class ForwardItem {
       }
     }
     pack_values();
-    const bool last = block + block_keys >= item_.key_end && item_.part < 0;
+    const bool last = next_block_ >= item_.key_end && item_.part < 0;
     for (int r = 0; r < count; r += tile_rows) {
       const int together = std::min(tile_rows, count - r);
       if (last) ask_for_results(first + r, together);
@@ -331,6 +373,7 @@ class ForwardItem {
   bool plain_;  // nothing but causality and a band between scores and a softmax
   // The block and kv head at work.
   int kv_head_ = 0, block_rows_ = 0;
+  int next_block_ = 0;
   int64_t block_begin_ = 0;
   bool keys_packed_ = false, values_packed_ = false, finite_known_ = false, finite_ = false;
   Right right_{nullptr, 0};
@@ -338,7 +381,11 @@ class ForwardItem {
   Gathered gathered_, span_, into_{};  // all rows; their share of a later span; the one of both at work
   float* keys_across_;                 // K^T of a block [D, 64]
   float *packed_values_, *scores_;     // [64, padded values], [rows_together, 64]
-  std::vector<uint64_t> dropout_;
+  std::vector<RowDropout> dropout_;
+  // Of a pattern: the blocks that some row visits; what the rows at work see of the one at work; how many were visited.
+  std::vector<int> visits_;
+  const BlockLayout::Visit* visit_ = nullptr;
+  int64_t visited_ = 0;
   std::vector<uint8_t> fresh_;  // by a register tile's first row: nothing gathered yet
 };
 

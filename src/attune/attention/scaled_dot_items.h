@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -11,11 +12,6 @@
 #include "attune/attention/scaled_dot_terms.h"
 
 namespace attune::attention::cpu {
-
-// Keys are taken in blocks of 64, counted from the sequence's first: a block's packed keys and values of the usual
-// depth of 64 stay in the first cache, and what a query sees of a block is one word, bit j for key j of the block.
-inline constexpr int block_keys = 64;
-using Word = uint64_t;
 
 // A row's keys are weighed in spans of 1,024, counted from the sequence's first, which are merged in order: threads can
 // share a long cache, and a row's bits do not tell whether they did.
@@ -29,15 +25,16 @@ struct Item {
   int head_begin, head_end;
   int query_begin, query_end;
   int key_begin, key_end;
-  int64_t part = -1;  // of what others gather too: where the rows go, to be merged
+  int64_t part = -1;     // of what others gather too: where the rows go, to be merged
+  int span = span_keys;  // of a pattern, whose blocks lie anywhere, all keys: merging would cost more than it saves
 };
 
 // Where the span of `key`, or the item, ends.
 inline int end_of_span(const Item& item, int key) {
-  return std::min(item.key_end, key / span_keys * span_keys + span_keys);
+  return std::min(item.key_end, key / item.span * item.span + item.span);
 }
 inline int spans_of(const Item& item) {
-  return item.key_begin < item.key_end ? (item.key_end - 1) / span_keys - item.key_begin / span_keys + 1 : 0;
+  return item.key_begin < item.key_end ? (item.key_end - 1) / item.span - item.key_begin / item.span + 1 : 0;
 }
 
 // How the scores of a call become weights.
@@ -128,6 +125,7 @@ struct ForwardOut {
   void* out;                        // of the values' type
   float *log_sum_exp, *statistics;  // log_sum_exp may be null
   float* parts;                     // rows that several items gather, as Gathered
+  std::atomic<int64_t>* visited;    // blocks of a pattern; null: not counted
 };
 struct BackwardOut {
   Tensor out, dout;
@@ -137,6 +135,7 @@ struct BackwardOut {
   int64_t dbias_head, dbias_row;
   float* drelative;  // [sequences, heads, numbers of the table]; null: not wanted
   const RelativeTable* relative;
+  std::atomic<int64_t>* visited;  // as in the forward
 };
 
 }  // namespace attune::attention::cpu

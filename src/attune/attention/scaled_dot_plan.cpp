@@ -14,7 +14,10 @@ constexpr double worthwhile = 1 << 19;  // multiply-adds that are worth handing 
 Item item_of(const Fused& in, int sequence, int kv_head, int query_begin, int query_end) {
   const int group = in.sizes.group(), queries = in.queries.length(sequence), keys = in.keys.length(sequence);
   Item item{sequence, kv_head, kv_head * group, (kv_head + 1) * group, query_begin, query_end, 0, 0};
-  if (query_begin < query_end) {
+  if (in.blocks) {
+    item.key_end = keys;
+    item.span = std::max(keys, 1);
+  } else if (query_begin < query_end) {
     item.key_begin = visible_keys(in.options.mask, query_begin, queries, keys).begin / block_keys * block_keys;
     item.key_end = visible_keys(in.options.mask, query_end - 1, queries, keys).end;
   }
@@ -22,14 +25,26 @@ Item item_of(const Fused& in, int sequence, int kv_head, int query_begin, int qu
 }
 
 double work_of(const Fused& in, const Item& item) {
-  return (64.0 + item.key_end - item.key_begin) * (item.query_end - item.query_begin + 1) *
-         (item.head_end - item.head_begin) * (in.sizes.depth + in.sizes.value_depth);
+  const double each = (item.head_end - item.head_begin) * (in.sizes.depth + in.sizes.value_depth);
+  if (in.blocks) {
+    const BlockLayout& layout = in.blocks.layout(item.sequence, item.head_begin);
+    const size_t first = static_cast<size_t>(item.query_begin / block_queries);
+    const size_t last = static_cast<size_t>((item.query_end + block_queries - 1) / block_queries);
+    return static_cast<double>(layout.first_visit[last] - layout.first_visit[first] + 1) * block_queries * block_keys *
+           each;
+  }
+  return (64.0 + item.key_end - item.key_begin) * (item.query_end - item.query_begin + 1) * each;
 }
 
 // `count` in as few equal stretches of at most `most` as possible.
 int stretch_of(int count, int most) {
   const int parts = (count + most - 1) / most;
   return parts == 0 ? 1 : (count + parts - 1) / parts;
+}
+
+// Of a pattern: as many queries as are whole blocks of them.
+int whole_query_blocks(int most) {
+  return std::max(1, most / block_queries) * block_queries;
 }
 
 class Planner {
@@ -123,11 +138,12 @@ ForwardPlan forward_plan(const Fused& in) {
   for (int s = 0; s < in.queries.count(); ++s) {
     const int queries = in.queries.length(s);
     if (queries == 0) continue;
-    if (queries * group <= few_rows) {
+    if (queries * group <= few_rows && !in.blocks) {
       add_spans(in, s, heads_together, planner, plan);
       continue;
     }
-    const int stretch = stretch_of(queries, std::max(1, most_rows / group));
+    const int stretch =
+        in.blocks ? whole_query_blocks(most_rows / group) : stretch_of(queries, std::max(1, most_rows / group));
     for (int head = 0; head < in.sizes.kv_heads; ++head) {
       for (int first = 0; first < queries; first += stretch) {
         planner.add(item_of(in, s, head, first, std::min(queries, first + stretch)));
@@ -152,7 +168,7 @@ Plan plan_by_sequences(const Fused& in) {
 }
 
 Plan plan_by_rows(const Fused& in, bool heads_share_bias) {
-  constexpr int most_queries = 240;
+  const int most_queries = in.blocks ? 4 * block_queries : 240;
   Planner planner(in);
   for (int first = 0; first < in.queries.longest(); first += most_queries) {
     for (int head = 0; head < in.sizes.heads; ++head) {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "attune/attention/scaled_dot.h"
+#include "attune/attention/scaled_dot_blocks.h"
 
 namespace attune::attention {
 
@@ -27,8 +28,8 @@ struct KeyRange {
   int begin = 0, end = 0;  // keys begin ... end-1
 };
 
-// The keys that query i of `queries` sees among `keys`, before any explicit mask. Aligned at the end: query i stands at
-// key i + keys - queries. Both ends grow with i.
+// The keys that query i of `queries` sees among `keys`, before any explicit mask or pattern. Aligned at the end: query
+// i stands at key i + keys - queries. Both ends grow with i.
 inline KeyRange visible_keys(const Mask& mask, int i, int queries, int keys) {
   const int64_t position = int64_t{i} + keys - queries;
   int64_t begin = mask.left ? position - *mask.left : 0;
@@ -43,6 +44,8 @@ inline KeyRange visible_keys(const Mask& mask, int i, int queries, int keys) {
 
 // For profiles: the useful operations of a forward's two products, of the visible pairs before any explicit mask.
 double forward_flops(const Sizes& sizes, const Segments& queries, const Segments& keys, const Mask& mask);
+// The blocks to visit where the mask has a pattern; else not given.
+cpu::BlockMask block_mask_of(const Sizes& sizes, const Segments& queries, const Segments& keys, const Options& options);
 inline constexpr double backward_per_forward = 2.5;  // five products instead of two: the scores are made again
 
 // The weight of (sequence, head, i, j) is dropped when dropout_bits(key, j) < drop_below(rate), with the row's key
@@ -77,14 +80,18 @@ struct Fused {
   Segments queries, keys;
   Options options;
   Sizes sizes;
+  BlockMask blocks = {};  // of a pattern
 };
 struct FusedForward {
   Tensor out;          // [Nq, Hq, Dv]
   Tensor log_sum_exp;  // [Nq, Hq], softmax only
-  Tensor statistics;   // [Nq, Hq, 2]: what rebuilds P: softmax P = exp(s - first) second, else P = f(s) second
+  Tensor statistics;   // [Nq, Hq, 2]: what rebuilds P: softmax P = exp(s - first) second, else P = f(s) second; queries
+                       // stand in the order of `blocks`
+  int64_t visited_blocks = 0;  // of a pattern: pairs of 64 queries and 64 keys that were worked on
 };
 struct FusedGradients {
-  Tensor q, k, v, bias;  // bias: only when asked for
+  Tensor q, k, v, bias;        // bias: only when asked for
+  int64_t visited_blocks = 0;  // of a pattern, as in the forward; in two halves, which visit each twice, their sum
 };
 
 FusedForward fused_forward(const Fused& inputs);

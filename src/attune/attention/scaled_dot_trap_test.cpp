@@ -46,6 +46,20 @@ TEST(ScaledDotTrap, hidden_nan_and_infinity_do_not_leak_but_those_of_a_query_sho
   }
 }
 
+TEST(ScaledDotTrap, a_key_that_all_queries_skip_between_others_does_not_leak_either) {
+  Problem p = problem_of({20}, {20}, {2, 1, 16, 16});
+  Options options{.mask = {.allowed = Tensor::full({1, 20, 20}, 1, DType::boolean)}};
+  for (int i = 0; i < 20; ++i) options.mask.allowed.pointer<bool>()[i * 20 + 13] = false;
+  const Results clean = run(scaled_dot, p, options);
+  for (Tensor* x : {&p.k, &p.v}) {
+    for (float& element : x->data<float>().subspan(13 * 16, 16)) element = NAN;
+  }
+  const Results y = run(scaled_dot, p, options);
+  for (const size_t i : {0, 2, 3, 4}) {
+    EXPECT_EQ(largest_difference(y.all[i], clean.all[i]), 0) << result_names[i];
+  }
+}
+
 TEST(ScaledDotTrap, the_maximum_may_rise_in_every_block_or_tie) {
   Problem p = problem_of({90}, {90}, {1, 1, 16, 16});
   for (int j = 0; j < 90; ++j) {

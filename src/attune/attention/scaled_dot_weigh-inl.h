@@ -79,10 +79,19 @@ HWY_INLINE Vector tanh(Floats d, Vector x) {
   return hn::IfThenElse(hn::Lt(hn::Abs(x), hn::Set(d, 0.4f)), small, large);
 }
 
-// `weights` of keys j ... j + lanes - 1, 0 where dropped: dropout_bits in vectors.
-HWY_INLINE Vector drop(Floats d, Vector weights, uint64_t key, uint32_t below, int j) {
+// What dropout knows of a row: its key, and the keys of the sequence by their places where those are not the same.
+struct RowDropout {
+  uint64_t key;
+  const int32_t* order;  // or null
+};
+
+// `weights` of the keys at places j ... j + lanes - 1, 0 where dropped: dropout_bits in vectors.
+HWY_INLINE Vector drop(Floats d, Vector weights, const RowDropout& row, uint32_t below, int j) {
   const hn::RebindToUnsigned<Floats> du;
-  const auto index = hn::Iota(du, static_cast<uint32_t>(j));
+  const hn::RebindToSigned<Floats> di;
+  const uint64_t key = row.key;
+  const auto index =
+      row.order != nullptr ? hn::BitCast(du, hn::LoadU(di, row.order + j)) : hn::Iota(du, static_cast<uint32_t>(j));
   auto x = hn::Add(hn::Mul(index, hn::Set(du, 0x9e3779b9U)), hn::Set(du, static_cast<uint32_t>(key)));
   x = hn::Mul(hn::Xor(x, hn::ShiftRight<16>(x)), hn::Set(du, 0x7feb352dU));
   x = hn::Add(hn::Xor(x, hn::ShiftRight<15>(x)), hn::Set(du, static_cast<uint32_t>(key >> 32)));
@@ -121,12 +130,21 @@ inline Word allowed_of(const bool* row, Word seen, int columns) {
   return allowed & seen;
 }
 
+// Query `i` of a head stands where the pattern put it; dropout knows it and the keys by where they lay.
+inline RowDropout row_dropout(const Fused& in, int sequence, int head, int i) {
+  const Rng& rng = *in.options.dropout.rng;
+  if (!in.blocks) return {dropout_key(rng, sequence, head, i), nullptr};
+  const BlockLayout& layout = in.blocks.layout(sequence, head);
+  return {dropout_key(rng, sequence, head, layout.query_at(i)),
+          layout.key_order.empty() ? nullptr : layout.key_order.data()};
+}
+
 // One query's side of the row passes.
 struct Row {
   Word seen;          // keys of the block that it sees
   const float* bias;  // a block of it, or null
-  uint64_t dropout;   // key
-  int block;          // the block's first key
+  RowDropout dropout;
+  int block;  // the block's first key
 };
 
 // The bias of one query and block: 64 numbers, through `copy` where so many cannot be read.
@@ -158,7 +176,11 @@ struct Seen {
     any |= seen;
     all &= seen;
   }
-  bool hides() const { return any != all; }
+  // Whether between the first and the last key that some row sees there is one that some row does not see. Needs any.
+  bool hides() const {
+    const Word from_first = any >> std::countr_zero(any);
+    return any != all || (from_first & (from_first + 1)) != 0;
+  }
 };
 
 HWY_INLINE Seen seen_by(const Row* rows, int count) {
@@ -167,20 +189,34 @@ HWY_INLINE Seen seen_by(const Row* rows, int count) {
   return seen;
 }
 
-// Sets the rows of queries first ... first + count - 1 of a head for a block (all but the dropout keys); adds what they
-// see to `seen`. copies: [count, 64].
+// Sets the rows of queries first ... first + count - 1 of a head for a block (all but dropout); adds what they see to
+// `seen`. copies: [count, 64]. Under a pattern the queries are of one block of them.
 inline void see(Row* rows, int count, const Fused& in, const Weighing& w, const Item& item, int head, int first,
                 int block, float (*copies)[block_keys], Seen& seen) {
   const int queries = in.queries.length(item.sequence), keys = in.keys.length(item.sequence);
   const Mask& mask = in.options.mask;
   const Word present = word_of({0, keys}, block);
-  // Both ends of what a query sees grow with the query: what the first and the last see, all see.
-  const Word common = word_of(visible_keys(mask, first, queries, keys), block) &
-                      word_of(visible_keys(mask, first + count - 1, queries, keys), block);
+  const Word* listed = nullptr;  // what a pattern leaves visible in part
+  Word common = 0;
+  if (in.blocks) {
+    const BlockLayout& layout = in.blocks.layout(item.sequence, head);
+    const auto* const visit = layout.find(first / block_queries, block / block_keys);
+    if (visit != nullptr && visit->words < 0) common = present;
+    if (visit != nullptr && visit->words >= 0) listed = layout.words.data() + visit->words + first % block_queries;
+  } else {
+    // Both ends of what a query sees grow with the query: what the first and the last see, all see.
+    common = word_of(visible_keys(mask, first, queries, keys), block) &
+             word_of(visible_keys(mask, first + count - 1, queries, keys), block);
+  }
   for (int r = 0; r < count; ++r) {
     Row& row = rows[r];
     const int i = first + r;
-    row = {common == present ? present : word_of(visible_keys(mask, i, queries, keys), block), nullptr, 0, block};
+    row = {present, nullptr, {}, block};
+    if (listed != nullptr) {
+      row.seen = listed[r];
+    } else if (common != present) {
+      row.seen = in.blocks ? 0 : word_of(visible_keys(mask, i, queries, keys), block);
+    }
     if (w.allowed != nullptr && row.seen != 0) {
       row.seen = allowed_of(w.allowed + head * w.allowed_head + i * w.allowed_row + block, row.seen,
                             std::min(keys - block, block_keys));
