@@ -56,13 +56,13 @@ std::vector<Kind> kinds_of(const SparsePattern& pattern, int heads, int group, b
 }
 
 // What stands where, of `count` that stand at positions first ... first + count - 1, padded to whole blocks.
-std::vector<int32_t> order_of(int count, int first, int period) {
+std::vector<int32_t> order_of(int count, int first, int64_t period) {
   std::vector<int32_t> order;
   if (period == 1) return order;
   order.reserve(static_cast<size_t>(round_up(count, block_keys)));
-  for (int residue = 0; residue < std::min(period, first + count); ++residue) {
-    const int begin = first + ((residue - first) % period + period) % period;
-    for (int64_t position = begin; position < first + count; position += period) {
+  for (int64_t residue = 0; residue < std::min<int64_t>(period, first + count); ++residue) {
+    for (int64_t position = first + ((residue - first) % period + period) % period; position < first + count;
+         position += period) {
       order.push_back(static_cast<int32_t>(position - first));
     }
   }
@@ -92,9 +92,15 @@ class LayoutBuilder {
       layout_.first_visit.push_back(layout_.visits.size());
       const int rows = std::min(block_queries, queries_ - first);
       for (row_ = 0; row_ < rows; ++row_) {
-        const int i = layout_.query_at(first + row_);
+        const int i = layout_.query_at(first + row_), position = i + keys_ - queries_;
+        if (row_ > 0 && repeats(position)) {
+          for (size_t slot = 0; slot < touched_.size(); ++slot) {
+            rows_[slot][static_cast<size_t>(row_)] = rows_[slot][static_cast<size_t>(row_) - 1];
+          }
+          continue;
+        }
         seen_ = visible_keys(mask_, i, queries_, keys_);
-        see_from(i + keys_ - queries_);
+        see_from(position);
       }
       finish_block(rows);
     }
@@ -106,8 +112,18 @@ class LayoutBuilder {
  private:
   static int blocks_of(int count) { return (count + block_keys - 1) / block_keys; }
 
+  bool global(int position) const { return std::binary_search(global_.begin(), global_.end(), position); }
+
+  // Whether a query sees what the one before sees, as those of one block of BigBird do.
+  bool repeats(int position) const {
+    const auto* const rule = std::get_if<BigBird>(&pattern_.rule);
+    const int in_blocks = position - pattern_.global.leading;
+    return rule != nullptr && !mask_.left && !mask_.right && in_blocks > 0 && in_blocks % rule->block != 0 &&
+           !global(position) && !global(position - 1);
+  }
+
   void see_from(int position) {
-    if (std::binary_search(global_.begin(), global_.end(), position)) {
+    if (global(position)) {
       if (pattern_.global.attend) see(0, keys_);
       return;
     }
@@ -126,10 +142,10 @@ class LayoutBuilder {
   void see_by(const FixedPattern& rule, int position) {
     const int64_t begin = position / rule.stride * rule.stride;
     if (head_ % 2 == 0) return see(begin, begin + rule.stride);
-    for (int key = rule.stride - rule.summary; key < rule.stride; ++key) see(key, keys_, rule.stride);
+    for (int key = rule.stride - rule.summary; key < std::min(rule.stride, keys_); ++key) see(key, keys_, rule.stride);
   }
   void see_by(const BigBird& rule, int position) {
-    const int lead = pattern_.global.leading, blocks = (keys_ - lead + rule.block - 1) / rule.block;
+    const int lead = pattern_.global.leading, blocks = count_blocks(rule, keys_ - lead);
     const int query = (position - lead) / rule.block, half = rule.window_blocks / 2;
     const GlobalBlocks ends = global_blocks(rule, blocks);
     const auto see_blocks = [&](int begin, int end) {

@@ -370,7 +370,7 @@ class ForwardItem {
   Ahead<K> ahead_;
   Upcoming upcoming_;
   bool packs_values_;
-  bool plain_;  // nothing but causality and a band between scores and a softmax
+  bool plain_;  // nothing but causality, a band and a pattern between scores and a softmax
   // The block and kv head at work.
   int kv_head_ = 0, block_rows_ = 0;
   int next_block_ = 0;

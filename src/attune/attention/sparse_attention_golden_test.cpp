@@ -1,5 +1,5 @@
-// Every sparse pattern and Longformer's two sets of projections against PyTorch, which has the masks written out pair
-// by pair (tests/goldens/make_sparse_attention_golden.py): outputs and all gradients.
+// Longformer's global tokens; and every sparse pattern and Longformer's two sets of projections against PyTorch, which
+// has the masks written out pair by pair (tests/goldens/make_sparse_attention_golden.py): outputs and all gradients.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,7 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "attune/attention/longformer.h"
-#include "attune/autograd/tape.h"
+#include "attune/attention/scaled_dot_checks_test.h"
+#include "attune/base/error_of_test.h"
 
 namespace attune::attention {
 namespace {
@@ -102,6 +103,68 @@ TEST(SparseAttentionGolden, longformers_two_sets_of_projections_equal_pytorch) {
       return longformer(in[0], in[1], in[2], {in[3], in[4], in[5]}, tokens(), {.mask = {.pattern = pattern}});
     });
   }
+}
+
+// ---- Global tokens with projections of their own --------------------------------------------------------------------
+
+struct Projected {
+  std::vector<Tensor> x;  // q, k, v, global q, k, v
+  Segments tokens;
+  SparsePattern pattern;
+};
+
+Projected projected(DType dtype) {
+  Projected p;
+  p.tokens = Segments::of_lengths(std::vector<int>{9, 1, 0, 12});
+  p.pattern = {SlidingWindow{.window = 4, .dilation = {1, 2}}, {.leading = 1, .positions = {{7}, {}, {}, {5, 0, 11}}}};
+  const auto rows = static_cast<int64_t>(global_rows(p.pattern.global, p.tokens).rows.size());
+  for (uint64_t n = 0; n < 6; ++n) {
+    p.x.push_back(random_tensor({n == 3 ? rows : p.tokens.rows(), 2, 3}, Rng(n), DType::float64).to(dtype));
+  }
+  return p;
+}
+
+Tensor longformer_of(const Projected& p, const std::vector<Tensor>& x, const Options& options = {}) {
+  Options with = options;
+  with.mask.pattern = p.pattern;
+  return longformer(x[0], x[1], x[2], {x[3], x[4], x[5]}, p.tokens, with);
+}
+
+TEST(Longformer, has_the_gradients_that_finite_differences_show_for_all_six_projections) {
+  set_threads(1);
+  const Projected p = projected(DType::float64);
+  EXPECT_EQ(global_rows(p.pattern.global, p.tokens).rows, (std::vector<int32_t>{0, 7, 9, 10, 15, 21}));
+  const auto worst = gradient_error([&](auto& x) { return longformer_of(p, x); }, p.x);
+  EXPECT_LT(worst.error, 1e-8) << worst.where;
+  set_threads(0);
+}
+
+TEST(Longformer, equals_the_pattern_alone_where_the_global_projections_are_copies) {
+  for (const DType dtype : {DType::float64, DType::float32}) {
+    Projected p = projected(dtype);
+    const auto rows = global_rows(p.pattern.global, p.tokens).rows;
+    for (size_t n = 0; n < rows.size(); ++n) {
+      p.x[3].rows_view(static_cast<int64_t>(n), 1).copy_from(p.x[0].rows_view(rows[n], 1));
+    }
+    p.x[4] = p.x[1];
+    p.x[5] = p.x[2];
+    const Tensor alone = scaled_dot(p.x[0], p.x[1], p.x[2], p.tokens, p.tokens, {.mask = {.pattern = p.pattern}}).out;
+    EXPECT_LE(testing::largest_difference(longformer_of(p, p.x), alone), dtype == DType::float64 ? 1e-15 : 1e-6);
+  }
+}
+
+TEST(Longformer, is_the_same_in_float32_and_refuses_what_it_cannot_do) {
+  const Projected wide = projected(DType::float64), narrow = projected(DType::float32);
+  EXPECT_LE(testing::largest_difference(longformer_of(narrow, narrow.x), longformer_of(wide, wide.x)), 1e-6);
+  const auto error = [&](Options options, const SparsePattern& pattern) {
+    Projected p = narrow;
+    p.pattern = pattern;
+    return attune::testing::error_of([&] { longformer_of(p, p.x, options); });
+  };
+  EXPECT_NE(error({.mask = {.causal = true}}, narrow.pattern).find("no causal form"), std::string::npos);
+  EXPECT_NE(error({.bias = Slopes{Tensor::zeros({2})}}, narrow.pattern).find("no bias"), std::string::npos);
+  EXPECT_NE(error({}, {BigBird{}}).find("no projections of their own"), std::string::npos);
+  EXPECT_NE(error({}, {SlidingWindow{}, {.leading = 5}}).find("for 11 global tokens"), std::string::npos);
 }
 
 }  // namespace

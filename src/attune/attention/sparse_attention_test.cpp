@@ -1,5 +1,4 @@
 // Sparse patterns: their definitions by hand, the blocks that the kernel visits, and both kernels with every pattern.
-#include "attune/attention/longformer.h"
 #include "attune/attention/scaled_dot_checks_test.h"
 #include "attune/base/error_of_test.h"
 
@@ -94,6 +93,9 @@ std::vector<Case> cases() {
   SparsePattern elsewhere{window, global};
   elsewhere.global.attend = false;
   table.push_back({"global queries elsewhere", of(elsewhere)});
+  Options bigbird_band = of({BigBird{.block = 8, .seed = 3}});
+  bigbird_band.mask.left = 60;
+  table.push_back({"bigbird, band", bigbird_band});
   Options band = of({StridedPattern{.stride = 7}});
   band.mask.left = 30;
   band.mask.right = 11;
@@ -171,8 +173,7 @@ TEST(SparseAttention, goes_with_every_other_option) {
   Tensor allowed = Tensor::full({1, 131, 131}, 1, DType::boolean);
   for (int64_t i = 0; i < allowed.elements(); i += 3) allowed.pointer<bool>()[i] = false;
   for (const Case& row : cases()) {
-    if (row.name.find("causal") != std::string::npos && row.name.find("fixed") == std::string::npos) continue;
-    const Problem p = problem_of(lengths, lengths, {4, 4, 16, 16});
+    const Problem p = problem_of(lengths, lengths, {4, 4, 8, 8});
     Options dropped = row.options, explicitly = row.options, relu = row.options;
     dropped.dropout = {0.3, Rng(5)};
     explicitly.mask.allowed = allowed;
@@ -181,7 +182,7 @@ TEST(SparseAttention, goes_with_every_other_option) {
     expect_as_exact_as_the_definition(p, dropped, row.name + ", dropout");
     expect_as_exact_as_the_definition(p, with_bias(row.options, Slopes{slopes}), row.name + ", slopes");
     expect_as_exact_as_the_definition(p, with_bias(explicitly, DenseBias{dense}), row.name + ", dense bias, allowed");
-    Problem positive = problem_of(lengths, lengths, {4, 4, 16, 16});  // no sum near 0, by which a gradient is divided
+    Problem positive = problem_of(lengths, lengths, {4, 4, 8, 8});  // no sum near 0, by which a gradient is divided
     for (Tensor* x : {&positive.q, &positive.k}) {
       for (float& element : x->data<float>()) element = std::fabs(element);
     }
@@ -199,7 +200,7 @@ TEST(SparseAttention, equals_exact_attention_where_everything_is_visible) {
       {"window blocks", {BigBird{.block = 16, .window_blocks = 101, .global_blocks = 0, .random_blocks = 0}}},
       {"global blocks", {BigBird{.block = 16, .window_blocks = 1, .global_blocks = 101, .random_blocks = 0}}},
       {"random blocks", {BigBird{.block = 16, .window_blocks = 1, .global_blocks = 0, .random_blocks = 101}}}};
-  const Problem narrow = problem_of({131, 64, 257}, {131, 64, 257}, {4, 2, 40, 24}), wide = in_float64(narrow);
+  const Problem narrow = problem_of({131, 64}, {131, 64}, {4, 2, 40, 24}), wide = in_float64(narrow);
   for (const bool causal : {false, true}) {
     const Options exact{.mask = {.causal = causal}};
     for (const Problem& p : {narrow, wide}) {
@@ -344,6 +345,7 @@ TEST(SparseAttention, reads_bfloat16) {
 
 // Counted where the work is done: forward and backward visit each pair of blocks once, and no other.
 TEST(SparseAttention, visits_the_blocks_of_its_pattern_and_no_other) {
+  set_threads(2);  // with more threads than sequences and heads, the backward's halves visit each once
   const int n = 1024, blocks = n / 64;
   const Problem p = problem_of({n, n}, {n, n}, {2, 2, 16, 16});
   const auto visited = [&](const SparsePattern& pattern, bool causal = false) {
@@ -368,6 +370,7 @@ TEST(SparseAttention, visits_the_blocks_of_its_pattern_and_no_other) {
   EXPECT_EQ(visited({FixedPattern{.stride = 128, .summary = 8}}), 2 * blocks + blocks);
   // First and last: all; second and last but one: the window and the globals are 4 of it, the others 5; and 3 random.
   EXPECT_EQ(visited({BigBird{}}), 2 * (2 * blocks + 2 * (4 + 3) + (blocks - 4) * (5 + 3)));
+  set_threads(0);
 }
 
 TEST(SparseAttention, says_what_is_wrong) {
@@ -395,68 +398,6 @@ TEST(SparseAttention, says_what_is_wrong) {
   says({SlidingWindow{}}, "7 queries and 6 keys", problem_of({7}, {6}, {2, 2, 4, 4}));
   says({BigBird{}}, "5 queries and 6 keys", problem_of({5}, {6}, {2, 2, 4, 4}));
   EXPECT_NE(error(p, {.causal = true, .pattern = {{BigBird{}}}}).find("no causal form"), std::string::npos);
-}
-
-// ---- Longformer's global tokens with projections of their own -------------------------------------------------------
-
-struct Projected {
-  std::vector<Tensor> x;  // q, k, v, global q, k, v
-  Segments tokens;
-  SparsePattern pattern;
-};
-
-Projected projected(DType dtype) {
-  Projected p;
-  p.tokens = Segments::of_lengths(std::vector<int>{9, 1, 0, 12});
-  p.pattern = {SlidingWindow{.window = 4, .dilation = {1, 2}}, {.leading = 1, .positions = {{7}, {}, {}, {5, 0, 11}}}};
-  const auto rows = static_cast<int64_t>(global_rows(p.pattern.global, p.tokens).rows.size());
-  for (uint64_t n = 0; n < 6; ++n) {
-    p.x.push_back(random_tensor({n == 3 ? rows : p.tokens.rows(), 2, 3}, Rng(n), DType::float64).to(dtype));
-  }
-  return p;
-}
-
-Tensor longformer_of(const Projected& p, const std::vector<Tensor>& x, const Options& options = {}) {
-  Options with = options;
-  with.mask.pattern = p.pattern;
-  return longformer(x[0], x[1], x[2], {x[3], x[4], x[5]}, p.tokens, with);
-}
-
-TEST(Longformer, has_the_gradients_that_finite_differences_show_for_all_six_projections) {
-  set_threads(1);
-  const Projected p = projected(DType::float64);
-  EXPECT_EQ(global_rows(p.pattern.global, p.tokens).rows, (std::vector<int32_t>{0, 7, 9, 10, 15, 21}));
-  const auto worst = gradient_error([&](auto& x) { return longformer_of(p, x); }, p.x);
-  EXPECT_LT(worst.error, 1e-8) << worst.where;
-  set_threads(0);
-}
-
-TEST(Longformer, equals_the_pattern_alone_where_the_global_projections_are_copies) {
-  for (const DType dtype : {DType::float64, DType::float32}) {
-    Projected p = projected(dtype);
-    const auto rows = global_rows(p.pattern.global, p.tokens).rows;
-    for (size_t n = 0; n < rows.size(); ++n) {
-      p.x[3].rows_view(static_cast<int64_t>(n), 1).copy_from(p.x[0].rows_view(rows[n], 1));
-    }
-    p.x[4] = p.x[1];
-    p.x[5] = p.x[2];
-    const Tensor alone = scaled_dot(p.x[0], p.x[1], p.x[2], p.tokens, p.tokens, {.mask = {.pattern = p.pattern}}).out;
-    EXPECT_LE(largest_difference(longformer_of(p, p.x), alone), dtype == DType::float64 ? 1e-15 : 1e-6);
-  }
-}
-
-TEST(Longformer, is_the_same_in_float32_and_refuses_what_it_cannot_do) {
-  const Projected wide = projected(DType::float64), narrow = projected(DType::float32);
-  EXPECT_LE(largest_difference(longformer_of(narrow, narrow.x), longformer_of(wide, wide.x)), 1e-6);
-  const auto error = [&](Options options, const SparsePattern& pattern) {
-    Projected p = narrow;
-    p.pattern = pattern;
-    return error_of([&] { longformer_of(p, p.x, options); });
-  };
-  EXPECT_NE(error({.mask = {.causal = true}}, narrow.pattern).find("no causal form"), std::string::npos);
-  EXPECT_NE(error({.bias = Slopes{Tensor::zeros({2})}}, narrow.pattern).find("no bias"), std::string::npos);
-  EXPECT_NE(error({}, {BigBird{}}).find("no projections of their own"), std::string::npos);
-  EXPECT_NE(error({}, {SlidingWindow{}, {.leading = 5}}).find("for 11 global tokens"), std::string::npos);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ bool rule_sees(const FixedPattern& rule, const GlobalTokens&, const QueryAndKey&
 
 bool rule_sees(const BigBird& rule, const GlobalTokens& global, const QueryAndKey& at) {
   const int lead = global.leading;  // those are global tokens, and in no block
-  const int blocks = (at.keys - lead + rule.block - 1) / rule.block;
+  const int blocks = count_blocks(rule, at.keys - lead);
   const int query = (at.query - lead) / rule.block, key = (at.key - lead) / rule.block;
   const GlobalBlocks ends = global_blocks(rule, blocks);
   const auto ends_hold = [&](int block) { return block < ends.first || block >= blocks - ends.last; };
@@ -85,8 +85,12 @@ int dilation_of(const SlidingWindow& rule, int head) {
   return rule.dilation[rule.dilation.size() == 1 ? 0 : static_cast<size_t>(head)];
 }
 
+int count_blocks(const BigBird& rule, int tokens) {
+  return tokens / rule.block + (tokens % rule.block != 0 ? 1 : 0);
+}
+
 GlobalBlocks global_blocks(const BigBird& rule, int blocks) {
-  const int first = std::min((rule.global_blocks + 1) / 2, blocks);
+  const int first = std::min(rule.global_blocks - rule.global_blocks / 2, blocks);
   return {first, std::min(rule.global_blocks / 2, blocks - first)};
 }
 

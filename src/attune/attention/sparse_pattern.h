@@ -65,6 +65,7 @@ bool may_see(const SparsePattern& pattern, const QueryAndKey& pair);
 // The blocks that BigBird's dice give to a block of queries of a head, in ascending order: not global, none of its
 // window, and all there are where fewer remain than it asks for.
 std::vector<int> random_blocks(const BigBird& rule, int head, int query_block, int blocks);
+int count_blocks(const BigBird& rule, int tokens);
 // How many of the sequence's first and of its last blocks are global.
 struct GlobalBlocks {
   int first = 0, last = 0;
