@@ -85,8 +85,9 @@ TEST_F(MaskedLanguageModels, fill_mask_prints_the_best_words_as_text_and_as_json
 }
 
 TEST_F(MaskedLanguageModels, a_model_is_refused_where_another_task_is_needed) {
-  for (const std::string command : {"translate --model lm < test.en", "inspect --model lm < test.en",
-                                    "score --model lm --source test.en --target test.vi"}) {
+  for (const std::string command :
+       {"translate --model lm < test.en", "inspect heads --model lm --valid test.en test.vi",
+        "score --model lm --source test.en --target test.vi"}) {
     const Ran ran = place->run(command);
     expect_one_error(ran, 2);
     EXPECT_NE(ran.err.find("lm: holds a model for the task masked_language_model, expected one for translation"),

@@ -218,6 +218,9 @@ ModelConfig check_models(const Settings& settings) {
   const ModelConfig first = load_config(settings.models.front());
   for (const std::string& directory : settings.models) {
     const ModelConfig config = load_config(directory);
+    if (!is_encoder_task(config)) {
+      load_config_for(translation_task, directory);
+    }
     check_usage(is_encoder_task(config) == is_encoder_task(first) && reads_text(config) == reads_text(first), directory,
                 ": a model of ", config.task, " does not read what ", settings.models.front(), " (", first.task,
                 ") reads, and cannot be shown beside it");

@@ -221,15 +221,14 @@ InspectedSentence inspect(const LoadedModel& loaded, const InspectRequest& reque
 
 Inspection inspection_of(const Network& model, const std::string& name, const InspectOptions& options) {
   const ModelConfig& config = model.config();
-  const bool translates = !is_encoder_task(config);
   Inspection result;
   result.name = name;
-  result.architecture = translates ? config.architecture : config.task;
+  result.architecture = translates(config) ? config.architecture : config.task;
   result.encoder_layers = config.encoder_layers;
-  result.decoder_layers = translates ? config.decoder_layers : 0;
+  result.decoder_layers = translates(config) ? config.decoder_layers : 0;
   result.heads = config.heads;
   result.parameters = model.parameters().count();
-  result.search = translates ? describe(options.search) : "";
+  result.search = translates(config) ? describe(options.search) : "";
   return result;
 }
 
