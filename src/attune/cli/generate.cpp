@@ -48,9 +48,9 @@ class Output {
 void report(const Generated& generated, const ModelConfig& config, double seconds) {
   note("{} pieces in {}, {:.0f} pieces a second, prompt included", with_separators(generated.prompt + generated.pieces),
        duration(seconds), static_cast<double>(generated.prompt + generated.pieces) / std::max(seconds, 1e-3));
-  if (generated.cut_short) {
+  if (!generated.cut_short_by.empty()) {
     warn("cut short after {} pieces: the model reads at most {} ({}, max-positions)", generated.pieces,
-         config.max_positions, config.positions == "learned" ? "positions = learned" : "spatial_gating");
+         config.max_positions, generated.cut_short_by);
   }
 }
 

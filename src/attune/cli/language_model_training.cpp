@@ -37,7 +37,7 @@ class LanguageTraining : public PreparedTraining {
       : text_(read_text(run.train)),
         tokenizers_(prepare_tokenizers(run, text_.lines, {})),
         stream_(streamed(text_)),
-        model_(sized(run.config)),
+        model_(sized(run.config, tokenizers_)),
         run_(run) {
     if (!run.valid.empty()) {
       valid_ = read_text(run.valid);
@@ -75,10 +75,6 @@ class LanguageTraining : public PreparedTraining {
     show_progress("encoding the text ...");
     return {text, *tokenizers_.source};
   }
-  ModelConfig sized(ModelConfig config) const {
-    config.source_vocabulary = config.target_vocabulary = tokenizers_.source->vocab_size();
-    return config;
-  }
 
   PlainText text_, valid_;
   Tokenizers tokenizers_;
@@ -94,8 +90,7 @@ class LanguageTraining : public PreparedTraining {
 void check_language_model_run(const TrainingRun& run) {
   check_usage(!run.train.empty(), "--train is missing: files of text");
   check_usage(!decoder_ends_at_max_positions(run.config) || run.options.sequence_length <= run.config.max_positions,
-              "sequence-length is ", run.options.sequence_length, ", but ",
-              run.config.positions == "learned" ? "positions = learned" : "spatial_gating",
+              "sequence-length is ", run.options.sequence_length, ", but ", what_ends_at_max_positions(run.config),
               " with max-positions = ", run.config.max_positions, " reaches no further than that");
 }
 

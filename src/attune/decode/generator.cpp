@@ -14,15 +14,19 @@ namespace attune {
 
 namespace {
 
+// What ends at max-positions.
+std::string_view end_of(const ModelConfig& config) {
+  return config.positions == "learned" ? "positions = learned" : "spatial_gating";
+}
+
 // Pieces that can be generated behind a prompt: all but the last one are fed to the model.
 int64_t room_behind(size_t prompt, const ModelConfig& config) {
   if (!decoder_ends_at_max_positions(config)) {
     return std::numeric_limits<int64_t>::max();
   }
   check(prompt <= static_cast<size_t>(config.max_positions), "prompt: ", prompt,
-        " pieces, the line's end in front included, but the model reads at most ", config.max_positions,
-        config.positions == "learned" ? " (positions = learned" : " (spatial_gating",
-        ", max-positions); shorten the prompt");
+        " pieces, the line's end in front included, but the model reads at most ", config.max_positions, " (",
+        end_of(config), ", max-positions); shorten the prompt");
   return config.max_positions - static_cast<int64_t>(prompt) + 1;
 }
 
@@ -70,7 +74,9 @@ Generated generate(const LanguageModel& model, const Tokenizer& tokenizer, std::
     hidden = model.step(*state, std::span(&next, 1), {});
   }
   write(text.end());
-  result.cut_short = result.pieces < options.max_tokens;
+  if (result.pieces < options.max_tokens) {
+    result.cut_short_by = end_of(model.config());
+  }
   return result;
 }
 

@@ -29,7 +29,8 @@ void check_options(const GenerateOptions& options);
 
 struct Generated {
   int64_t prompt = 0, pieces = 0;  // read (the line's end in front of a text included), and generated
-  bool cut_short = false;          // the model's positions ended before max_tokens
+  // What of the model ended at max-positions before there were max_tokens: "positions = learned"; empty: nothing.
+  std::string_view cut_short_by = {};
 };
 
 // `write` is given the text as it grows, in whole characters, without the prompt. The prompt is the beginning of a

@@ -103,7 +103,7 @@ TEST(StreamedText, holds_back_what_is_no_whole_character_yet) {
   EXPECT_EQ(raw("\xC3\n\xFFz"), "\xEF\xBF\xBD\n\xEF\xBF\xBDz");
 }
 
-TEST(StreamedText, is_what_the_pieces_decode_to_whereever_it_begins) {
+TEST(StreamedText, is_what_the_pieces_decode_to_wherever_it_begins) {
   const std::vector<std::string> lines(40, "the old cat, sat on  the Straße.");
   std::string long_text;
   for (int i = 0; i < 30; ++i) {
@@ -207,10 +207,10 @@ TEST(Generator, ends_where_the_positions_of_the_model_end) {
     const auto nothing = [](std::string_view) {};
     const Generated cut = generate(*model, *letters, "aba", {100, {}}, nothing);  // four pieces with the line's end
     EXPECT_EQ(cut.pieces, 5) << "the last one is not fed any more";
-    EXPECT_TRUE(cut.cut_short);
+    EXPECT_EQ(cut.cut_short_by, learned ? "positions = learned" : "spatial_gating");
     const Generated whole = generate(*model, *letters, "aba", {5, {}}, nothing);
     EXPECT_EQ(whole.pieces, 5);
-    EXPECT_FALSE(whole.cut_short);
+    EXPECT_EQ(whole.cut_short_by, "");
     EXPECT_EQ(generate(*model, *letters, "abababa", {1, {}}, nothing).pieces, 1);
     const std::string error = error_of([&] { generate(*model, *letters, "abababab", {1, {}}, nothing); });
     EXPECT_NE(error.find("prompt: 9 pieces, the line's end in front included, but the model reads at most 8"),
