@@ -36,8 +36,7 @@ Tensor random_features(const Shape& shape, const Rng& rng, int64_t draw, const R
                        DType dtype = DType::float32);
 
 // q [Nq, H, D], k [Nk, H, D], v [Nk, H, Dv], features [m, D], without a gradient -> [Nq, H, Dv]; the paper takes m of
-// about D log D. Types, views, bits and
-// what hidden keys hold: as linear_attention.
+// about D log D. Types, views, bits and what hidden keys hold: as linear_attention.
 Tensor performer(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& features, const Segments& queries,
                  const Segments& keys, const PerformerOptions& options = {});
 
