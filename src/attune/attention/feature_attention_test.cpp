@@ -315,15 +315,18 @@ TEST(Performer, random_features_are_orthogonal_blocks_that_seed_and_draw_decide)
 TEST(Performer, keys_of_any_size_in_any_order_neither_overflow_nor_lose_what_is_small) {
   const Segments segments = of({150, 5});
   const Tensor w = random_features({32, 8}, Rng(3), 0, {}, DType::float64);
-  // By chunks. Large keys have small features: |k'|^2 / 2 is up to 200 and more.
-  using Factors = std::array<double, 3>;
-  for (const Factors& factors : {Factors{0.01, 0.01, 0.01}, {8, 8, 8}, {0.01, 4, 8}, {8, 4, 0.01}}) {
+  // Lengths of keys by chunks: the logarithms of their features' scales are about -300 (45), -60 (22), -8 (11) and 0.
+  using Lengths = std::array<double, 3>;
+  for (const Lengths& lengths : {Lengths{0.01, 0.01, 0.01}, {11, 11, 11}, {0.01, 11, 45}, {22, 11, 0.01}}) {
     auto x = draw_inputs(155, 155, 1, 8, 4);
-    for (int64_t e = 0; e < x[1].elements(); ++e) {
-      x[1].data<double>()[static_cast<size_t>(e)] *= factors[static_cast<size_t>(e / 8 / 64)];
+    for (int64_t row = 0; row < 155; ++row) {
+      const auto key = x[1].data<double>().subspan(static_cast<size_t>(row * 8), 8);
+      double square = 0;
+      for (const double value : key) square += value * value;
+      for (double& value : key) value *= lengths[static_cast<size_t>(row / 64)] / std::sqrt(square);
     }
     for (const bool causal : {false, true}) {
-      SCOPED_TRACE(std::to_string(factors[0]) + ' ' + std::to_string(factors[2]) + (causal ? ", causal" : ""));
+      SCOPED_TRACE(std::to_string(lengths[0]) + ' ' + std::to_string(lengths[2]) + (causal ? ", causal" : ""));
       check_op(
           [&](auto& y) {
             return performer(y[0], y[1], y[2], w.to(y[0].dtype()), segments, segments, {.causal = causal});
