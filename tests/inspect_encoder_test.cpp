@@ -32,9 +32,9 @@ class InspectEncoder : public ::testing::Test {
       const Ran ran = place->run(TrainingPlace::command(name, form + few));
       ASSERT_EQ(ran.code, 0) << ran.err;
     }
-    sentence = lines_of(place->read("test.en"))[0];
-    place->write("one.en", sentence + "\n");
-    place->write("masked.en", "[MASK] " + sentence + " [MASK]\n");
+    spoken = lines_of(place->read("test.en"))[0];
+    place->write("one.en", spoken + "\n");
+    place->write("masked.en", "[MASK] " + spoken + " [MASK]\n");
   }
   static void TearDownTestSuite() {
     delete place;
@@ -67,10 +67,10 @@ class InspectEncoder : public ::testing::Test {
   }
 
   static TrainingPlace* place;
-  static std::string sentence;
+  static std::string spoken;
 };
 TrainingPlace* InspectEncoder::place = nullptr;
-std::string InspectEncoder::sentence;
+std::string InspectEncoder::spoken;
 
 TEST_F(InspectEncoder, a_masked_language_model_shows_its_attention_and_what_it_puts_in_the_masks) {
   const json seen = inspected("masks --next-pieces 3 < masked.en");
