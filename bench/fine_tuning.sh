@@ -108,8 +108,8 @@ echo 'Fine-tuned:'
 for form in $forms; do
   # the column that the table's head calls accuracy
   awk -v form="tuned-$form-" '
-    !column { for (i = 1; i <= NF; ++i) if ($i == "accuracy") column = i }
+    !column { for (i = 1; i <= NF; ++i) if (!column && $i == "accuracy") column = i }
     index($1, form) == 1 { n++; sum += $column; squares += $column ^ 2 }
-    END { mean = sum / n; printf "%-20s accuracy %.4f, standard deviation %.4f of %d\n", form, mean, n > 1 ? sqrt((squares - n * mean ^ 2) / (n - 1)) : 0, n }' \
+    END { mean = sum / n; printf "%-20s accuracy %.4f, standard deviation %.4f of %d\n", form, mean, (n > 1 ? sqrt((squares - n * mean ^ 2) / (n - 1)) : 0), n }' \
     "$directory/tuned.txt"
 done
