@@ -42,6 +42,10 @@ inline std::vector<TrainingForm> training_forms() {
        "--architecture convolutional --tokenizer words --encoder-layers 2 --decoder-layers 1 --channels 24,16 "
        "--max-positions 300"},
       {"convolution_mixers", "--tokenizer words --encoder-mixer convolution --decoder-mixer convolution"},
+      {"bigbird_and_local", "--tokenizer words --encoder-mixer bigbird --block 4 --decoder-mixer local --window 6"},
+      {"linformer_and_performer",
+       "--tokenizer words --encoder-mixer linformer --encoder-layers 2 --projection-sharing layers "
+       "--projected-length 8 --decoder-mixer performer --max-positions 300 --compute-type bfloat16"},
       {"gmlp",
        "--tokenizer words --encoder-mixer spatial_gating --decoder-mixer spatial_gating --max-positions 300 "
        "--spatial-initialiser lecun_normal"},

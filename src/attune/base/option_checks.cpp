@@ -1,6 +1,7 @@
 #include "attune/base/option_checks.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <string>
 
@@ -27,6 +28,22 @@ void check_whole(std::string_view key, int64_t value, const WholeRange& range) {
   const bool bounded = range.most != std::numeric_limits<int64_t>::max();
   check_usage(value >= range.least && value <= range.most, key, ": expected ", range.least,
               bounded ? " to " + text_of(range.most) : " or more", ", got ", value);
+}
+
+std::vector<int> listed_numbers(std::string_view key, std::string_view value, const WholeRange& range) {
+  std::vector<int> numbers;
+  const char *at = value.data(), *end = at + value.size();
+  while (at != end) {
+    int number = 0;
+    const auto [behind, error] = std::from_chars(at, end, number);
+    check_usage(error == std::errc() && number >= range.least && number <= range.most &&
+                    (behind == end || (*behind == ',' && behind + 1 != end)),
+                key, ": expected whole numbers from ", range.least, " to ", range.most, " separated by commas, got \"",
+                value, "\"");
+    numbers.push_back(number);
+    at = behind == end ? end : behind + 1;
+  }
+  return numbers;
 }
 
 void check_number(std::string_view key, double value, const NumberRange& range) {

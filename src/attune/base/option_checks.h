@@ -33,6 +33,9 @@ struct WholeRange {
 };
 void check_whole(std::string_view key, int64_t value, const WholeRange& range);
 
+// "3,4,4" -> 3, 4, 4; "" -> none.
+std::vector<int> listed_numbers(std::string_view key, std::string_view value, const WholeRange& range);
+
 struct NumberRange {
   double low = 0, high = 0;
   bool low_open = false, high_open = false;

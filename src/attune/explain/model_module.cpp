@@ -27,9 +27,11 @@ std::vector<AttentionPlace> explained_places(const ModelConfig& config) {
     const std::string& mixer = place.module.ends_with("cross_attention") ? config.cross_mixer
                                : place.module.starts_with("encoder.")    ? config.encoder_mixer
                                                                          : config.decoder_mixer;
-    const bool turned_or_biased =  // by positions inside the attention: its page has no steps for them
-        stands_in_attention(position_kind_of_name(config.positions)) && place.module.ends_with("self_attention");
-    return !is_recurrent(config) && (config.architecture != "transformer" || mixer != "scaled_dot" || turned_or_biased);
+    const bool more_than_its_page =  // which has no steps for positions inside the attention, and none for its norm
+        (stands_in_attention(position_kind_of_name(config.positions)) && place.module.ends_with("self_attention")) ||
+        config.attention_norm != "none";
+    return !is_recurrent(config) &&
+           (config.architecture != "transformer" || mixer != "scaled_dot" || more_than_its_page);
   };
   std::erase_if(places, other);
   return places;

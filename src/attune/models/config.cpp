@@ -24,6 +24,7 @@ constexpr int format_version = 3;
 constexpr int oldest_format = 1;
 constexpr int deepest_model = 1024;  // layers
 constexpr int widest_kernel = 1024;  // tokens
+constexpr int most_rounds = 1000;
 constexpr int most_channels = 1024, largest_patch = 1024;
 constexpr int largest = 1 << 20;  // of any size in a config: what a file claims must not decide how much is allocated
 
@@ -57,11 +58,27 @@ void check_config(const ModelConfig& config) {
   check_word("attention-window", config.attention_window, {"global", "local-m", "local-p"});
   check_size("window-reach", config.window_reach, 1);
   check_whole("kernel-width", config.kernel_width, {1, widest_kernel});
+  check_size("window", config.window, 2);
+  check_size("global-tokens", config.global_tokens, 0);
+  check_word("sparse-pattern", config.sparse_pattern, {"strided", "fixed"});
+  check_size("stride", config.stride, 1);
+  check_size("summary", config.summary, 1);
+  check_size("block", config.block, 1);
+  check_size("window-blocks", config.window_blocks, 1);
+  check_size("global-blocks", config.global_blocks, 0);
+  check_size("random-blocks", config.random_blocks, 0);
+  check_size("projected-length", config.projected_length, 1);
+  check_size("features", config.features, 0);
+  check_word("feature-kernel", config.feature_kernel, {"exponential", "relu"});
+  check_size("landmarks", config.landmarks, 1);
+  check_whole("landmark-rounds", config.landmark_rounds, {0, most_rounds});
+  check_whole("value-kernel", config.value_kernel, {0, widest_kernel});
   check_size("spatial-heads", config.spatial_heads, 1);
   check_size("tiny-attention", config.tiny_attention, 0);
   check_size("tiny-attention-heads", config.tiny_attention_heads, 1);
   check_number("spatial-norm-epsilon", config.spatial_norm_epsilon, {0, 1, true, true});
   check_number("encoder-gradient", config.encoder_gradient, {0, 1});
+  check_word("attention-norm", config.attention_norm, {"none", "layer_norm", "rms_norm"});
   check_word("norm-position", config.norm_position, {"pre", "post"});
   check_word("tied-embeddings", config.tied_embeddings, {"none", "decoder", "all"});
   check_usage(config.tied_embeddings != "all" || config.joint_vocabulary,
@@ -98,7 +115,8 @@ bool decoder_ends_at_max_positions(const ModelConfig& config) {
 }
 
 bool ends_at_max_positions(const ModelConfig& config) {
-  return decoder_ends_at_max_positions(config) || config.encoder_mixer == "spatial_gating";
+  return decoder_ends_at_max_positions(config) || config.encoder_mixer == "spatial_gating" ||
+         config.encoder_mixer == "linformer";
 }
 
 std::string to_json(const ModelConfig& config) {

@@ -13,8 +13,20 @@ struct ModelConfig {
   int encoder_layers = 6, decoder_layers = 6;
   int width = 512, heads = 8, feed_forward = 2048;
   std::string encoder_mixer = "scaled_dot", decoder_mixer = "scaled_dot", cross_mixer = "scaled_dot";
-  std::string normaliser = "softmax";
+  std::string normaliser = "softmax", attention_norm = "none";  // none, layer_norm, rms_norm
   int kernel_width = 3;
+  int window = 512;           // of local: keys in all
+  std::string dilation = "";  // "": 1
+  int global_tokens = 0;
+  std::string sparse_pattern = "strided";  // strided, fixed
+  int stride = 128, summary = 8;
+  int block = 64, window_blocks = 3, global_blocks = 2, random_blocks = 3;
+  int projected_length = 256;
+  std::string projection_sharing = "heads";  // none, heads, key_value, layers
+  int features = 0;                          // 0: depth ln(depth), rounded up
+  std::string feature_kernel = "exponential";
+  bool feature_redraw = true;
+  int landmarks = 64, landmark_rounds = 6, value_kernel = 0;
   std::string spatial_gate = "split";  // split, multiplicative, additive, linear
   bool spatial_toeplitz = false;
   int spatial_heads = 1;
@@ -74,14 +86,43 @@ struct ModelConfig {
     each("heads", self.heads, "attention heads; must divide the width");
     each("feed-forward", self.feed_forward, "inner width of the feed-forward layers, and of spatial gating");
     each("encoder-mixer", self.encoder_mixer,
-         "what mixes source tokens: scaled_dot, mean, rnn, gru, lstm, convolution, spatial_gating");
+         "what mixes source tokens: scaled_dot, local, sparse, bigbird, linformer, performer, linear, nystrom, mean, "
+         "rnn, gru, lstm, convolution, spatial_gating");
     each("decoder-mixer", self.decoder_mixer,
-         "what mixes target tokens: scaled_dot, rnn, gru, lstm, convolution, spatial_gating");
+         "what mixes target tokens: scaled_dot, local, sparse, performer, linear, rnn, gru, lstm, convolution, "
+         "spatial_gating");
     each("cross-mixer", self.cross_mixer,
          "what reads the source from the decoder: scaled_dot, mean; bahdanau: additive; luong: dot, general, concat, "
          "location");
     each("normaliser", self.normaliser, "of attention weights: softmax, relu, relu_mean, relu_sum, sigmoid");
+    each("attention-norm", self.attention_norm,
+         "of what attention's heads give together, in front of their output product: none, layer_norm, rms_norm");
     each("kernel-width", self.kernel_width, "tokens that a convolution sees");
+    each("window", self.window, "keys that local attention sees, half of them on each side of the query");
+    each("dilation", self.dilation, "how far apart they are: a number, or one for each head, as 1,1,2,4; empty: 1");
+    each("global-tokens", self.global_tokens,
+         "first tokens of a sequence that see all and are seen by all (local, bigbird)");
+    each("sparse-pattern", self.sparse_pattern,
+         "strided: even heads see the last tokens, odd heads every stride-th; fixed: even heads see their own stretch, "
+         "odd heads the last tokens of every stretch");
+    each("stride", self.stride, "tokens of a stretch (sparse)");
+    each("summary", self.summary, "last tokens of a stretch that odd heads see (sparse, fixed)");
+    each("block", self.block, "tokens of a block (bigbird)");
+    each("window-blocks", self.window_blocks, "blocks around its own one that a query sees (bigbird)");
+    each("global-blocks", self.global_blocks, "blocks that see all and are seen by all (bigbird)");
+    each("random-blocks", self.random_blocks, "other blocks, drawn for each block, head and layer (bigbird)");
+    each("projected-length", self.projected_length,
+         "what the keys and values of a sequence of max-positions are projected to (linformer)");
+    each("projection-sharing", self.projection_sharing,
+         "who shares these projections: none, heads, key_value (and heads), layers (and all these) (linformer)");
+    each("features", self.features, "random features of a head (performer); 0: d ln(d), d being the head's width");
+    each("feature-kernel", self.feature_kernel,
+         "what they estimate: exponential, which is softmax, or relu (performer)");
+    each("feature-redraw", self.feature_redraw, "other random features at every update of a training (performer)");
+    each("landmarks", self.landmarks, "means of queries and keys that stand for a sequence (nystrom)");
+    each("landmark-rounds", self.landmark_rounds, "rounds of the iteration that inverts their attention (nystrom)");
+    each("value-kernel", self.value_kernel,
+         "tokens of the convolution of values that is added, odd (nystrom); 0: none");
     each("spatial-gate", self.spatial_gate,
          "what spatial gating makes of Z and f(Z): split, Z1 * f(Z2); multiplicative; additive; linear, f(Z) alone");
     each("spatial-toeplitz", self.spatial_toeplitz, "spatial weights that depend on the distance alone");

@@ -1,12 +1,12 @@
 #include "attune/models/convolutional.h"
 
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <numbers>
 
 #include "attune/attention/scaled_dot.h"
 #include "attune/base/check.h"
+#include "attune/base/option_checks.h"
 #include "attune/base/profile.h"
 #include "attune/nn/attention_state.h"
 #include "attune/ops/arithmetic.h"
@@ -75,26 +75,10 @@ Tensor attend(const ConvolutionalDecoderLayer& layer, const Tensor& h, const Ten
   return add_scaled(layer.context(reshape(mixed, embedded.shape()), pass), h, half_root);
 }
 
-std::vector<int> listed_channels(const ModelConfig& config) {
-  std::vector<int> channels;
-  const char *at = config.channels.data(), *end = at + config.channels.size();
-  while (at != end) {
-    int value = 0;
-    const auto [behind, error] = std::from_chars(at, end, value);
-    check_usage(error == std::errc() && value >= 1 && value <= widest &&
-                    (behind == end || (*behind == ',' && behind + 1 != end)),
-                "channels: expected whole numbers from 1 to ", widest, " separated by commas, got \"", config.channels,
-                "\"");
-    channels.push_back(value);
-    at = behind == end ? end : behind + 1;
-  }
-  return channels;
-}
-
 }  // namespace
 
 std::vector<int> channels_of(const ModelConfig& config, int layers) {
-  std::vector<int> channels = listed_channels(config);
+  std::vector<int> channels = listed_numbers("channels", config.channels, {1, widest});
   channels.resize(static_cast<size_t>(layers), channels.empty() ? config.width : channels.back());
   return channels;
 }
@@ -110,7 +94,7 @@ void set_convolutional_defaults(ModelConfig& config) {
 
 void check_convolutional(const ModelConfig& config) {
   const auto most = static_cast<size_t>(std::max(config.encoder_layers, config.decoder_layers));
-  const size_t listed = listed_channels(config).size();
+  const size_t listed = listed_numbers("channels", config.channels, {1, widest}).size();
   check_usage(listed <= most, "channels: names ", listed, " layers, but encoder and decoder have ",
               config.encoder_layers, " and ", config.decoder_layers);
   check_usage(!stands_in_attention(position_kind_of_name(config.positions)), "positions: ", config.positions,

@@ -54,6 +54,7 @@ Encoder::Encoder(const ModelConfig& settings) : config(settings) {
   stack.positions = Positions(position_kind_of_name(config.positions), config.width, config.max_positions);
   for (int i = 0; i < config.encoder_layers; ++i) {
     stack.layers.emplace_back(config, Depth{i, config.encoder_layers});
+    stack.layers.back().self_attention->share_with(*stack.layers.front().self_attention);
   }
   if (config.norm_position == "pre") {
     stack.norm = norm_of(config);

@@ -66,7 +66,44 @@ inline const std::vector<Change>& changes_of(std::string_view architecture) {
         {"gmlp_dropout", [](ModelConfig& c) { gate(c), c.activation_dropout = 0.3; }},
         {"amlp", [](ModelConfig& c) { gate(c), c.tiny_attention = 6, c.tiny_attention_heads = 2; }},
         {"amlp_no_biases", [](ModelConfig& c) { gate(c), c.tiny_attention = 6, c.biases = false; }},
+        {"local",
+         [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "local", c.window = 4, c.dilation = "1,2"; }},
+        {"local_relu", [](ModelConfig& c) { c.encoder_mixer = "local", c.window = 2, c.normaliser = "relu_sum"; }},
+        {"local_global",
+         [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "local", c.window = 2, c.global_tokens = 1; }},
+        {"local_rotary",
+         [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "local", c.window = 2, c.positions = "rotary"; }},
+        {"strided", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "sparse", c.stride = 3; }},
+        {"fixed",
+         [](ModelConfig& c) {
+           c.encoder_mixer = c.decoder_mixer = "sparse", c.sparse_pattern = "fixed", c.stride = 3, c.summary = 2;
+         }},
+        {"bigbird", [](ModelConfig& c) { c.encoder_mixer = "bigbird", c.block = c.random_blocks = 1; }},
+        {"bigbird_global_tokens",
+         [](ModelConfig& c) {
+           c.encoder_mixer = "bigbird", c.block = c.window_blocks = c.random_blocks = c.global_tokens = 1;
+           c.global_blocks = 0;
+         }},
+        {"linformer", [](ModelConfig& c) { c.encoder_mixer = "linformer", c.projected_length = 4; }},
+        {"linformer_unshared",
+         [](ModelConfig& c) { c.encoder_mixer = "linformer", c.projected_length = 4, c.projection_sharing = "none"; }},
+        {"linformer_key_value",
+         [](ModelConfig& c) {
+           c.encoder_mixer = "linformer", c.projected_length = 4, c.projection_sharing = "key_value";
+         }},
+        {"linformer_layers",
+         [](ModelConfig& c) {
+           c.encoder_mixer = "linformer", c.projected_length = 4, c.projection_sharing = "layers";
+         }},
+        {"performer", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "performer", c.features = 8; }},
+        {"performer_relu",
+         [](ModelConfig& c) {
+           c.encoder_mixer = c.decoder_mixer = "performer", c.feature_kernel = "relu", c.feature_redraw = false;
+         }},
+        {"linear", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "linear"; }},
+        {"nystrom", [](ModelConfig& c) { c.encoder_mixer = "nystrom", c.landmarks = 3, c.value_kernel = 3; }},
         {"relu_mean", [](ModelConfig& c) { c.normaliser = "relu_mean"; }},
+        {"attention_norm", [](ModelConfig& c) { c.normaliser = "relu_mean", c.attention_norm = "rms_norm"; }},
         {"relu_sum", [](ModelConfig& c) { c.normaliser = "relu_sum"; }},
         {"sigmoid", [](ModelConfig& c) { c.normaliser = "sigmoid"; }},
         {"no_embedding_scale", [](ModelConfig& c) { c.embedding_scale = false; }},

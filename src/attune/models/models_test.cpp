@@ -8,6 +8,7 @@
 #include "attune/models/convolutional.h"
 #include "attune/models/describe.h"
 #include "attune/models/forms_test.h"
+#include "attune/models/mixer_options.h"
 #include "attune/models/transformer.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/tensor/storage.h"
@@ -215,7 +216,7 @@ TEST(Describe, gmlp_blocks_count_what_the_paper_says) {
     EXPECT_EQ(block_parameters, 2 * d + d * f + f + f + n * n + n + f / 2 * d + d);
     EXPECT_EQ(30 * block_parameters + 768 * d + d + 2 * d + 1000 * d + 1000, published.parameters);
     const MixerCost cost =
-        mixer_kind("spatial_gating").cost({.width = config.width, .spatial = spatial_gating_form(config)}, n);
+        mixer_kind("spatial_gating").cost(self_mixer_options(config, 0), n);
     EXPECT_EQ(cost.per_query, d * f + f / 2 * d);
     EXPECT_EQ(cost.scores, n * f / 2);
     const double all = static_cast<double>(n * (30 * (cost.per_query + cost.per_key + cost.scores) + 768 * d));

@@ -4,46 +4,15 @@
 
 #include "attune/base/check.h"
 #include "attune/base/profile.h"
+#include "attune/models/mixer_options.h"
 #include "attune/models/task.h"
 #include "attune/nn/initialise.h"
-#include "attune/nn/spatial_gating_mixer.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/ops/embedding.h"
 
 namespace attune {
 
 namespace {
-
-double rate_or(double rate, double otherwise) {
-  return rate < 0 ? otherwise : rate;
-}
-
-MixerOptions mixer_options(const ModelConfig& config) {
-  MixerOptions options;
-  options.width = config.width;
-  options.heads = config.heads;
-  options.biases = config.biases;
-  options.dropout = rate_or(config.attention_dropout, config.dropout);
-  options.normaliser = config.normaliser;
-  options.kernel_width = config.kernel_width;
-  options.initialiser = initialiser_of_name(config.initialiser);
-  options.spatial = spatial_gating_form(config);
-  return options;
-}
-
-// Of one that mixes its own sequence: it may hold positions.
-MixerOptions self_mixer_options(const ModelConfig& config) {
-  MixerOptions options = mixer_options(config);
-  options.positions = position_kind_of_name(config.positions);
-  options.max_positions = config.max_positions;
-  return options;
-}
-
-MixerOptions causal_mixer_options(const ModelConfig& config) {
-  MixerOptions options = self_mixer_options(config);
-  options.causal = true;
-  return options;
-}
 
 FeedForwardOptions feed_forward_options(const ModelConfig& config) {
   FeedForwardOptions options;
@@ -87,6 +56,16 @@ struct DecoderState : DecodingState {
   }
 };
 
+std::string words_with_positions() {
+  std::string words;
+  for (const MixerKind& kind : mixers()) {
+    if (kind.positions) {
+      words.append(words.empty() ? "" : ", ").append(kind.word);
+    }
+  }
+  return words;
+}
+
 }  // namespace
 
 void check_transformer(const ModelConfig& config) {
@@ -103,39 +82,28 @@ void check_transformer(const ModelConfig& config) {
               "\"");
   const PositionKind positions = position_kind_of_name(config.positions);
   const bool decodes = !is_encoder_task(config);
-  check_usage(!stands_in_attention(positions) || config.encoder_mixer == "scaled_dot" ||
-                  (decodes && config.decoder_mixer == "scaled_dot"),
-              "positions: ", config.positions, " stands inside scaled_dot attention, but encoder-mixer is ",
-              config.encoder_mixer, decodes ? " and decoder-mixer " + config.decoder_mixer : "");
+  check_usage(!stands_in_attention(positions) || mixer_kind(config.encoder_mixer).positions ||
+                  (decodes && mixer_kind(config.decoder_mixer).positions),
+              "positions: ", config.positions, " stands inside attention by scores (", words_with_positions(),
+              "), but encoder-mixer is ", config.encoder_mixer,
+              decodes ? " and decoder-mixer " + config.decoder_mixer : "");
   check_usage((positions != PositionKind::rotary && positions != PositionKind::rotary_halves) ||
                   config.width / config.heads % 2 == 0,
               "positions: ", config.positions, " turns pairs of numbers, but a head has ", config.width / config.heads,
               " (width / heads)");
-  if (config.encoder_mixer == "spatial_gating" || config.decoder_mixer == "spatial_gating") {
-    check_spatial_gating(spatial_gating_form(config));
+  if (has_encoder(config)) {
+    mixer_kind(config.encoder_mixer).check(self_mixer_options(config, 0));
   }
-}
-
-SpatialGatingForm spatial_gating_form(const ModelConfig& config) {
-  SpatialGatingForm form;
-  form.inner = config.feed_forward;
-  form.positions = config.max_positions;
-  form.gate = attention::gate_of_name(config.spatial_gate, "spatial-gate");
-  form.toeplitz = config.spatial_toeplitz;
-  form.heads = config.spatial_heads;
-  form.epsilon = config.spatial_norm_epsilon;
-  form.dropout = rate_or(config.activation_dropout, config.dropout);
-  form.initialiser = initialiser_of_name(config.spatial_initialiser, "spatial-initialiser");
-  form.tiny_attention = config.tiny_attention;
-  form.tiny_attention_heads = config.tiny_attention_heads;
-  return form;
+  if (has_decoder(config)) {
+    mixer_kind(config.decoder_mixer).check(causal_mixer_options(config, 0));
+  }
 }
 
 std::vector<AttentionPlace> transformer_attends(const ModelConfig& config) {
   std::vector<AttentionPlace> places;
   const auto add = [&](const std::string& module, const std::string& mixer) {
-    const int heads = mixer == "scaled_dot" ? config.heads : 1;
-    if (mixer == "scaled_dot" || mixer == "mean") {
+    if (mixer_kind(mixer).attends) {
+      const int heads = mixer == "mean" ? 1 : config.heads;
       places.push_back({module, heads, {{module + ".output.weight", 0, config.width / heads}}});
     } else if (mixer == "spatial_gating" && config.tiny_attention > 0) {
       const std::string tiny = module + ".tiny_attention";
@@ -184,7 +152,7 @@ Tensor FeedForwardSublayer::operator()(const Tensor& x, const Segments& segments
 }
 
 EncoderLayer::EncoderLayer(const ModelConfig& config, const Depth& depth)
-    : self_attention(make_mixer(config.encoder_mixer, self_mixer_options(config))),
+    : self_attention(make_mixer(config.encoder_mixer, self_mixer_options(config, depth.layer))),
       feed_forward(feed_forward_behind(config.encoder_mixer, config, depth)),
       around_self_attention(config, depth) {}
 
@@ -199,7 +167,7 @@ Tensor EncoderLayer::operator()(const Tensor& x, const Segments& segments, const
 }
 
 DecoderLayer::DecoderLayer(const ModelConfig& config, const Depth& depth)
-    : self_attention(make_mixer(config.decoder_mixer, causal_mixer_options(config))),
+    : self_attention(make_mixer(config.decoder_mixer, causal_mixer_options(config, depth.layer))),
       cross_attention(translates(config) ? make_mixer(config.cross_mixer, mixer_options(config)) : nullptr),
       feed_forward(feed_forward_behind(config.decoder_mixer, config, depth)),
       around_self_attention(config, depth),
@@ -292,6 +260,7 @@ Transformer::Transformer(const ModelConfig& config) : config_(config), embedding
   encoder_.positions = positions_of(config);
   for (int i = 0; i < config.encoder_layers; ++i) {
     encoder_.layers.emplace_back(config, Depth{i, config.encoder_layers});
+    encoder_.layers.back().self_attention->share_with(*encoder_.layers.front().self_attention);
   }
   if (config.norm_position == "pre") {
     encoder_.norm = make_norm(config);

@@ -167,9 +167,6 @@ class Transformer : public Model {
   Parameters parameters_;
 };
 
-// What the config says of spatial gating units.
-SpatialGatingForm spatial_gating_form(const ModelConfig& config);
-
 // Its row of the table of architectures.
 void check_transformer(const ModelConfig& config);
 ModelCost transformer_cost(const ModelConfig& config, const CostOptions& options);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "attune/models/mixer_options.h"
 #include "attune/models/task.h"
 #include "attune/models/transformer.h"
 #include "attune/nn/mixer.h"
@@ -18,12 +19,7 @@ int64_t feed_forward_cost(const std::string& mixer, const ModelConfig& config) {
 }
 
 MixerCost cost_of(const std::string& mixer, const ModelConfig& config, int length) {
-  MixerOptions options;
-  options.width = config.width;
-  options.heads = config.heads;
-  options.kernel_width = config.kernel_width;
-  options.spatial = spatial_gating_form(config);
-  return mixer_kind(mixer).cost(options, length);
+  return mixer_kind(mixer).cost(self_mixer_options(config, 0), length);
 }
 
 // ---- The memory of a training step, in bytes ------------------------------------------------------------------------
@@ -35,9 +31,11 @@ int64_t kept_by_norm(const ModelConfig& config, const RowBytes& bytes, int reade
   return config.width * (bytes.full + (shared ? 1 : readers) * bytes.operand) + 3 * bytes.full;
 }
 
-// Queries, result (rounded for the output's product as well) and the logarithm of each head's sum.
+// Queries, result (rounded for the output's product as well, or normalised) and the logarithm of each head's sum.
 int64_t kept_by_queries(const ModelConfig& config, const RowBytes& bytes) {
-  return config.width * (2 * bytes.full + bytes.copy()) + config.heads * bytes.full;
+  const int64_t normalised = config.width * bytes.operand + 2 * bytes.full;
+  return config.width * 2 * bytes.full + config.heads * bytes.full +
+         (config.attention_norm == "none" ? config.width * bytes.copy() : normalised);
 }
 
 int64_t kept_by_keys(const ModelConfig& config, const RowBytes& bytes) {

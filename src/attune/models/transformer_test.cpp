@@ -141,9 +141,9 @@ TEST(TransformerPositions, refuses_what_cannot_be_and_says_why) {
   const auto message = [](void (*change)(ModelConfig&)) { return error_of([&] { check_config(with(change)); }); };
   EXPECT_NE(message([](ModelConfig& c) { c.positions = "rotary", c.width = 6; }).find("a head has 3"),
             std::string::npos);
-  EXPECT_NE(message([](ModelConfig& c) {
-              c.positions = "alibi", c.encoder_mixer = c.decoder_mixer = "gru";
-            }).find("stands inside scaled_dot attention, but encoder-mixer is gru and decoder-mixer gru"),
+  EXPECT_NE(message([](ModelConfig& c) { c.positions = "alibi", c.encoder_mixer = c.decoder_mixer = "gru"; })
+                .find("stands inside attention by scores (scaled_dot, local, sparse, bigbird), but encoder-mixer is "
+                      "gru and decoder-mixer gru"),
             std::string::npos);
   ModelConfig convolutional = testing::tiny("convolutional");
   convolutional.positions = "relative";

@@ -5,9 +5,12 @@
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
 #include "attune/nn/convolution_mixer.h"
+#include "attune/nn/feature_mixer.h"
+#include "attune/nn/low_rank_mixers.h"
 #include "attune/nn/mean_mixer.h"
 #include "attune/nn/multi_head_attention.h"
 #include "attune/nn/recurrent_mixer.h"
+#include "attune/nn/sparse_mixers.h"
 #include "attune/nn/spatial_gating_mixer.h"
 
 namespace attune {
@@ -29,16 +32,7 @@ MixerCost recurrent_cost(const MixerOptions& options, int) {
   return recurrent_mixer_cost(options, cell);
 }
 
-MixerCost attention_cost(const MixerOptions& options, int length) {
-  const int64_t square = int64_t{options.width} * options.width;
-  // Queries, keys, values, result and the logarithm of each head's sum.
-  return {.per_query = 2 * square,
-          .per_key = 2 * square,
-          .scores = 2 * int64_t{options.width} * length,
-          .kept = 4 * int64_t{options.width} + options.heads,
-          .kept_for_products = options.width,
-          .readers = 3};
-}
+void no_check(const MixerOptions&) {}
 
 MixerCost mean_cost(const MixerOptions& options, int) {  // the output's product is once a sentence: not counted
   return {.per_key = int64_t{options.width} * options.width};
@@ -53,15 +47,25 @@ MixerCost convolution_cost(const MixerOptions& options, int) {
 }  // namespace
 
 std::span<const MixerKind> mixers() {
+  using K = MixerKind;
+  constexpr bool causal = true, reads_memory = true, feeds_forward = true, attends = true, positions = true, no = false;
   static constexpr std::array table{
-      MixerKind{"scaled_dot", true, true, false, make<MultiHeadAttention>, attention_cost},
-      MixerKind{"mean", false, true, false, make<MeanMixer>, mean_cost},
-      MixerKind{"rnn", true, false, false, make_recurrent<Cell::tanh>, recurrent_cost<Cell::tanh>},
-      MixerKind{"gru", true, false, false, make_recurrent<Cell::gru_reset_after>,
-                recurrent_cost<Cell::gru_reset_after>},
-      MixerKind{"lstm", true, false, false, make_recurrent<Cell::lstm>, recurrent_cost<Cell::lstm>},
-      MixerKind{"convolution", true, false, false, make<ConvolutionMixer>, convolution_cost},
-      MixerKind{"spatial_gating", true, false, true, make<SpatialGatingMixer>, spatial_gating_cost},
+      K{"scaled_dot", causal, reads_memory, no, attends, positions, make<MultiHeadAttention>, attention_cost, no_check},
+      K{"local", causal, no, no, attends, positions, make_local, local_cost, check_local},
+      K{"sparse", causal, no, no, attends, positions, make_sparse, sparse_cost, check_sparse},
+      K{"bigbird", no, no, no, attends, positions, make_bigbird, bigbird_cost, check_bigbird},
+      K{"linformer", no, no, no, attends, no, make<LinformerMixer>, LinformerMixer::cost, no_check},
+      K{"performer", causal, no, no, attends, no, make<PerformerMixer>, PerformerMixer::cost, no_check},
+      K{"linear", causal, no, no, attends, no, make<LinearAttentionMixer>, LinearAttentionMixer::cost, no_check},
+      K{"nystrom", no, no, no, attends, no, make<NystromMixer>, NystromMixer::cost, check_nystrom},
+      K{"mean", no, reads_memory, no, attends, no, make<MeanMixer>, mean_cost, no_check},
+      K{"rnn", causal, no, no, no, no, make_recurrent<Cell::tanh>, recurrent_cost<Cell::tanh>, no_check},
+      K{"gru", causal, no, no, no, no, make_recurrent<Cell::gru_reset_after>, recurrent_cost<Cell::gru_reset_after>,
+        no_check},
+      K{"lstm", causal, no, no, no, no, make_recurrent<Cell::lstm>, recurrent_cost<Cell::lstm>, no_check},
+      K{"convolution", causal, no, no, no, no, make<ConvolutionMixer>, convolution_cost, no_check},
+      K{"spatial_gating", causal, no, feeds_forward, no, no, make<SpatialGatingMixer>, spatial_gating_cost,
+        check_spatial_gating},
   };
   return table;
 }

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "attune/attention/spatial_gating.h"
 #include "attune/autograd/parameters.h"
+#include "attune/nn/mixer_forms.h"
 #include "attune/nn/pass.h"
 #include "attune/nn/positions.h"
 #include "attune/tensor/segments.h"
@@ -32,6 +32,9 @@ class Mixer {
   virtual Tensor operator()(const Tensor& x, const Segments& queries, const Tensor& memory, const Segments& keys,
                             const Pass& pass) const = 0;
 
+  // A layer's takes from that of the stack's first layer (maybe itself) what all layers have in common, if anything.
+  virtual void share_with(const Mixer&) {}
+
   // Decoding that reads its own past: `rows` hypotheses, nothing read yet.
   virtual std::unique_ptr<MixerState> begin(int rows) const = 0;
   // Decoding that reads a fixed memory: row i reads sequence source_of[i] of it.
@@ -43,31 +46,24 @@ class Mixer {
   virtual void collect(Parameters& list, const std::string& name) = 0;
 };
 
-// What a spatial gating unit is like (attention/spatial_gating.h), and the tiny attention beside it.
-struct SpatialGatingForm {
-  int inner = 0;         // channels of Z; 0: four times the width
-  int positions = 1024;  // n of W: the longest sequence
-  attention::Gate gate = attention::Gate::split;
-  bool toeplitz = false;
-  int heads = 1;
-  double epsilon = 1e-5;                                        // of the gate's norm
-  double dropout = 0;                                           // on Z
-  Initialiser initialiser = {Initialiser::Kind::normal, 1e-6};  // of W
-  int tiny_attention = 0, tiny_attention_heads = 1;             // its width; 0: none
-};
-
 struct MixerOptions {
   int width = 0, heads = 1;
   bool biases = true;
   bool causal = false;
   double dropout = 0;  // on the attention weights
   std::string normaliser = "softmax";
-  int kernel_width = 3;           // of convolutions
-  PositionKind positions = {};    // of scaled_dot: those that stand inside it
-  int max_positions = 1024;       // of relative_offset
+  std::string attention_norm = "none";  // of what attention's heads give, in front of the output product
+  int kernel_width = 3;                 // of convolutions
+  PositionKind positions = {};          // those that stand inside attention, for mixers that can hold them
+  int max_positions = 1024;             // of relative_offset
   std::optional<int> reach = {};  // of self-attention: a token sees so many to either side; not given: all of them
   Initialiser initialiser = {Initialiser::Kind::xavier_uniform, 0};
+  int layer = 0;  // draws differ from layer to layer
   SpatialGatingForm spatial = {};
+  SparseForm sparse = {};
+  LinformerForm linformer = {};
+  PerformerForm performer = {};
+  NystromForm nystrom = {};
 };
 
 struct MixerCost {
@@ -85,8 +81,11 @@ struct MixerKind {
   bool causal;         // has a causal form: it can read a decoder's own past
   bool reads_memory;   // can read another sequence than its own: a decoder's source
   bool feeds_forward;  // mixes channels as well: no feed-forward layer follows it
+  bool attends;        // by weights that a probe is shown
+  bool positions;      // can hold positions (rotary, relative, alibi)
   std::unique_ptr<Mixer> (*make)(const MixerOptions& options);
   MixerCost (*cost)(const MixerOptions& options, int length);
+  void (*check)(const MixerOptions& options);  // throws a UsageError that names the config key
 };
 std::span<const MixerKind> mixers();
 // Throws a UsageError that names the config key and lists the known words.

@@ -15,14 +15,23 @@ void offer_weights(const AttendingRows& rows, const attention::Options& options,
   }
 }
 
-MultiHeadAttention::MultiHeadAttention(const MixerOptions& options)
+MultiHeadAttention::MultiHeadAttention(const MixerOptions& options, std::optional<attention::SparsePattern> pattern)
     : options_(options),
       normaliser_(attention::normaliser_of_name(options.normaliser)),
+      pattern_(std::move(pattern)),
       query_({options.width, options.width, options.biases}, options.initialiser),
       key_({options.width, options.width, options.biases}, options.initialiser),
       value_({options.width, options.width, options.biases}, options.initialiser),
       output_({options.width, options.width, options.biases}, options.initialiser),
-      positions_({options.positions, options.heads, options.causal, options.max_positions}) {}
+      positions_({options.positions, options.heads, options.causal, options.max_positions}) {
+  if (options.attention_norm != "none") {
+    norm_ = Norm(options.width, norm_kind_of_name(options.attention_norm), {});
+  }
+}
+
+Tensor MultiHeadAttention::put_out(const Tensor& mixed, const Pass& pass) const {
+  return output_(norm_.weight ? norm_(mixed, pass.compute) : mixed, pass);
+}
 
 Tensor MultiHeadAttention::in_heads(const Tensor& x) const {
   return reshape(x, {x.size(0), options_.heads, options_.width / options_.heads});
@@ -36,6 +45,7 @@ attention::Options MultiHeadAttention::attention_options(const Pass& pass) const
   attention::Options result;
   result.mask.causal = options_.causal;
   result.mask.left = result.mask.right = options_.reach;
+  result.mask.pattern = pattern_;
   result.normaliser = normaliser_;
   result.bias = positions_.bias(query_.weight.dtype());
   if (pass.dropout && options_.dropout > 0) {
@@ -54,7 +64,7 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Segments& queries, 
   const Tensor mixed = attention::scaled_dot(q, k, v, queries, keys, options).out;
   pass.offer("values", v);
   pass.offer("mixed", mixed);
-  return output_(reshape(mixed, {x.size(0), options_.width}), pass);
+  return put_out(reshape(mixed, {x.size(0), options_.width}), pass);
 }
 
 std::unique_ptr<MixerState> MultiHeadAttention::begin(int rows) const {
@@ -77,7 +87,7 @@ Tensor MultiHeadAttention::step(const Tensor& x, MixerState& state, const Pass& 
         attention::scaled_dot(in_heads(query_(x, pass)), part_in_heads(fixed->cache(), 0, heads),
                               part_in_heads(fixed->cache(), 1, heads), fixed->queries(), fixed->keys(), options)
             .out;
-    return output_(reshape(mixed, {x.size(0), options_.width}), pass);
+    return put_out(reshape(mixed, {x.size(0), options_.width}), pass);
   }
   auto& growing = dynamic_cast<GrowingState&>(state);
   const std::array<const Linear*, 3> parts{&query_, &key_, &value_};
@@ -85,7 +95,7 @@ Tensor MultiHeadAttention::step(const Tensor& x, MixerState& state, const Pass& 
   const std::vector<int32_t> at(static_cast<size_t>(x.size(0)), growing.length());
   const Tensor query = positions_.turned(part_in_heads(joined, 0, heads), at);
   growing.append({positions_.turned(part_in_heads(joined, 1, heads), at), part_in_heads(joined, 2, heads)});
-  return output_(attend_to_past(query, growing, options), pass);
+  return put_out(attend_to_past(query, growing, options), pass);
 }
 
 void MultiHeadAttention::collect(Parameters& list, const std::string& name) {

@@ -1,11 +1,14 @@
 // Multi-head attention (Vaswani 2017, section 3.2.2) as a mixer: queries from x, keys and values from a memory. It may
-// hold positions, which makes it one of a sequence with itself.
+// hold positions, which makes it one of a sequence with itself; and a norm of what all heads give together, in front of
+// the output product, which weights that do not add up to 1 need (Zhang, Titov and Sennrich 2021, section 3). With a
+// pattern a query sees the keys alone that it leaves (local, sparse, bigbird).
 #pragma once
 
 #include "attune/attention/scaled_dot.h"
 #include "attune/nn/attention_positions.h"
 #include "attune/nn/linear.h"
 #include "attune/nn/mixer.h"
+#include "attune/nn/norm.h"
 
 namespace attune {
 
@@ -19,7 +22,7 @@ void offer_weights(const AttendingRows& rows, const attention::Options& options,
 
 class MultiHeadAttention : public Mixer {
  public:
-  explicit MultiHeadAttention(const MixerOptions& options);
+  explicit MultiHeadAttention(const MixerOptions& options, std::optional<attention::SparsePattern> pattern = {});
 
   Tensor operator()(const Tensor& x, const Segments& queries, const Tensor& memory, const Segments& keys,
                     const Pass& pass) const override;
@@ -34,6 +37,9 @@ class MultiHeadAttention : public Mixer {
     each("query", self.query_);
     each("key", self.key_);
     each("value", self.value_);
+    if (self.norm_.weight) {
+      each("norm", self.norm_);
+    }
     each("output", self.output_);
     if (self.positions_.table) {
       each("positions", self.positions_);
@@ -45,10 +51,13 @@ class MultiHeadAttention : public Mixer {
   // The same, turned where positions are rotary.
   Tensor turned(const Tensor& x, const Segments& segments) const;
   attention::Options attention_options(const Pass& pass) const;
+  Tensor put_out(const Tensor& mixed, const Pass& pass) const;  // mixed [rows, width] -> the mixer's result
 
   MixerOptions options_;
   attention::Normaliser normaliser_;
+  std::optional<attention::SparsePattern> pattern_;
   Linear query_, key_, value_, output_;
+  Norm norm_;  // not given: none
   AttentionPositions positions_;
 };
 

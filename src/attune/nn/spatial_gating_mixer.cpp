@@ -68,7 +68,8 @@ Tensor TinyAttention::step(const Tensor& x, MixerState& state, const Pass& pass)
   return output(attend_to_past(part_in_heads(joint, 0, {heads, width / heads}), past), pass);
 }
 
-void check_spatial_gating(const SpatialGatingForm& form) {
+void check_spatial_gating(const MixerOptions& options) {
+  const SpatialGatingForm& form = options.spatial;
   check_usage(form.gate != attention::Gate::split || form.inner % 2 == 0,
               "feed-forward: expected an even number, which spatial-gate = split can halve, got ", form.inner);
   const int64_t channels = attention::gate_channels(form.gate, form.inner);

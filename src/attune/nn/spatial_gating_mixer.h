@@ -77,7 +77,7 @@ class SpatialGatingMixer : public Mixer {
 };
 
 // Throws a UsageError that names the config key.
-void check_spatial_gating(const SpatialGatingForm& form);
+void check_spatial_gating(const MixerOptions& options);
 
 MixerCost spatial_gating_cost(const MixerOptions& options, int length);
 

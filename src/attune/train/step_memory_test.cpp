@@ -89,11 +89,20 @@ TEST(StepMemory, is_what_describe_said_within_a_tenth) {
     check("a large vocabulary", [](ModelConfig& c) { c.source_vocabulary = c.target_vocabulary = 8000; });
     check("untied", [](ModelConfig& c) { c.tied_embeddings = "none", c.target_vocabulary = 3000; });
     check("post-norm", [](ModelConfig& c) { c.norm_position = "post"; });
+    check("a norm in attention", [](ModelConfig& c) { c.attention_norm = "rms_norm"; });
     check("gelu", [](ModelConfig& c) { c.activation = "gelu"; });
     check("gated", [](ModelConfig& c) { c.activation = "silu", c.gated_feed_forward = true; });
     check("deep encoder", [](ModelConfig& c) { c.encoder_layers = 6, c.decoder_layers = 1; });
     check("convolutions in the encoder", [](ModelConfig& c) { c.encoder_mixer = "convolution"; });
     check("convolutions", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "convolution"; });
+    check("local", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "local", c.window = 8; });
+    check("local, global tokens", [](ModelConfig& c) { c.encoder_mixer = "local", c.global_tokens = 1; });
+    check("bigbird", [](ModelConfig& c) { c.encoder_mixer = "bigbird", c.block = 4; });
+    check("linformer",
+          [](ModelConfig& c) { c.encoder_mixer = "linformer", c.max_positions = 32, c.projected_length = 8; });
+    check("performer", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "performer"; });
+    check("linear", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "linear"; });
+    check("nystrom", [](ModelConfig& c) { c.encoder_mixer = "nystrom", c.landmarks = 8; });
     check("gMLP in the encoder", [](ModelConfig& c) { c.encoder_mixer = "spatial_gating", c.max_positions = 32; });
     check("gMLP", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "spatial_gating", c.max_positions = 32; });
     check("additive gates", [](ModelConfig& c) {

@@ -1,0 +1,36 @@
+#include "attune/nn/longformer_mixer.h"
+
+#include "attune/attention/longformer.h"
+#include "attune/ops/embedding.h"
+
+namespace attune {
+
+LongformerMixer::LongformerMixer(const MixerOptions& options)
+    : ProjectedMixer("local", options),
+      form_(options.sparse),
+      dropout_(options.dropout),
+      global_query_({options.width, options.width, options.biases}, options.initialiser),
+      global_key_({options.width, options.width, options.biases}, options.initialiser),
+      global_value_({options.width, options.width, options.biases}, options.initialiser) {}
+
+void LongformerMixer::collect(Parameters& list, const std::string& name) {
+  ProjectedMixer::collect(list, name);
+  detail::collect(list, name + ".global_query", global_query_);
+  detail::collect(list, name + ".global_key", global_key_);
+  detail::collect(list, name + ".global_value", global_value_);
+}
+
+Tensor LongformerMixer::attend(const Rows& rows, const Pass& pass) const {
+  attention::Options options;
+  options.mask.pattern = attention::SparsePattern{form_.window, {.leading = form_.global_tokens}};
+  if (pass.dropout && dropout_ > 0) {
+    options.dropout = {dropout_, pass.dropout};
+  }
+  const auto [global, queries] = attention::global_rows(options.mask.pattern->global, rows.segments);
+  const attention::GlobalProjections projected{in_heads(global_query_(embedding(rows.x, global), pass)),
+                                               in_heads(global_key_(rows.x, pass)),
+                                               rows.unit_values ? rows.v : in_heads(global_value_(rows.x, pass))};
+  return attention::longformer(rows.q, rows.k, rows.v, projected, rows.segments, options);
+}
+
+}  // namespace attune

@@ -1,0 +1,108 @@
+// What holds for every mixer of the table: a new row is tested here without a line of its own.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+
+#include "attune/base/check.h"
+#include "attune/nn/initialise.h"
+#include "attune/nn/mixer.h"
+#include "attune/ops/op_checks.h"
+
+namespace attune {
+namespace {
+
+using testing::same_bits;
+
+constexpr int width = 32, longest = 150;
+
+// Sizes of which a sequence of the test has several.
+MixerOptions options_of(const MixerKind& kind) {
+  MixerOptions options{.width = width, .heads = 2, .causal = kind.causal};
+  options.spatial = {.inner = 24, .positions = longest, .initialiser = {Initialiser::Kind::normal, 0.1}};
+  options.sparse = {.window = {6, {1, 3}}, .stride = 7, .summary = 2, .bigbird = {8, 3, 2, 2, 0}};
+  options.linformer = {16, longest, ProjectionSharing::none};
+  options.performer = {.features = 24};
+  options.nystrom = {8, 6, 5};
+  return options;
+}
+
+struct Ready {
+  explicit Ready(const MixerKind& kind) : mixer(make_mixer(kind.word, options_of(kind))) {
+    mixer->collect(list, "mixer");
+    list.allocate(DType::float32);
+    initialise(list, Rng(2));
+  }
+  Tensor operator()(const Tensor& x, const Segments& segments) const { return (*mixer)(x, segments, x, segments, {}); }
+
+  std::unique_ptr<Mixer> mixer;
+  Parameters list;
+};
+
+class EveryMixer : public ::testing::TestWithParam<MixerKind> {};
+
+TEST_P(EveryMixer, gives_a_sequence_the_same_bits_in_every_batch) {
+  const Ready mixer(GetParam());
+  const Segments batch = Segments::of_lengths(std::vector<int>{3, longest, 1, 0, 65});
+  const Tensor x = random_tensor({batch.rows(), width}, Rng(3), DType::float32), together = mixer(x, batch);
+  for (int s = 0; s < batch.count(); ++s) {
+    const Tensor own = x.rows_view(batch.begin(s), batch.length(s)).clone();
+    EXPECT_TRUE(same_bits(mixer(own, Segments::of_lengths(std::vector<int>{batch.length(s)})),
+                          together.rows_view(batch.begin(s), batch.length(s)).clone()))
+        << "sequence " << s;
+  }
+}
+
+TEST_P(EveryMixer, that_is_causal_learns_nothing_of_later_tokens) {
+  if (!GetParam().causal) {
+    EXPECT_THROW(make_mixer(GetParam().word, options_of(mixer_kind("scaled_dot"))), UsageError);
+    return;
+  }
+  const Ready mixer(GetParam());
+  const Segments one = Segments::of_lengths(std::vector<int>{longest});
+  const Tensor x = random_tensor({longest, width}, Rng(3), DType::float32), before = mixer(x, one);
+  for (const int changed : {1, 2, 64, longest - 1}) {
+    Tensor other = x.clone();
+    other.rows_view(changed, longest - changed).fill(1000);
+    EXPECT_TRUE(same_bits(mixer(other, one).rows_view(0, changed).clone(), before.rows_view(0, changed).clone()))
+        << "from token " << changed;
+  }
+}
+
+// In float32; a step sums in another order.
+TEST_P(EveryMixer, that_is_causal_says_the_same_step_by_step) {
+  if (!GetParam().causal) {
+    GTEST_SKIP() << "no causal form";
+  }
+  const Ready mixer(GetParam());
+  const Segments two = Segments::of_lengths(std::vector<int>{longest, longest});
+  const Tensor x = random_tensor({2 * longest, width}, Rng(3), DType::float32), whole = mixer(x, two);
+  const auto state = mixer.mixer->begin(2);
+  bool swapped = false;
+  for (int i = 0; i < longest; ++i) {
+    Tensor now = Tensor::zeros({2, width});
+    for (int row = 0; row < 2; ++row) {
+      const int sequence = swapped ? 1 - row : row;
+      std::copy_n(x.data<float>().begin() + (sequence * longest + i) * width, width,
+                  now.data<float>().begin() + row * width);
+    }
+    const Tensor y = mixer.mixer->step(now, *state, {});
+    for (int row = 0; row < 2; ++row) {
+      const int sequence = swapped ? 1 - row : row;
+      for (int c = 0; c < width; ++c) {
+        ASSERT_NEAR(y.at(row * width + c), whole.at((sequence * longest + i) * width + c), 2e-5)
+            << "token " << i << ", row " << row;
+      }
+    }
+    if (i % 40 == 39) {
+      state->reorder(std::array{1, 0});
+      swapped = !swapped;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, EveryMixer, ::testing::ValuesIn(mixers().begin(), mixers().end()),
+                         [](const auto& row) { return std::string(row.param.word); });
+
+}  // namespace
+}  // namespace attune

@@ -1,0 +1,51 @@
+// Attention of a sequence with itself by a mechanism that takes queries, keys and values of heads and gives back one
+// mixture a query and head: the four products around it, as a mixer. What mixers of this kind differ in is attend().
+#pragma once
+
+#include "attune/nn/linear.h"
+#include "attune/nn/mixer.h"
+
+namespace attune {
+
+class ProjectedMixer : public Mixer {
+ public:
+  Tensor operator()(const Tensor& x, const Segments& queries, const Tensor& memory, const Segments& keys,
+                    const Pass& pass) const override;
+  std::unique_ptr<MixerState> begin(int rows) const override;  // throws: no causal form, unless overridden
+  std::unique_ptr<MixerState> begin(const Tensor& memory, const Segments& keys, std::span<const int> source_of,
+                                    const Pass& pass) const override;  // throws: it mixes its own sequence only
+  Tensor step(const Tensor& x, MixerState& state, const Pass& pass) const override;
+  void collect(Parameters& list, const std::string& name) override;
+
+ protected:
+  // `word`: the mixer's name in messages.
+  ProjectedMixer(std::string_view word, const MixerOptions& options);
+
+  struct Rows {
+    const Tensor& x;          // [tokens, width]
+    const Tensor &q, &k, &v;  // [tokens, heads, depth]
+    const Segments& segments;
+    bool unit_values = false;  // v is the identity, so that what comes out are the weights: for a probe
+  };
+  virtual Tensor attend(const Rows& rows, const Pass& pass) const = 0;
+
+  Tensor in_heads(const Tensor& x) const;  // [rows, width] -> [rows, heads, depth]
+  Tensor put_out(const Tensor& mixed, const Pass& pass) const;
+  // Queries, keys and values of the next token of every row, [rows, heads, depth]; without a gradient.
+  struct Projected {
+    Tensor q, k, v;
+  };
+  Projected project_step(const Tensor& x, const Pass& pass) const;
+
+  std::string word_;
+  int64_t heads_, depth_;
+  Linear query_, key_, value_, output_;
+
+ private:
+  void offer_weights(const Rows& rows, const Pass& pass) const;
+};
+
+// Of the four products, and what stands between them: a mixer adds its own.
+MixerCost projected_cost(const MixerOptions& options);
+
+}  // namespace attune
