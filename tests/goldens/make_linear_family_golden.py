@@ -3,8 +3,9 @@
 
 linear attention (elu + 1; the causal form by its recurrence), Performer (as published, with one stabiliser for all keys
 of a sentence, where epsilon is 0; its own definition else), Linformer (projections per head and shared) and Nystromformer
-(six rounds and more; the convolution of values through torch.nn.functional.conv2d, one group per head): output and all
-gradients, by automatic differentiation.
+(six rounds and more; the convolution of values through torch.nn.functional.conv2d, one group per head), Reformer's
+attention by hashing (round by round with the published penalties, merged by log-sum-exp; buckets from a formula): output
+and all gradients, by automatic differentiation.
 
     python3 tests/goldens/make_linear_family_golden.py > tests/goldens/linear_family_golden.json     (torch 2.13)
 """
@@ -87,6 +88,27 @@ def nystrom(q, k, v, landmarks, rounds):
     return left @ z @ (right @ v)
 
 
+def lsh(q, v, head, causal, rounds, chunk, count_once):
+    n = len(q)
+    count = -(-n // chunk) if chunk else 1
+    cuts = [t * n // count for t in range(count + 1)]
+    seen = torch.zeros(rounds, n, n, dtype=torch.bool)
+    for r in range(rounds):
+        place = sorted(range(n), key=lambda i: ((3 * i + 5 * head + 7 * r + i * i * (r + 1)) % (2 * count), i))
+        chunks = [place[a:b] for a, b in zip(cuts, cuts[1:])]
+        for t, own in enumerate(chunks):
+            for i in own:
+                seen[r, i, own + (chunks[t - 1] if count > 1 else [])] = True
+    if causal:
+        seen &= torch.ones(n, n, dtype=torch.bool).tril()
+    logits = q @ (q / q.norm(dim=1, keepdim=True)).T - 1e5 * torch.eye(n)
+    if count_once:
+        logits = logits - seen.sum(0).clamp(min=1).log()
+    scores = logits.masked_fill(~seen, -math.inf)
+    sums = torch.logsumexp(scores, 2)
+    return (torch.softmax(sums, 0)[:, :, None] * (torch.softmax(scores, 2) @ v)).sum(0)
+
+
 def convolve(v, taps):
     """v [n, heads, VALUES], taps [heads, width]"""
     return F.conv2d(v.permute(1, 0, 2)[None], taps[:, None, :, None], padding=(taps.shape[1] // 2, 0),
@@ -104,7 +126,7 @@ def golden(form, run, parameters=()):
         parts.append(y + convolve(c, parameters[0]) if form.get("convolution") else y)
     y = torch.cat(parts)
     (y * start_value(8, list(y.shape)).detach()).sum().backward()
-    return form | {"output": numbers(y), "gradients": [numbers(x.grad) for x in (q, k, v, *parameters)]}
+    return form | {"output": numbers(y), "gradients": [numbers(x.grad) for x in (q, k, v, *parameters) if x.grad is not None]}
 
 
 def golden_performer(kernel, epsilon, causal):
@@ -125,10 +147,17 @@ def golden_nystrom(landmarks, rounds, convolution):
                   lambda q, k, v, h: nystrom(q, k, v, landmarks, rounds), taps)
 
 
+def golden_lsh(causal, rounds, chunk, count_once):
+    form = {"mechanism": "lsh", "causal": causal, "rounds": rounds, "chunk": chunk, "count-once": count_once}
+    return golden(form, lambda q, k, v, h: lsh(q, v, h, causal, rounds, chunk, count_once))
+
+
 print(json.dumps(
     [golden({"mechanism": "linear", "causal": causal}, lambda q, k, v, h: linear(q, k, v, causal))
      for causal in (False, True)]
     + [golden_performer(kernel, epsilon, causal) for causal in (False, True)
        for kernel, epsilon in (("exponential", 0), ("exponential", 0.01), ("relu", 0.001))]
     + [golden_linformer(1), golden_linformer(HEADS)]
-    + [golden_nystrom(3, 6, 0), golden_nystrom(2, 6, 3), golden_nystrom(4, 9, 0)], separators=(",", ":")))
+    + [golden_nystrom(3, 6, 0), golden_nystrom(2, 6, 3), golden_nystrom(4, 9, 0)]
+    + [golden_lsh(False, 1, 2, True), golden_lsh(True, 3, 2, True), golden_lsh(False, 3, 1, True),
+       golden_lsh(True, 2, 1, False), golden_lsh(True, 2, 0, True)], separators=(",", ":")))

@@ -97,10 +97,10 @@ class Projection {
   int64_t features() const { return weight_.size(0); }
 
  protected:
-  void project(const features::Given& x, const features::Written& p) const {
+  void project(const Given& x, const Written& p) const {
     weight_product<float, true, float>(x.matrix(), weight_, p.matrix(), nullptr, {});
   }
-  void project_back(const features::Given& dp, const features::Written& dx) const {
+  void project_back(const Given& dp, const Written& dx) const {
     weight_product<float, false, float>(dp.matrix(), weight_, dx.matrix(), nullptr, {});
   }
 
@@ -113,15 +113,14 @@ class Exponential : public Projection {
   static constexpr bool scaled = true;
   using Projection::Projection;
 
-  void map(const features::Given& x, const features::Written& phi, float* log_scales) const {
+  void map(const Given& x, const Written& phi, float* log_scales) const {
     project(x, phi);
     for (int64_t i = 0; i < x.count; ++i) {
       const float square = shrink_ * shrink_ * cpu::dot(x[i], x[i], x.columns);
       log_scales[i] = cpu::exponentials(phi[i], phi.columns, shrink_, floor_) - 0.5F * square;
     }
   }
-  void backward(const features::Given& x, const features::Given& phi, const features::Written& dphi,
-                const features::Written& dx, bool from_scale) const {
+  void backward(const Given& x, const Given& phi, const Written& dphi, const Written& dx, bool from_scale) const {
     float sums[features::chunk];
     for (int64_t i = 0; i < x.count; ++i) {
       sums[i] = cpu::exponentials_backward(phi[i], dphi[i], phi.columns, shrink_, floor_);
@@ -138,12 +137,11 @@ class Rectified : public Projection {
   static constexpr bool scaled = false;
   using Projection::Projection;
 
-  void map(const features::Given& x, const features::Written& phi, float*) const {
+  void map(const Given& x, const Written& phi, float*) const {
     project(x, phi);
     for (int64_t i = 0; i < x.count; ++i) cpu::rectified(phi[i], phi.columns, shrink_, floor_);
   }
-  void backward(const features::Given&, const features::Given& phi, const features::Written& dphi,
-                const features::Written& dx, bool) const {
+  void backward(const Given&, const Given& phi, const Written& dphi, const Written& dx, bool) const {
     for (int64_t i = 0; i < phi.count; ++i) cpu::rectified_backward(phi[i], dphi[i], phi.columns, shrink_, floor_);
     project_back(dphi, dx);
   }
