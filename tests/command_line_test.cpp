@@ -233,6 +233,10 @@ const std::vector<BadInput> bad_inputs{
     {"bench layers --lengths 16 16", 2, {"--lengths", "expected 17"}},
     {"bench layers --lengths 4096", 2, {"--lengths", "4096"}},
     {"bench layers --width 100 --heads 3", 2, {"heads (3)"}},
+    {"bench mixers --length 64 64", 2, {"--length", "expected 65"}},
+    {"bench mixers --mechanism sparce", 2, {"--mechanism", "sparce", "sparse"}},
+    {"bench mixers --seconds -1", 2, {"--seconds", "-1"}},
+    {"bench mixers --max-seconds -1", 2, {"--max-seconds", "-1"}},
     {"bench decode", 2, {"--model is missing"}},
     {"bench decode --model nowhere --length 0", 2, {"--length", "0"}},
     {"bench decode --model nowhere", 1, {"nowhere"}},
@@ -551,6 +555,65 @@ TEST_F(CommandLine, measures_layers_against_their_length_and_says_where_they_cro
   const Ran text = place->run(call);
   EXPECT_EQ(text.code, 0);
   EXPECT_NE(text.out.find("attention, restricted"), std::string::npos) << text.out;
+}
+
+TEST_F(CommandLine, measures_mixers_beside_exact_attention_in_an_object_a_row) {
+  const Ran ran = place->run("bench mixers --length 16 128 --seconds 0 --format json --plot t.svg --memory-plot m.svg");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  std::istringstream lines(ran.out);
+  std::set<std::string> mechanisms;
+  int rows = 0;
+  for (std::string line; std::getline(lines, line); ++rows) {
+    const auto row = nlohmann::json::parse(line);
+    const std::string mechanism = row["mechanism"];
+    const double n = row["length"],
+                 seconds = row["forward_seconds"].get<double>() + row["backward_seconds"].get<double>();
+    EXPECT_GT(seconds, 0) << line;
+    EXPECT_GE(row["extra_bytes"], 0) << line;
+    EXPECT_GT(row["ratio_to_exact"], 0) << line;
+    if (mechanism == "scaled_dot") {
+      EXPECT_EQ(row["ratio_to_exact"], 1) << line;
+      EXPECT_EQ(row["visible_pairs"], 8 * n * n) << line;
+    }
+    if (row["form"] == "fixed" && n == 128) {  // heads in turns: stretches of 16; the last 8 of each
+      EXPECT_EQ(row["visible_pairs"], 4 * n * 16 + 4 * n * 64) << line;
+    }
+    mechanisms.insert(mechanism);
+  }
+  for (const char* each : {"scaled_dot", "local", "sparse", "bigbird", "linformer", "performer", "linear", "nystrom"}) {
+    EXPECT_EQ(mechanisms.count(each), 1U) << each;
+  }
+  EXPECT_EQ(rows % 2, 0);
+  EXPECT_NE(place->read("t.svg").find(">milliseconds<"), std::string::npos);
+  EXPECT_NE(place->read("m.svg").find(">MB<"), std::string::npos);
+}
+
+TEST_F(CommandLine, fits_the_growth_of_a_mixer_to_the_rows_that_it_prints) {
+  const Ran ran = place->run("bench mixers --mechanism linear --length 512 2048 2560 --seconds 0");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  std::istringstream lines(ran.out);
+  std::map<int, double> times;
+  double power = 0;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    int n = 0;
+    std::string mechanism;
+    double forward = 0, backward = 0;
+    if (words >> n >> mechanism >> forward >> backward) times[n] = forward + backward;
+    std::istringstream again(line);
+    if (again >> mechanism >> forward) power = forward;
+  }
+  ASSERT_EQ(times.size(), 3U) << ran.out;
+  EXPECT_NEAR(power, std::log(times[2560] / times[2048]) / std::log(1.25), 0.02) << ran.out;
+}
+
+TEST_F(CommandLine, skips_rows_of_a_mixer_that_would_take_too_long_and_says_so) {
+  const Ran ran = place->run("bench mixers --mechanism local --length 16 64 --seconds 0 --max-seconds 0 --format json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto second = nlohmann::json::parse(ran.out.substr(ran.out.find('\n') + 1));
+  EXPECT_EQ(second["length"], 64);
+  EXPECT_FALSE(second.contains("forward_seconds"));
+  EXPECT_NE(second["skipped"].get<std::string>().find("--max-seconds"), std::string::npos) << ran.out;
 }
 
 TEST_F(CommandLine, scores_alignments_against_gold) {

@@ -108,17 +108,21 @@ class Inverse {
     return result;
   }
   static Tensor turned(const Tensor& x) {
-    Tensor result = Tensor::empty({x.size(1), x.size(0)}, dtype_of<T>());
-    for (int64_t r = 0; r < x.size(0); ++r) {
-      for (int64_t c = 0; c < x.size(1); ++c) row(result, c)[r] = row(x, r)[c];
+    const int64_t rows = x.size(0), columns = x.size(1);
+    Tensor result = Tensor::empty({columns, rows}, dtype_of<T>());
+    const T* from = x.pointer<T>();
+    T* to = result.pointer<T>();
+    for (int64_t c = 0; c < columns; ++c) {
+      for (int64_t r = 0; r < rows; ++r) to[c * rows + r] = from[r * columns + c];
     }
     return result;
   }
   // factor I - x
   static Tensor identity_minus(double factor, Tensor x) {
-    for (int64_t r = 0; r < x.size(0); ++r) {
-      for (int64_t c = 0; c < x.size(1); ++c) row(x, r)[c] = (r == c ? static_cast<T>(factor) : T{0}) - row(x, r)[c];
-    }
+    const int64_t m = x.size(0);
+    T* values = x.pointer<T>();
+    for (int64_t e = 0; e < m * m; ++e) values[e] = T{0} - values[e];
+    for (int64_t i = 0; i < m; ++i) values[i * m + i] += static_cast<T>(factor);
     return x;
   }
   static void scale(Tensor& x, double factor) {
@@ -132,7 +136,8 @@ class Inverse {
   Start start() const {
     std::vector<T> sums(static_cast<size_t>(m_));
     for (int64_t i = 0; i < m_; ++i) {
-      for (int64_t j = 0; j < m_; ++j) sums[static_cast<size_t>(j)] += row(a_, i)[j];
+      const T* weights = row(a_, i);
+      for (int64_t j = 0; j < m_; ++j) sums[static_cast<size_t>(j)] += weights[j];
     }
     const auto largest = std::max_element(sums.begin(), sums.end());
     return {largest - sums.begin(), *largest};
@@ -171,8 +176,9 @@ class Inverse {
     const Tensor minus_du = times(p_turned, dv);
     Tensor dp = times(dt, at.v, Second::transposed);
     add_times(dv, at.u, Second::transposed, dp, true);
-    for (int64_t e = 0; e < m_ * m_; ++e)
-      dp.template pointer<T>()[e] = minus_du.template pointer<T>()[e] - dp.template pointer<T>()[e];
+    T* of_p = dp.template pointer<T>();
+    const T* of_u = minus_du.template pointer<T>();
+    for (int64_t e = 0; e < m_ * m_; ++e) of_p[e] = of_u[e] - of_p[e];
     add_times(dp, z, Second::transposed, da, true);
     Tensor dz = times(dnext, at.t, Second::transposed);
     add_times(turned(a_), dp, Second::plain, dz, true);
@@ -183,10 +189,13 @@ class Inverse {
   void start_backward(const Tensor& dz, Tensor& da) const {
     const Start at = start();
     T of_sum = 0;
+    const Tensor dz_turned = turned(dz);
     for (int64_t i = 0; i < m_; ++i) {
+      T* d = row(da, i);
+      const T *weights = row(a_, i), *of_z = row(dz_turned, i);
       for (int64_t j = 0; j < m_; ++j) {
-        row(da, i)[j] += row(dz, j)[i] / at.sum;
-        of_sum -= row(dz, j)[i] * row(a_, i)[j] / (at.sum * at.sum);
+        d[j] += of_z[j] / at.sum;
+        of_sum -= of_z[j] * weights[j] / (at.sum * at.sum);
       }
     }
     for (int64_t i = 0; i < m_; ++i) row(da, i)[at.column] += of_sum;
@@ -195,9 +204,10 @@ class Inverse {
   // da becomes the gradient of the unscaled scores.
   void softmax_backward(Tensor& da) const {
     for (int64_t i = 0; i < m_; ++i) {
-      T mean = 0;
-      for (int64_t j = 0; j < m_; ++j) mean += row(a_, i)[j] * row(da, i)[j];
-      for (int64_t j = 0; j < m_; ++j) row(da, i)[j] = row(a_, i)[j] * (row(da, i)[j] - mean) * static_cast<T>(scale_);
+      const T* weights = row(a_, i);
+      T *d = row(da, i), mean = 0;
+      for (int64_t j = 0; j < m_; ++j) mean += weights[j] * d[j];
+      for (int64_t j = 0; j < m_; ++j) d[j] = weights[j] * (d[j] - mean) * static_cast<T>(scale_);
     }
   }
 

@@ -1,8 +1,9 @@
-// float32: a sequence and head is one product [k, L] x [L, D]. dX = W' dY takes a transposed copy of W that is kept
-// with the parameter until it changes; dW = sum dY X' runs through sequences in order, heads with a W of their own at a
-// time.
+// float32: a sequence and head is a product [k, L] x [L, D], in stretches of tokens. dX = W' dY takes a transposed copy
+// of W that is kept with the parameter until it changes; dW = sum dY X' runs through sequences and heads in order, a
+// stretch of its columns at a time. Every sum is one chain, however it is cut.
 #include "attune/attention/token_projection.h"
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -30,12 +31,15 @@ struct Call {
   int64_t weights_of(int64_t head) const { return weight.size(0) == 1 ? 0 : head; }
 };
 
-// Of one sequence and head: its rows of x, those of y, and the columns of W that it takes.
+// Tokens whose rows of a head, packed, stay in the second cache; of W's columns as well.
+constexpr int64_t stretch = 512;
+
+// Of one sequence and head: `count` of its rows of x, or all, and those of y.
 template <class X>
-auto tokens(const Call& call, X& x, int s, int64_t head) {
+auto tokens(const Call& call, X& x, int s, int64_t head, int64_t begin, int64_t count) {
   using T = std::remove_pointer_t<decltype(x.template pointer<float>())>;
-  return Matrix<T>{x.template pointer<float>() + call.segments.begin(s) * x.stride(0) + head * x.stride(1),
-                   call.segments.length(s), x.size(2), x.stride(0)};
+  return Matrix<T>{x.template pointer<float>() + (call.segments.begin(s) + begin) * x.stride(0) + head * x.stride(1),
+                   count, x.size(2), x.stride(0)};
 }
 template <class X>
 auto projections(const Call& call, X& y, int s, int64_t head) {
@@ -58,9 +62,15 @@ Tensor forward(const Call& call) {
   const int64_t n = call.longest();
   const float* w = call.weight.pointer<float>();
   over_heads(call, [&](int s, int64_t head, Products& products) {
-    const auto x = tokens(call, call.x, s, head);
-    products({w + call.weights_of(head) * call.projected() * n, call.projected(), x.rows, n}, x,
-             projections(call, y, s, head));
+    const float* of_head = w + call.weights_of(head) * call.projected() * n;
+    const int64_t length = call.segments.length(s);
+    int64_t begin = 0;
+    do {  // once without tokens, too
+      const auto x = tokens(call, call.x, s, head, begin, std::min(stretch, length - begin));
+      products({of_head + begin, call.projected(), x.rows, n}, x, projections(call, y, s, head),
+               {.accumulate = begin > 0});
+      begin += stretch;
+    } while (begin < length);
   });
   return y;
 }
@@ -89,7 +99,7 @@ Tensor tokens_backward(const Call& call, const Tensor& dy) {
   const Tensor weight = turned(call.weight);
   const int64_t k = call.projected(), n = call.longest();
   over_heads(call, [&](int s, int64_t head, Products& products) {
-    const auto to = tokens(call, dx, s, head);
+    const auto to = tokens(call, dx, s, head, 0, call.segments.length(s));
     products({weight.pointer<float>() + call.weights_of(head) * n * k, to.rows, k, k}, projections(call, dy, s, head),
              to);
   });
@@ -99,15 +109,17 @@ Tensor tokens_backward(const Call& call, const Tensor& dy) {
 Tensor weight_backward(const Call& call, const Tensor& dy) {
   Tensor dw = Tensor::zeros(call.weight.shape());
   const int64_t k = call.projected(), n = call.longest(), sharing = call.heads() / call.weight.size(0);
-  parallel_items(call.weight.size(0), [&](int64_t index) {
+  const int64_t stretches = (n + stretch - 1) / stretch;
+  parallel_items(call.weight.size(0) * stretches, [&](int64_t part) {
+    const int64_t index = part / stretches, begin = part % stretches * stretch;
     Products products;
     for (int64_t item = 0; item < call.segments.count() * sharing; ++item) {
       const int s = static_cast<int>(item / sharing);
-      const int64_t head = index + item % sharing;
-      auto x = tokens(call, call.x, s, head);
-      const int64_t length = x.rows;
+      const int64_t head = index + item % sharing, count = std::min(stretch, call.segments.length(s) - begin);
+      if (count <= 0) continue;
+      auto x = tokens(call, call.x, s, head, begin, count);
       x.transposed = true;
-      products(projections(call, dy, s, head), x, {dw.pointer<float>() + index * k * n, k, length, n},
+      products(projections(call, dy, s, head), x, {dw.pointer<float>() + index * k * n + begin, k, count, n},
                {.accumulate = true});
     }
   });

@@ -13,6 +13,8 @@ std::span<const Command> benches() {
       Command{"attention", "the fused attention, forward and backward: operations a second, memory", bench_attention},
       Command{"decode", "how fast a model writes: output tokens a second", bench_decode},
       Command{"layers", "a layer's time against the length: recurrence, convolution, attention", bench_layers},
+      Command{"mixers", "the attention mechanisms beside exact attention: time, memory, growth with the length",
+              bench_mixers},
       Command{"products", "rate of matrix products: what everything else is measured against", bench_products},
   };
   return list;

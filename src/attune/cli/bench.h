@@ -10,6 +10,7 @@ std::span<const Command> benches();
 int bench_attention(const Arguments& arguments);
 int bench_decode(const Arguments& arguments);
 int bench_layers(const Arguments& arguments);
+int bench_mixers(const Arguments& arguments);
 int bench_products(const Arguments& arguments);
 
 // GFLOP/s of a float32 product of square matrices: the best of `rounds`.

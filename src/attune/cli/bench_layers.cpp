@@ -1,7 +1,6 @@
 // attune bench layers: the time of one layer, forward and backward, against the length of its sequences, beside the
 // operation counts of table 1 of Vaswani et al. 2017.
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,10 +10,10 @@
 #include "attune/base/parallel.h"
 #include "attune/cli/bench.h"
 #include "attune/cli/bench_attention.h"
+#include "attune/cli/bench_lengths.h"
 #include "attune/cli/console.h"
 #include "attune/cli/line_plot.h"
 #include "attune/cli/option_table.h"
-#include "attune/cli/option_value.h"
 #include "attune/nn/initialise.h"
 #include "attune/nn/mixer.h"
 #include "attune/tensor/atomic_file.h"
@@ -99,20 +98,6 @@ struct Line {
   Kind kind;
   std::vector<Figures> figures = {};  // of each length
 };
-
-// Where one line, of values above 0 at these lengths, gets above the other; straight between neighbours as both axes
-// are logarithmic. Nothing when it does not.
-std::optional<double> crossing(const std::vector<int>& lengths, const std::function<double(size_t)>& one,
-                               const std::function<double(size_t)>& other) {
-  for (size_t i = 1; i < lengths.size(); ++i) {
-    const double before = std::log(one(i - 1) / other(i - 1)), after = std::log(one(i) / other(i));
-    if ((before < 0) != (after < 0)) {
-      const double share = before / (before - after);
-      return lengths[i - 1] * std::pow(static_cast<double>(lengths[i]) / lengths[i - 1], share);
-    }
-  }
-  return std::nullopt;
-}
 
 struct Crossing {
   std::string one, other;
@@ -215,17 +200,6 @@ LinePlot plot_of(const std::vector<Line>& lines, const Setting& setting) {
   return plot;
 }
 
-std::vector<int> read_lengths(const std::vector<std::string>& words, int tokens) {
-  std::vector<int> lengths;
-  for (const std::string& word : words) {
-    int length = 0;
-    read_value(&length, {word}, "--lengths");
-    check_whole("--lengths", length, {lengths.empty() ? 1 : lengths.back() + 1, tokens});
-    lengths.push_back(length);
-  }
-  return lengths;
-}
-
 void check_setting(const Setting& setting) {
   check_whole("--width", setting.width, {1, 16'384});
   check_whole("--heads", setting.heads, {1, 1'024});
@@ -256,7 +230,7 @@ int bench_layers(const Arguments& arguments) {
   }
   const bool json = wants_json(format);
   check_setting(setting);
-  setting.lengths = read_lengths(lengths, setting.tokens);
+  setting.lengths = read_lengths("--lengths", lengths, setting.tokens);
   use_threads(thread_count);
   std::vector<Line> lines;
   for (const Kind& kind : kinds(setting)) {
