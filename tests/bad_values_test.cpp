@@ -220,6 +220,8 @@ TEST_F(BadValues, text_that_is_no_text_is_refused_by_every_command_that_reads_it
           "train --train FILE FILE --model made", "train --train FILE --model made",
           "train --train train.en train.vi --valid FILE FILE --model made", "classify --model classifier < FILE",
           "generate --model language < FILE", "train --task language_model --tokenizer bytes --train FILE --model made",
+          "train --task language_model --completions --tokenizer bytes --train FILE --model made",
+          "evaluate --model language --test FILE", "evaluate --model classifier --test FILE",
           "train --task classification --train FILE --model made", "train --task tagging --train FILE --model made",
           "train --task classification --tokenizer words --train train.labelled --valid FILE --model made"}) {
       if (file.ends_with(".gz") && command.find("< FILE") != std::string::npos) {
@@ -238,11 +240,13 @@ TEST_F(BadValues, text_that_is_no_text_is_refused_by_every_command_that_reads_it
         ran.out.clear();
       }
       expect_one_error(ran, 1);
-      const char* form = command.starts_with("train --train FILE --")  ? "source<TAB>target"
-                         : command.starts_with("train --task tagging") ? "word<TAB>tag"
-                         : command.find("_model") != command.npos      ? nullptr
-                         : command.starts_with("train --task")         ? "text<TAB>label"
-                                                                       : nullptr;
+      const char* form = command.starts_with("train --train FILE --")         ? "source<TAB>target"
+                         : command.starts_with("train --task tagging")        ? "word<TAB>tag"
+                         : command.find("--completions") != command.npos      ? "prompt<TAB>completion"
+                         : command.starts_with("evaluate --model classifier") ? "text<TAB>label"
+                         : command.find("_model") != command.npos             ? nullptr
+                         : command.starts_with("train --task")                ? "text<TAB>label"
+                                                                              : nullptr;
       const std::string says = has_a_line && form != nullptr ? std::string(":1: expected ") + form : text.says;
       EXPECT_NE(ran.err.find(says), std::string::npos) << ran.err;
       EXPECT_FALSE(fs::exists(place->path("made")));

@@ -188,6 +188,18 @@ const std::vector<BadInput> bad_inputs{
      {"sequence-length is 128", "max-positions = 64"}},
     {"train --task language_model --train blank.txt --model new --tokenizer characters", 1, {"blank"}},
     {"train --task language_model --train empty.txt --model new --tokenizer bytes", 1, {"empty.txt", "empty"}},
+    {"train --task language_model --completions --model new", 2, {"--train is missing", "prompt<TAB>completion"}},
+    {"train --task language_model --completions --train ok.en --model new", 1, {"ok.en:1", "prompt<TAB>completion"}},
+    {"train --task language_model --completions --train empty.txt --model new", 1, {"empty.txt", "empty file"}},
+    {"train --train ok.en ok.vi --completions --model new", 2, {"--completions", "the task translation"}},
+    {"generate --model nowhere --max-lines -1", 2, {"max-lines", "-1"}},
+    {"evaluate --test ok.en", 2, {"--model is missing"}},
+    {"evaluate --test ok.en --model nowhere", 1, {"nowhere", "no such directory"}},
+    {"evaluate --test ok.en --model nowhere --sequence-length 1", 2, {"sequence-length", "1"}},
+    {"evaluate --test ok.en --model nowhere --reference ok.en", 2, {"--reference", "--test"}},
+    {"evaluate --test ok.en --model nowhere --alignment links.txt", 2, {"--test", "--alignment"}},
+    {"evaluate --reference ok.vi --set heads=2 < ok.vi", 2, {"--set", "--test"}},
+    {"evaluate --reference ok.vi --model nowhere < ok.vi", 2, {"--model", "--alignment or --test"}},
     {"translate < ok.en", 2, {"--model is missing"}},
     {"translate --model nowhere < ok.en", 1, {"nowhere", "no such directory"}},
     {"translate --model nowhere --beam-size 0", 2, {"beam-size", "got 0"}},
@@ -240,6 +252,10 @@ const std::vector<BadInput> bad_inputs{
     {"bench decode", 2, {"--model is missing"}},
     {"bench decode --model nowhere --length 0", 2, {"--length", "0"}},
     {"bench decode --model nowhere", 1, {"nowhere"}},
+    {"bench generate", 2, {"--model is missing"}},
+    {"bench generate --model nowhere", 1, {"nowhere"}},
+    {"bench generate --model nowhere --positions 5 36", 2, {"--positions", "--pieces (32)", "36"}},
+    {"bench generate --model nowhere --pieces 0", 2, {"--pieces", "0"}},
     {"translate --model nowhere --min-decoding-length 9 --max-decoding-length 8", 2, {"min-decoding-length", "9"}},
     {"compare --train ok.en ok.vi", 2, {"--configs is missing"}},
     {"compare --train ok.en ok.vi --configs good.toml", 2, {"--directory is missing"}},
@@ -271,6 +287,11 @@ const std::vector<BadInput> bad_inputs{
     {"corpus --task copy", 2, {"--directory is missing"}},
     {"corpus --task sort --directory new", 2, {"task", "sort", "reverse"}},
     {"corpus --task grammar --symbols 9 --directory new", 2, {"--symbols", "grammar"}},
+    {"corpus --task copy --length 9 --directory new", 2, {"--length", "copy"}},
+    {"corpus --task listops --test-max-length 900 --directory new", 2, {"--test-max-length", "listops"}},
+    {"corpus --task listops --min-length 500 --directory new", 2, {"max-length", "500"}},
+    {"corpus --task listops --min-length 1 --max-length 3 --directory new", 2, {"length", "1 to 3"}},
+    {"corpus --task duplication --length 7 --directory new", 2, {"length", "even", "7"}},
     {"corpus --task copy --max-length 3 --directory new", 2, {"max-length", "3"}},
     {"corpus --task copy --symbols 1 --directory new", 2, {"symbols", "too few"}},
     {"corpus --task copy --directory ok.en", 1, {"ok.en"}},
@@ -471,6 +492,19 @@ TEST_F(CommandLine, writes_generated_corpora_that_follow_their_flags) {
   }
   ASSERT_EQ(place->run("corpus --task reverse" + flags + "again").code, 0);
   EXPECT_EQ(place->shell("diff -r made/below again").code, 0);
+  for (const std::string task : {"duplication --length 12", "listops"}) {
+    const std::string directory = "made/" + task.substr(0, task.find(' '));
+    ASSERT_EQ(place->run("corpus --train 30 --valid 2 --test 0 --task " + task + " --directory " + directory).code, 0);
+    const auto lines = lines_of(place->read(directory + "/train.tsv"));
+    ASSERT_EQ(lines.size(), 30U);
+    for (const std::string& line : lines) {
+      const size_t tab = line.find('\t');
+      ASSERT_NE(tab, std::string::npos);
+      const std::string target = line.substr(tab + 1);
+      EXPECT_TRUE(task == "listops" ? target.size() == 1 : line.starts_with("0 " + target + " 0\t")) << line;
+    }
+    EXPECT_FALSE(std::filesystem::exists(place->path(directory + "/train.align")));
+  }
   EXPECT_EQ(place->run("corpus --task grammar --train 3 --valid 0 --test 0 --directory made/grammar").code, 0);
   EXPECT_EQ(lines_of(place->read("made/grammar/train.vi")).size(), 3U);
   EXPECT_FALSE(std::filesystem::exists(place->path("made/grammar/test.en"))) << "a part of nothing has no files";

@@ -1,8 +1,8 @@
-// Language models on the command line: train, generate, describe and compare.
+// Language models on the command line: train, generate, evaluate, describe, compare and bench.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-
 #include <nlohmann/json.hpp>
 
 #include "training_place.h"
@@ -43,6 +43,95 @@ double figure(const std::string& text, const std::string& name) {
   const size_t at = text.find(name + " ");
   EXPECT_NE(at, std::string::npos) << name << " in " << text;
   return at == std::string::npos ? 0 : std::stod(text.substr(at + name.size() + 1));
+}
+
+TEST_F(LanguageModels, generate_stops_behind_as_many_lines_as_asked_for) {
+  const Ran three = generate("--prompt 'the ' --max-tokens 1000 --max-lines 3 --seed 2");
+  ASSERT_EQ(three.code, 0) << three.err;
+  EXPECT_EQ(std::count(three.out.begin(), three.out.end(), '\n'), 3) << three.out;
+  EXPECT_EQ(three.out.back(), '\n');
+  const Ran all = generate("--prompt 'the ' --max-tokens 1000 --seed 2");
+  EXPECT_TRUE(all.out.starts_with(three.out)) << three.out;
+  EXPECT_EQ(three.err.find("cut short"), std::string::npos) << three.err;
+}
+
+TEST_F(LanguageModels, evaluate_says_what_the_last_validation_said) {
+  const auto last = json::parse(lines_of(place->read("lm/training.jsonl")).back());
+  const std::string command = "evaluate --model lm --test valid.txt --sequence-length 32 ";
+  const Ran ran = place->run(command + "--format json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto said = json::parse(ran.out);
+  EXPECT_NEAR(said["nll"].get<double>(), last["valid_nll"].get<double>(), 1e-6);
+  EXPECT_EQ(said["accuracy"], last["valid_accuracy"]);
+  EXPECT_GT(said["accuracy"].get<double>(), 0.4);
+  EXPECT_EQ(said["pieces"].get<size_t>(), place->read("valid.txt").size());
+  EXPECT_EQ(place->run(command + "--set dropout=0.5 --batch-tokens 70 --format json").out, ran.out);
+  const Ran other = place->run(command + "--set normaliser=relu_sum");
+  EXPECT_NE(other.out.find("valid.txt: nll "), std::string::npos) << other.err;
+  EXPECT_GT(figure(other.out, "nll"), said["nll"].get<double>() + 0.01) << "weights made for a softmax";
+
+  for (const auto& [set, says] : std::map<std::string, std::string>{{"normalizer=relu", "did you mean normaliser?"},
+                                                                    {"normaliser", "expected KEY=VALUE"},
+                                                                    {"heads=three", "--set heads: expected a whole"},
+                                                                    {"heads=3", "heads"},
+                                                                    {"tokenizer=bytes", "the model's"},
+                                                                    {"encoder-layers=2", "means nothing"}}) {
+    const Ran refused = place->run(command + "--set " + set);
+    expect_one_error(refused, 2);
+    EXPECT_NE(refused.err.find(says), std::string::npos) << refused.err;
+  }
+  expect_one_error(place->run(command + "--set decoder-layers=2"), 1);  // parameters that the file has not
+}
+
+// The prompt says which of two lines comes: what stands in front of the tab is not learnt, what stands behind it is.
+TEST_F(LanguageModels, completions_are_learnt_told_and_generated) {
+  std::string lines;
+  for (int i = 0; i < 120; ++i) {
+    const std::string noise = std::to_string(i * 7919 % 1000);
+    lines += i % 2 == 0 ? "cat " + noise + " ?\tit sleeps\n" : "dog " + noise + " ?\tit runs .\n";
+  }
+  place->write("lines.tsv", lines);
+  const Ran made = place->run(
+      "train --task language_model --completions --tokenizer characters --train lines.tsv --valid lines.tsv --width 32 "
+      "--heads 2 --decoder-layers 1 --feed-forward 32 --dropout 0 --label-smoothing 0 --batch-tokens 400 --lr 0.02 "
+      "--warmup-updates 10 --max-update 150 --valid-freq 150 --threads 1 --model pet");
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_NE(made.err.find(" pieces in 120 completions from lines.tsv"), std::string::npos) << made.err;
+  const auto last = json::parse(lines_of(place->read("pet/training.jsonl")).back());
+  EXPECT_EQ(last["valid_accuracy"], 1);
+  EXPECT_LT(last["valid_nll"].get<double>(), 0.01);
+  const std::string command = "evaluate --model pet --test lines.tsv --format json ";
+  const auto told = json::parse(place->run(command + "--completions").out);
+  EXPECT_EQ(told["pieces"], 120 * 10 - 60 + 120);
+  EXPECT_NEAR(told["nll"].get<double>(), last["valid_nll"].get<double>(), 1e-6);
+  EXPECT_GT(json::parse(place->run(command).out)["nll"].get<double>(), 1) << "prompts were not learnt";
+  const Ran answer = place->run("generate --model pet --prompt 'dog 5 ?' --temperature 0 --max-lines 1");
+  EXPECT_EQ(answer.out, "it runs .\n");
+
+  const std::string flags = " --task language_model --completions --tokenizer characters --train ";
+  place->write("bad.tsv", "fine\tline\n\tno prompt\nno completion\t \n");
+  const Ran bad = place->run("train" + flags + "bad.tsv --model new");
+  expect_one_error(bad, 1);
+  EXPECT_NE(bad.err.find("bad.tsv:3: expected prompt<TAB>completion, got nothing"), std::string::npos) << bad.err;
+  const Ran lengths = place->run("train" + flags + "lines.tsv --sequence-length 18 --max-update 1 --model short");
+  EXPECT_EQ(lengths.code, 0) << lengths.err;  // "cat 999 ?it sleeps" has 18 characters, "dog ..." 17
+  EXPECT_NE(lengths.err.find(" lines of more pieces than --sequence-length"), std::string::npos) << lengths.err;
+  const Ran none = place->run("train" + flags + "lines.tsv --sequence-length 8 --max-update 1 --model new");
+  expect_one_error(none, 1);
+  EXPECT_NE(none.err.find("all 120 lines have more than 8 pieces"), std::string::npos) << none.err;
+}
+
+TEST_F(LanguageModels, bench_says_how_long_a_piece_takes_at_each_position) {
+  const Ran ran = place->run("bench generate --model lm --positions 1 40 --pieces 4 --format json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto rows = json::parse(ran.out)["positions"];
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[1]["position"], 40);
+  for (const auto& row : rows) {
+    EXPECT_GT(row["seconds_per_piece"].get<double>(), 0);
+    EXPECT_NEAR(row["pieces_per_second"].get<double>() * row["seconds_per_piece"].get<double>(), 1, 1e-9);
+  }
+  EXPECT_NE(place->run("bench generate --model lm --positions 3").out.find("microseconds a piece"), std::string::npos);
 }
 
 TEST_F(LanguageModels, training_says_what_ngrams_would_reach_and_beats_the_bigram) {
@@ -93,6 +182,12 @@ TEST_F(LanguageModels, a_model_with_an_end_says_where_it_is) {
   const Ran refused = place->run("generate --model learned --prompt " + std::string(32, 'a'));
   expect_one_error(refused, 1);
   EXPECT_NE(refused.err.find("33 pieces"), std::string::npos) << refused.err;
+  const Ran far = place->run("bench generate --model learned --positions 32 --pieces 2");
+  expect_one_error(far, 2);
+  EXPECT_NE(far.err.find("reach beyond the 32 positions"), std::string::npos) << far.err;
+  const Ran tested = place->run("evaluate --model learned --test valid.txt --sequence-length 33");
+  expect_one_error(tested, 1);
+  EXPECT_NE(tested.err.find("a sequence of 33 pieces"), std::string::npos) << tested.err;
 }
 
 TEST_F(LanguageModels, other_tasks_commands_refuse_it_and_generate_theirs) {

@@ -66,6 +66,8 @@ inline std::vector<TrainingForm> training_forms() {
       {"language_model_of_gru_untied",
        "--task language_model --vocab-size 100 --decoder-mixer gru --tied-embeddings none --compute-type bfloat16 "
        "--keep-best --valid-freq 3"},
+      {"language_model_of_completions",
+       "--task language_model --completions --tokenizer words --sequence-length 24 --update-freq 2"},
       {"classification", "--task classification --tokenizer words --pooling last --ema-decay 0.9"},
       {"classification_by_one_logit",
        "--task classification --vocab-size 100 --pooling first --binary-head --update-freq 2 --keep-best"},
@@ -97,13 +99,17 @@ class TrainingPlace : public Workplace {
   // a task.
   static std::string command(const std::string& directory, const std::string& more) {
     const std::string sizes = "--heads 2 --feed-forward 32 " + own_sizes(task_of(more));
-    return "train " + data_of(task_of(more)) + "--width 16 " + (architecture_of(more) == "transformer" ? sizes : "") +
+    return "train " + data_of(more) + "--width 16 " + (architecture_of(more) == "transformer" ? sizes : "") +
            "--batch-tokens 300 --warmup-updates 4 --lr 0.01 --log-freq 2 --save-freq 4 --valid-freq 6 --threads 1 "
            "--model " +
            directory + " " + more;
   }
 
-  static std::string data_of(const std::string& task) {
+  static std::string data_of(const std::string& flags) {
+    if (flags.find("--completions") != std::string::npos) {
+      return "--train train.tsv --valid valid.tsv ";
+    }
+    const std::string task = task_of(flags);
     const std::map<std::string, std::string> files{
         {"translation", "--train train.en train.vi --valid valid.en valid.vi "},
         {"masked_language_model", "--train train.txt --valid valid.txt "},

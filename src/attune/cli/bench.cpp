@@ -12,6 +12,7 @@ std::span<const Command> benches() {
   static constexpr std::array list{
       Command{"attention", "the fused attention, forward and backward: operations a second, memory", bench_attention},
       Command{"decode", "how fast a model writes: output tokens a second", bench_decode},
+      Command{"generate", "a language model's time for the next piece, near and far in a text", bench_generate},
       Command{"layers", "a layer's time against the length: recurrence, convolution, attention", bench_layers},
       Command{"mixers", "the attention mechanisms beside exact attention: time, memory, growth with the length",
               bench_mixers},

@@ -9,6 +9,7 @@ std::span<const Command> benches();
 
 int bench_attention(const Arguments& arguments);
 int bench_decode(const Arguments& arguments);
+int bench_generate(const Arguments& arguments);
 int bench_layers(const Arguments& arguments);
 int bench_mixers(const Arguments& arguments);
 int bench_products(const Arguments& arguments);

@@ -1,5 +1,5 @@
-// attune evaluate: BLEU and chrF of the translations on standard input against one or more references, or the error
-// rate of alignments against a gold alignment.
+// attune evaluate: BLEU and chrF of the translations on standard input against one or more references, the error rate
+// of alignments against a gold alignment, or what a language model or a classifier makes of a test file.
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -8,6 +8,7 @@
 #include "attune/cli/alignment_report.h"
 #include "attune/cli/command.h"
 #include "attune/cli/console.h"
+#include "attune/cli/model_evaluation.h"
 #include "attune/cli/option_table.h"
 #include "attune/data/corpus.h"
 #include "attune/metrics/bleu.h"
@@ -22,11 +23,13 @@ const About about{
     "Scores translations, one a line on standard input, against reference translations. The figures are sacreBLEU's; "
     "the signature says what was measured. A score without its signature means little. With --alignment FILE it scores "
     "word alignments instead: those on standard input, as translate --alignment and score --alignment write them, or, "
-    "with --model, --source and --target, what every head of every layer of a model gives by itself.",
+    "with --model, --source and --target, what every head of every layer of a model gives by itself. With --test FILE "
+    "it says how well a language model tells the text or the completions of that file, or a classifier its labels.",
     "  attune translate --model demo/model < demo/test.en | attune evaluate --reference demo/test.vi\n"
     "  attune score --model demo/model --source demo/test.en --target demo/test.vi --alignment |\n"
     "    attune evaluate --alignment demo/test.align\n"
-    "  attune evaluate --alignment demo/test.align --model demo/model --source demo/test.en --target demo/test.vi\n"};
+    "  attune evaluate --alignment demo/test.align --model demo/model --source demo/test.en --target demo/test.vi\n"
+    "  attune evaluate --test duplication/test.tsv --completions --model duplication/model --set normaliser=relu\n"};
 
 struct Wanted {
   bool bleu = false, chrf = false;
@@ -118,12 +121,34 @@ std::string evaluate_alignment(const AlignmentSettings& settings, bool json_form
   return json_format ? score_json(score) : score_text(score);
 }
 
-}  // namespace
-
-int evaluate(const Arguments& arguments) {
-  TranslationSettings translations;
-  AlignmentSettings alignment;
+struct Settings {
+  TranslationSettings translations = {};
+  AlignmentSettings alignment = {};
+  ModelEvaluation test = {};
   std::string format = "text";
+};
+
+// Flags that belong to one of the three jobs alone are refused in the others.
+void check_job(const Settings& settings, const OptionTable& table) {
+  const bool aligns = !settings.alignment.gold.empty(), tests = !settings.test.test.empty();
+  check_usage(!aligns || !tests, "--test: is another job than --alignment; leave one of them out");
+  for (const char* key : {"one-based", "source", "target", "batch-size"}) {
+    check_usage(aligns || !table.given(key), "--", key, ": goes with --alignment");
+  }
+  for (const char* key : {"set", "completions", "batch-tokens", "sequence-length", "compute-type"}) {
+    check_usage(tests || !table.given(key), "--", key, ": goes with --test");
+  }
+  for (const char* key : {"model", "threads"}) {
+    check_usage(aligns || tests || !table.given(key), "--", key, ": goes with --alignment or --test");
+  }
+  for (const char* key : {"reference", "metrics", "tokenize", "lowercase", "chrf-lowercase"}) {
+    check_usage(!aligns || !table.given(key), "--", key, ": is for translations; --alignment scores word alignments");
+    check_usage(!tests || !table.given(key), "--", key, ": is for translations; --test looks at a model");
+  }
+}
+
+OptionTable::Outcome read_settings(Settings& settings, const Arguments& arguments) {
+  auto& [translations, alignment, test, format] = settings;
   OptionTable table(about);
   table.add("format", &format, "text or json", {1, 1, "NAME"});
   table.section("Translations");
@@ -137,25 +162,41 @@ int evaluate(const Arguments& arguments) {
   table.add("alignment", &alignment.gold,
             "the gold alignment, a sentence a line: i-j is a sure link, ipj a possible one", {1, 1, "FILE"});
   table.add("one-based", &alignment.one_based, "the gold alignment counts words from 1, not from 0");
-  table.add("model", &alignment.model, "look at this model instead of reading links", {1, 1, "DIR"});
   table.add("source", &alignment.source, "with --model: source sentences, one a line", {1, 1, "FILE"});
   table.add("target", &alignment.target, "with --model: their translations", {1, 1, "FILE"});
   table.add("batch-size", &alignment.batch_size, "with --model: sentences read together");
-  table.add("threads", &alignment.threads, "with --model: 0: all cores this process may use");
-  if (table.parse(arguments) == OptionTable::Outcome::help) {
+  table.section("A model on a test file");
+  table.add("test", &test.test, "files of text or of prompt<TAB>completion, or one of text<TAB>label", {1, 1000});
+  table.add("model", &test.model, "the model; with --alignment: look at this one instead of reading links",
+            {1, 1, "DIR"});
+  table.add("set", &test.set,
+            "settings of the model that change no parameter, in place of its own, e.g. normaliser=relu",
+            {1, 100, "KEY=VALUE"});
+  table.add("completions", &test.completions, "the files have lines of prompt<TAB>completion; told is the completion");
+  table.add("batch-tokens", &test.batch_tokens, "pieces read together; the figures do not depend on it");
+  table.add("sequence-length", &test.sequence_length, "pieces of a sequence that text is cut into");
+  table.add("compute-type", &test.compute_type, "of matrix products: float32 or bfloat16", {1, 1, "NAME"});
+  table.add("threads", &test.threads, "with --model: 0: all cores this process may use");
+  const OptionTable::Outcome outcome = table.parse(arguments);
+  if (outcome == OptionTable::Outcome::run) {
+    alignment.model = test.model;
+    alignment.threads = test.threads;
+    check_job(settings, table);
+  }
+  return outcome;
+}
+
+}  // namespace
+
+int evaluate(const Arguments& arguments) {
+  Settings settings;
+  if (read_settings(settings, arguments) == OptionTable::Outcome::help) {
     return success;
   }
-  const bool json_format = wants_json(format);
-  const std::vector<const char*> of_alignments{"one-based", "model", "source", "target", "batch-size", "threads"};
-  for (const char* key : of_alignments) {
-    check_usage(!alignment.gold.empty() || !table.given(key), "--", key, ": goes with --alignment");
-  }
-  for (const char* key : {"reference", "metrics", "tokenize", "lowercase", "chrf-lowercase"}) {
-    check_usage(alignment.gold.empty() || !table.given(key), "--", key,
-                ": is for translations; --alignment scores word alignments");
-  }
-  print(alignment.gold.empty() ? evaluate_translations(translations, json_format)
-                               : evaluate_alignment(alignment, json_format));
+  const bool json = wants_json(settings.format);
+  print(!settings.test.test.empty()        ? evaluate_model(settings.test, json)
+        : !settings.alignment.gold.empty() ? evaluate_alignment(settings.alignment, json)
+                                           : evaluate_translations(settings.translations, json));
   return success;
 }
 

@@ -26,6 +26,14 @@ void write_pairs(const std::string& stem, const FileEndings& endings, const std:
   write_file_atomically(stem + ".align", links);
 }
 
+void write_columns(const std::string& path, const std::vector<GeneratedPair>& pairs) {
+  std::string lines;
+  for (const GeneratedPair& pair : pairs) {
+    lines += pair.source + "\t" + pair.target + "\n";
+  }
+  write_file_atomically(path, lines);
+}
+
 Alignment gold_links(const GeneratedPair& pair) {
   Alignment links;
   for (const auto& [i, j] : pair.alignment) {

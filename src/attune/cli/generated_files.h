@@ -1,4 +1,4 @@
-// Generated corpora as files: source, target and, where there is one, the gold alignment in Pharaoh's notation.
+// Generated corpora as files: source, target and the gold alignment in Pharaoh's notation, or two columns of one file.
 #pragma once
 
 #include <string>
@@ -17,6 +17,8 @@ struct FileEndings {
 };
 // `stem`.en, `stem`.vi and `stem`.align, where those are the endings.
 void write_pairs(const std::string& stem, const FileEndings& endings, const std::vector<GeneratedPair>& pairs);
+// source<TAB>target a line.
+void write_columns(const std::string& path, const std::vector<GeneratedPair>& pairs);
 
 Alignment gold_links(const GeneratedPair& pair);
 

@@ -1,4 +1,5 @@
-// Language modelling as train reads it: plain text, one tokenizer, one stream cut into sequences.
+// Language modelling as train reads it: one tokenizer, and plain text as one stream cut into sequences, or lines of
+// prompt and completion.
 #include "attune/base/check.h"
 #include "attune/cli/console.h"
 #include "attune/cli/corpus_files.h"
@@ -10,9 +11,37 @@ namespace attune::cli {
 
 namespace {
 
-void say_of(const char* what, const TextStream& stream, const PlainText& text, const std::vector<std::string>& files) {
-  note("{}: {} pieces in {} lines from {}", what, with_separators(stream.predicted()),
-       with_separators(static_cast<int64_t>(text.lines.size())), listed(files));
+// One of the two.
+struct Text {
+  PlainText plain;
+  Completions completions;
+
+  Text(const TrainingRun& run, const std::vector<std::string>& files) {
+    if (run.options.completions) {
+      completions = read_completions(files);
+    } else {
+      plain = read_text(files);
+    }
+  }
+  std::vector<std::string> lines() const { return plain.lines.empty() ? completions.lines() : plain.lines; }
+  TextStream stream(const TrainingRun& run, const Tokenizer& tokenizer) const {
+    show_progress("encoding the text ...");
+    return run.options.completions ? TextStream::of(completions, tokenizer, run.options.sequence_length)
+                                   : TextStream(plain, tokenizer);
+  }
+};
+
+void say_of(const char* what, const TextStream& stream, const Text& text, const std::vector<std::string>& files) {
+  if (!stream.of_completions()) {
+    note("{}: {} pieces in {} lines from {}", what, with_separators(stream.predicted()),
+         with_separators(std::ssize(text.plain.lines)), listed(files));
+    return;
+  }
+  note("{}: {} of {} pieces in {} completions from {}", what, with_separators(stream.predicted()),
+       with_separators(std::ssize(stream.pieces()) - 1), with_separators(std::ssize(stream.lines())), listed(files));
+  if (stream.left_out() > 0) {
+    note("  left out: {} lines of more pieces than --sequence-length", with_separators(stream.left_out()));
+  }
 }
 
 std::string vocabulary_text(const ModelConfig& config) {
@@ -34,14 +63,14 @@ std::string ngrams_text(const std::vector<Baseline>& ngrams) {
 class LanguageTraining : public PreparedTraining {
  public:
   explicit LanguageTraining(const TrainingRun& run)
-      : text_(read_text(run.train)),
-        tokenizers_(prepare_tokenizers(run, text_.lines, {})),
-        stream_(streamed(text_)),
+      : text_(run, run.train),
+        tokenizers_(prepare_tokenizers(run, text_.lines(), {})),
+        stream_(text_.stream(run, *tokenizers_.source)),
         model_(sized(run.config, tokenizers_)),
         run_(run) {
     if (!run.valid.empty()) {
-      valid_ = read_text(run.valid);
-      valid_stream_.emplace(streamed(valid_));
+      valid_.emplace(run, run.valid);
+      valid_stream_.emplace(valid_->stream(run, *tokenizers_.source));
     }
     objective_.emplace(model_, stream_, valid_stream_ ? &*valid_stream_ : nullptr, run.options);
   }
@@ -50,7 +79,7 @@ class LanguageTraining : public PreparedTraining {
   void say_what_was_read() const override {
     say_of("training data", stream_, text_, run_.train);
     if (valid_stream_) {
-      say_of("validation data", *valid_stream_, valid_, run_.valid);
+      say_of("validation data", *valid_stream_, *valid_, run_.valid);
     }
   }
   void say_what_is_trained() override {
@@ -67,16 +96,12 @@ class LanguageTraining : public PreparedTraining {
     save_config(directory, model_.config());
   }
   std::map<std::string, std::string> identity() const override {
-    return {{"valid", valid_stream_ ? fingerprint(valid_.lines) : "none"}};
+    return {{"valid", valid_ ? fingerprint(valid_->lines()) : "none"}};
   }
 
  private:
-  TextStream streamed(const PlainText& text) const {
-    show_progress("encoding the text ...");
-    return {text, *tokenizers_.source};
-  }
-
-  PlainText text_, valid_;
+  Text text_;
+  std::optional<Text> valid_;
   Tokenizers tokenizers_;
   TextStream stream_;
   std::optional<TextStream> valid_stream_;
@@ -88,7 +113,8 @@ class LanguageTraining : public PreparedTraining {
 }  // namespace
 
 void check_language_model_run(const TrainingRun& run) {
-  check_usage(!run.train.empty(), "--train is missing: files of text");
+  check_usage(!run.train.empty(), "--train is missing: files of ",
+              run.options.completions ? "prompt<TAB>completion" : "text");
   check_usage(!decoder_ends_at_max_positions(run.config) || run.options.sequence_length <= run.config.max_positions,
               "sequence-length is ", run.options.sequence_length, ", but ", what_ends_at_max_positions(run.config),
               " with max-positions = ", run.config.max_positions, " reaches no further than that");

@@ -14,15 +14,12 @@ namespace {
 const About about{
     "train", "--train FILE... --model DIR [--valid FILE...] [--task NAME] [--config FILE] [flags]",
     "Trains a model on parallel text: two files with one sentence a line, plain or gzip, or one file of "
-    "source<TAB>target. With --task language_model on plain text, every piece of it predicted from those before it; "
-    "with "
-    "masked_language_model on plain text, where blank lines or WikiText's headings stand between documents; with "
-    "classification on lines of text<TAB>label, with tagging on lines of word<TAB>tag and blank lines between "
-    "sentences, "
-    "with image_classification on idx files of images and labels. Ctrl-C saves; the same command goes on from there, "
-    "and "
-    "ends with the same model as if nothing had happened. Progress goes to "
-    "standard error and, in full, to DIR/training.jsonl.",
+    "source<TAB>target. With --task language_model on plain text, every piece of it predicted from those before it, or "
+    "with --completions on lines of prompt<TAB>completion; with masked_language_model on plain text, where blank lines "
+    "or WikiText's headings stand between documents; with classification on lines of text<TAB>label, with tagging on "
+    "lines of word<TAB>tag and blank lines between sentences, with image_classification on idx files of images and "
+    "labels. Ctrl-C saves; the same command goes on from there, and ends with the same model as if nothing had "
+    "happened. Progress goes to standard error and, in full, to DIR/training.jsonl.",
     "  attune train --train demo/train.en demo/train.vi --valid demo/valid.en demo/valid.vi --model my-model \\\n"
     "    --tokenizer words --joint-vocabulary=false --encoder-layers 2 --decoder-layers 2 --width 64 --heads 4 \\\n"
     "    --feed-forward 256 --warmup-updates 200 --max-update 500\n"

@@ -15,7 +15,7 @@ namespace attune::cli {
 struct TrainingRun {
   std::string directory;  // of the model
   // Of a translation model a source and a target file, or one TSV file; of language models, masked or not, files of
-  // text. valid may be empty.
+  // text or of prompt<TAB>completion. valid may be empty.
   std::vector<std::string> train, valid;
   std::string from = {};  // a model directory that encoder and tokenizer start from; empty: from nothing
   ModelConfig config = {};

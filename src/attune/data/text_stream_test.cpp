@@ -53,5 +53,26 @@ TEST(TextStream, windows_predict_every_piece_once) {
   }
 }
 
+TEST(TextStream, of_completions_predicts_each_completion_and_its_end) {
+  const auto tokenizer = characters();
+  const TextStream stream = TextStream::of({{"ab", "", "abc"}, {"cd", "d", "dd"}}, *tokenizer, 5);
+  EXPECT_EQ(stream.left_out(), 1) << "six pieces, the line's end in front included";
+  EXPECT_EQ(ids(stream.pieces()), (std::vector<int32_t>{3, 4, 5, 6, 7, 3, 7, 3}));  // \n ab cd \n d \n
+  EXPECT_EQ(stream.predicted(), 5);
+  const std::vector<Window> lines = windows(stream, 3, 2);
+  const TextBatch batch = make_text_batch(stream, lines);
+  EXPECT_EQ(batch.ids, (std::vector<int32_t>{3, 4, 5, 6, 7, 3, 7}));
+  ASSERT_EQ(batch.segments.count(), 2);
+  EXPECT_EQ(batch.segments.length(0), 5);
+  EXPECT_EQ(batch.rows, (std::vector<int32_t>{2, 3, 4, 5, 6}));
+  EXPECT_EQ(batch.gold, (std::vector<int32_t>{6, 7, 3, 7, 3}));
+  EXPECT_EQ(make_text_batch(stream, std::span(lines).last(1)).rows, (std::vector<int32_t>{0, 1}));
+  std::vector<size_t> places;
+  stream.for_each_predicted([&](size_t place) { places.push_back(place); });
+  EXPECT_EQ(places, (std::vector<size_t>{3, 4, 5, 6, 7}));
+  EXPECT_EQ(TextStream::of({{"abc"}, {"dd"}}, *tokenizer).left_out(), 0);
+  EXPECT_THROW(TextStream::of({{"abc"}, {"dd"}}, *tokenizer, 5), Error);
+}
+
 }  // namespace
 }  // namespace attune

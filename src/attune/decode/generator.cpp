@@ -1,6 +1,5 @@
 #include "attune/decode/generator.h"
 
-#include <algorithm>
 #include <limits>
 
 #include "attune/base/check.h"
@@ -42,6 +41,7 @@ std::vector<int> never_written(const Tokenizer& tokenizer) {
 
 void check_options(const GenerateOptions& options) {
   check_whole("max-tokens", options.max_tokens, {1, 1'000'000'000});
+  check_whole("max-lines", options.max_lines, {0, 1'000'000'000});
   check_options(options.sampling);
 }
 
@@ -64,17 +64,22 @@ Generated generate(const LanguageModel& model, const Tokenizer& tokenizer, std::
   const std::vector<int> never = never_written(tokenizer);
   const Rng rng = Rng(options.sampling.seed).stream("generate");
   StreamedText text(tokenizer, read);
+  int lines = 0;
+  const auto complete = [&] {
+    return result.pieces == options.max_tokens || (options.max_lines > 0 && lines == options.max_lines);
+  };
   for (;;) {
     const Tensor logits = linear(hidden, output.weight, output.bias);
     const int32_t next = sample(logits, options.sampling, never, rng.uniform(static_cast<uint64_t>(result.pieces)));
     write(text.add(next));
-    if (++result.pieces == std::min<int64_t>(options.max_tokens, room)) {
+    lines += next == tokenizer.line_end() ? 1 : 0;
+    if (++result.pieces == room || complete()) {
       break;
     }
     hidden = model.step(*state, std::span(&next, 1), {});
   }
   write(text.end());
-  if (result.pieces < options.max_tokens) {
+  if (!complete()) {
     result.cut_short_by = end_of(model.config());
   }
   return result;

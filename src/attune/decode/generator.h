@@ -14,12 +14,13 @@
 namespace attune {
 
 struct GenerateOptions {
-  int max_tokens = 256;
+  int max_tokens = 256, max_lines = 0;
   SamplingOptions sampling = {};
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
-    each("max-tokens", self.max_tokens, "pieces that are generated");
+    each("max-tokens", self.max_tokens, "pieces that are generated at most");
+    each("max-lines", self.max_lines, "stop behind so many line ends, of completions 1; 0: do not");
     SamplingOptions::visit(self.sampling, each);
   }
 };
@@ -29,7 +30,8 @@ void check_options(const GenerateOptions& options);
 
 struct Generated {
   int64_t prompt = 0, pieces = 0;  // read (the line's end in front of a text included), and generated
-  // What of the model ended at max-positions before there were max_tokens: "positions = learned"; empty: nothing.
+  // What of the model ended at max-positions before there was all that was asked for: "positions = learned"; empty:
+  // nothing.
   std::string_view cut_short_by = {};
 };
 

@@ -46,9 +46,9 @@ constexpr std::array<std::string_view, 14> masked_language_model_keys{
     "vocab-size",      "lowercase",         "embedding-scale",      "embedding-initialiser",
     "tied-embeddings", "embedding-norm",    "prediction-transform", "next-sentence",
     "sequence-length", "whole-word-masking"};
-constexpr std::array<std::string_view, 10> language_model_keys{
-    "decoder-layers", "decoder-mixer",   "max-positions",         "tokenizer",       "vocab-size",
-    "lowercase",      "embedding-scale", "embedding-initialiser", "tied-embeddings", "sequence-length"};
+constexpr std::array<std::string_view, 11> language_model_keys{
+    "decoder-layers",  "decoder-mixer",         "max-positions",   "tokenizer",       "vocab-size", "lowercase",
+    "embedding-scale", "embedding-initialiser", "tied-embeddings", "sequence-length", "completions"};
 constexpr std::array<std::string_view, 13> classification_keys{
     "encoder-layers",  "encoder-mixer",         "max-positions",  "tokenizer",        "vocab-size", "lowercase",
     "embedding-scale", "embedding-initialiser", "embedding-norm", "max-train-length", "labels",     "pooling",

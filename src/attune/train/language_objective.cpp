@@ -6,6 +6,8 @@
 #include "attune/autograd/tape.h"
 #include "attune/base/checksum.h"
 #include "attune/ops/cross_entropy.h"
+#include "attune/ops/embedding.h"
+#include "attune/ops/linear.h"
 #include "attune/train/ngram_baseline.h"
 #include "attune/train/report.h"
 
@@ -24,17 +26,82 @@ std::vector<Baseline> ngram_baselines(const TextStream& text, const TextStream& 
   return baselines;
 }
 
+std::vector<std::vector<Window>> batches_of(const std::vector<Window>& all, int batch_tokens) {
+  std::vector<std::vector<Window>> batches;
+  int64_t tokens = 0;
+  for (const Window& window : all) {
+    if (batches.empty() || tokens + window.length > batch_tokens) {
+      batches.emplace_back();
+      tokens = 0;
+    }
+    batches.back().push_back(window);
+    tokens += window.length;
+  }
+  return batches;
+}
+
+// The hidden states [predicted, width] that the gold pieces are told from.
+Tensor predicting(const LanguageModel& model, const TextBatch& batch, const Pass& pass) {
+  const Tensor hidden = model.hidden(batch.ids, batch.segments, pass);
+  return batch.rows.empty() ? hidden : embedding(hidden, batch.rows);  // rows of a matrix by number
+}
+
+// logits [rows, classes], float32
+bool told_rightly(const Tensor& logits, int64_t row, int32_t gold) {
+  const std::span<const float> values = logits.data<float>();
+  const auto x = values.subspan(static_cast<size_t>(row * logits.size(1)), static_cast<size_t>(logits.size(1)));
+  const float best = x[static_cast<size_t>(gold)];
+  return std::count_if(x.begin(), x.end(), [&](float other) { return other >= best; }) == 1;
+}
+
+struct Told {
+  double nll = 0;
+  int64_t right = 0, counted = 0;  // counted: for the accuracy
+};
+
+// As many rows at a time as the fused loss takes, so that the vocabulary's width does not fill the memory.
+void tell(const Tensor& hidden, const OutputLayer& output, std::span<const int32_t> gold, const Pass& pass,
+          int32_t uncounted, Told& told) {
+  constexpr int64_t chunk = 512;
+  LinearOptions how;
+  how.compute = pass.compute;
+  for (int64_t first = 0; first < hidden.rows(); first += chunk) {
+    const int64_t rows = std::min(chunk, hidden.rows() - first);
+    const Tensor logits = linear(hidden.rows_view(first, rows), output.weight, output.bias, how);
+    const auto some = gold.subspan(static_cast<size_t>(first), static_cast<size_t>(rows));
+    told.nll += cross_entropy(logits, some).nll;
+    for (int64_t row = 0; row < rows; ++row) {
+      const int32_t piece = some[static_cast<size_t>(row)];
+      told.counted += piece == uncounted ? 0 : 1;
+      told.right += piece != uncounted && told_rightly(logits, row, piece) ? 1 : 0;
+    }
+  }
+}
+
 }  // namespace
 
 BatchLoss language_loss(const LanguageModel& model, const TextBatch& batch, double label_smoothing, const Pass& pass) {
   CrossEntropyOptions cross;
   cross.label_smoothing = label_smoothing;
   cross.compute = pass.compute;
-  const Tensor hidden = model.hidden(batch.ids, batch.segments, pass);
+  const Tensor hidden = predicting(model, batch, pass);
   const OutputLayer output = model.output();
   const CrossEntropy result = linear_cross_entropy(hidden, output.weight, output.bias, batch.gold, cross);
-  const auto tokens = static_cast<int64_t>(batch.ids.size());
-  return {result.loss, result.nll, tokens, tokens};
+  return {result.loss, result.nll, static_cast<int64_t>(batch.gold.size()), static_cast<int64_t>(batch.ids.size())};
+}
+
+LanguageScore language_score(const LanguageModel& model, const TextStream& text, const LanguageScoring& how) {
+  const NoTape pause;
+  Pass pass;
+  pass.compute = how.compute;
+  constexpr int32_t none = -1;
+  const int32_t uncounted = text.of_completions() ? text.pieces().front() : none;
+  Told told;
+  for (const auto& some : batches_of(windows(text, how.sequence_length, how.sequence_length), how.batch_tokens)) {
+    const TextBatch batch = make_text_batch(text, some);
+    tell(predicting(model, batch, pass), model.output(), batch.gold, pass, uncounted, told);
+  }
+  return {per(told.nll, text.predicted()), per(static_cast<double>(told.right), told.counted)};
 }
 
 LanguageObjective::LanguageObjective(LanguageModel& model, const TextStream& text, const TextStream* valid,
@@ -51,20 +118,6 @@ std::optional<Baseline> LanguageObjective::baseline() const {
   return best == ngrams_.end() ? std::optional<Baseline>() : *best;
 }
 
-LanguageObjective::Plan LanguageObjective::batches_of(const std::vector<Window>& all) const {
-  Plan batches;
-  int64_t tokens = 0;
-  for (const Window& window : all) {
-    if (batches.empty() || tokens + window.length > options_.batch_tokens) {
-      batches.emplace_back();
-      tokens = 0;
-    }
-    batches.back().push_back(window);
-    tokens += window.length;
-  }
-  return batches;
-}
-
 const LanguageObjective::Plan& LanguageObjective::plan(int64_t epoch) {
   if (epoch != planned_) {
     const Rng rng = Rng(options_.seed).stream("batches").stream(static_cast<uint64_t>(epoch));
@@ -72,7 +125,7 @@ const LanguageObjective::Plan& LanguageObjective::plan(int64_t epoch) {
     const auto first = 1 + static_cast<int>(rng.stream("first").below(0, static_cast<uint64_t>(length)));
     std::vector<Window> all = windows(text_, length, first);
     shuffle(std::span(all), rng);
-    plan_ = batches_of(all);
+    plan_ = batches_of(all, options_.batch_tokens);
     planned_ = epoch;
   }
   return plan_;
@@ -84,21 +137,17 @@ BatchLoss LanguageObjective::loss(int64_t epoch, int index, const Pass& pass) {
 }
 
 ValidationFigures LanguageObjective::validate() {
-  const NoTape pause;
-  Pass pass;
-  pass.compute = compute_type(options_);
-  double nll = 0;
-  for (const auto& some : batches_of(windows(*valid_, options_.sequence_length, options_.sequence_length))) {
-    nll += language_loss(model_, make_text_batch(*valid_, some), 0, pass).nll;
-  }
-  ValidationFigures figures;
-  figures.nll = per(nll, valid_->predicted());
-  return figures;
+  const LanguageScore score =
+      language_score(model_, *valid_, {options_.batch_tokens, options_.sequence_length, compute_type(options_)});
+  return {score.nll, Score{.key = "accuracy", .title = "accuracy", .decimals = 4, .value = score.accuracy}};
 }
 
 std::map<std::string, std::string> LanguageObjective::identity() const {
   Checksum checksum;
   checksum.add(text_.pieces().data(), text_.pieces().size_bytes());
+  for (const Window& line : text_.lines()) {
+    checksum.add(&line.skip, sizeof line.skip);
+  }
   return {{"training pieces", std::to_string(text_.predicted())},
           {"training pieces' checksum", std::to_string(checksum.value())}};
 }

@@ -1,4 +1,5 @@
-// Language modelling: cross entropy of every piece of a text given those before it in its sequence.
+// Language modelling: cross entropy of every piece of a text given those before it in its sequence; of lines with a
+// prompt, of every piece of their completions.
 #pragma once
 
 #include <vector>
@@ -10,8 +11,20 @@
 
 namespace attune {
 
-// Counted are all pieces.
+// Counted are all pieces that are predicted.
 BatchLoss language_loss(const LanguageModel& model, const TextBatch& batch, double label_smoothing, const Pass& pass);
+
+struct LanguageScore {
+  double nll = 0;       // per predicted piece
+  double accuracy = 0;  // share of them that are more probable than every other piece; line ends behind completions,
+                        // which are no part of them, are not counted here
+};
+// Every predicted piece once, without a tape; the sequences of a stream follow one another.
+struct LanguageScoring {
+  int batch_tokens = 4096, sequence_length = 128;
+  DType compute = DType::float32;
+};
+LanguageScore language_score(const LanguageModel& model, const TextStream& text, const LanguageScoring& how);
 
 class LanguageObjective : public Objective {
  public:
@@ -22,7 +35,7 @@ class LanguageObjective : public Objective {
   int batches(int64_t epoch) override { return static_cast<int>(plan(epoch).size()); }
   BatchLoss loss(int64_t epoch, int index, const Pass& pass) override;
   bool has_validation() const override { return valid_ != nullptr; }
-  // Every piece of the validation text once, in sequences that follow one another.
+  // Of language_score().
   ValidationFigures validate() override;
   // Of the n-grams the one that tells most; of pieces and words, whose tables are too sparse for more, the unigram.
   std::optional<Baseline> baseline() const override;
@@ -31,7 +44,6 @@ class LanguageObjective : public Objective {
 
  private:
   using Plan = std::vector<std::vector<Window>>;
-  Plan batches_of(const std::vector<Window>& all) const;
   // The sequences of an epoch begin at other places than those of the last one.
   const Plan& plan(int64_t epoch);
 

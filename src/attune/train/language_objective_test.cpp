@@ -10,6 +10,7 @@
 #include "attune/models/architecture.h"
 #include "attune/nn/initialise.h"
 #include "attune/ops/cross_entropy.h"
+#include "attune/ops/linear.h"
 #include "attune/train/bigram_model_test.h"
 #include "attune/train/ngram_baseline.h"
 #include "attune/train/trainer.h"
@@ -100,6 +101,77 @@ TEST(LanguageObjective, validates_on_every_piece_once_whatever_the_batches) {
     LanguageObjective objective(*model, text, &valid, with);
     EXPECT_NEAR(objective.validate().nll, nll / 93, 1e-5) << batch_tokens;
   }
+}
+
+// By hand: a completion's pieces and the line's end behind them, each given all of its line that stands before it.
+TEST(LanguageObjective, of_completions_counts_what_stands_behind_the_prompt) {
+  const auto model = tiny();
+  const Completions lines{{"ab", "", "abcdefgh", "ponm"}, {"cde", "p", "ijk", "lkj"}};
+  const TextStream text = TextStream::of(lines, *characters());
+  const OutputLayer output = model->output();
+  double nll = 0;
+  int counted = 0, right = 0;
+  for (size_t line = 0; line < 4; ++line) {
+    const TextStream whole = stream_of({lines.prompts[line] + lines.completions[line]});
+    const std::vector<int32_t> ids(whole.pieces().begin(), whole.pieces().end() - 1);
+    const std::array lengths{static_cast<int>(ids.size())};
+    const Tensor logits = linear(model->hidden(ids, Segments::of_lengths(lengths), {}), output.weight, output.bias);
+    for (size_t i = lines.prompts[line].size(); i < ids.size(); ++i, ++counted) {
+      const auto row = logits.data<float>().subspan(i * 20, 20);
+      double sum = 0;
+      for (const float x : row) {
+        sum += std::exp(static_cast<double>(x));
+      }
+      const auto gold = static_cast<size_t>(whole.pieces()[i + 1]);
+      nll += std::log(sum) - static_cast<double>(row[gold]);
+      const bool best = std::max_element(row.begin(), row.end()) == row.begin() + static_cast<std::ptrdiff_t>(gold);
+      right += best && i + 1 < ids.size() ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(counted, 14);
+  for (const int batch_tokens : {1, 16, 10'000}) {
+    const LanguageScore score = language_score(*model, text, {.batch_tokens = batch_tokens, .sequence_length = 8});
+    EXPECT_NEAR(score.nll, nll / 14, 1e-5);
+    EXPECT_EQ(score.accuracy, right / 10.0);
+    TrainOptions with = options();
+    with.batch_tokens = batch_tokens;
+    LanguageObjective objective(*model, text, &text, with);
+    EXPECT_NEAR(objective.validate().nll, nll / 14, 1e-5);
+    double in_training = 0;
+    int64_t tokens = 0, told = 0;
+    for (int i = 0; i < objective.batches(0); ++i) {
+      const BatchLoss loss = objective.loss(0, i, {});
+      in_training += loss.nll;
+      tokens += loss.tokens, told += loss.counted;
+    }
+    EXPECT_NEAR(in_training, nll, 1e-4);
+    EXPECT_EQ(told, 14);
+    EXPECT_EQ(tokens, 28);
+  }
+}
+
+// A model of one layer that has learnt by heart which letter comes next.
+TEST(LanguageObjective, accuracy_is_the_share_of_pieces_that_are_most_probable) {
+  const TemporaryDirectory directory;
+  const auto model = tiny();
+  Completions lines;
+  for (const char* line : {"abcd", "bcda", "cdab", "dabc"}) {
+    lines.prompts.emplace_back(line, 1);
+    lines.completions.emplace_back(line + 1);
+  }
+  const TextStream text = TextStream::of(lines, *characters());
+  TrainOptions many = options();
+  many.max_update = 60;
+  LanguageObjective objective(*model, text, &text, many);
+  EXPECT_LT(objective.validate().score->value, 0.5);
+  TrainRun run;
+  run.directory = directory.path;
+  train(objective, many, run);
+  EXPECT_EQ(objective.validate().score->value, 1);
+  ASSERT_EQ(objective.ngrams().size(), 5U);
+  EXPECT_NEAR(objective.ngrams()[0].nll, std::log(5.0), 0.1) << "letters and the end alike";
+  EXPECT_NE(objective.identity(),
+            LanguageObjective(*model, stream_of({"abcd", "bcda", "cdab", "dabc"}), nullptr, many).identity());
 }
 
 TEST(LanguageObjective, an_epoch_reads_all_of_the_text_cut_at_other_places_than_the_last_one) {

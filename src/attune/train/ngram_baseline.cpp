@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -78,7 +77,9 @@ std::vector<double> ngram_nlls(const TextStream& text, const TextStream& valid, 
   for (size_t order = 1; order <= static_cast<size_t>(most_order); ++order) {
     const Table table(text.pieces(), grams, order);
     table.tell(valid.pieces(), valid_grams, classes, nlls);
-    result.push_back(std::accumulate(nlls.begin() + 1, nlls.end(), 0.0) / static_cast<double>(valid.predicted()));
+    double nll = 0;
+    valid.for_each_predicted([&](size_t place) { nll += nlls[place]; });
+    result.push_back(nll / static_cast<double>(valid.predicted()));
   }
   return result;
 }

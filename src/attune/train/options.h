@@ -21,6 +21,7 @@ struct TrainOptions {
   int batch_tokens = 4096, update_freq = 1;
   int max_train_length = 256;
   int sequence_length = 128;
+  bool completions = false;
   bool whole_word_masking = false;
   int shift = 0;
   std::string optimizer = "adam";
@@ -59,7 +60,10 @@ struct TrainOptions {
     each("max-train-length", self.max_train_length,
          "longer sentence pairs (pieces) are left out, and counted; 0: no limit");
     each("sequence-length", self.sequence_length,
-         "language models, masked or not: pieces of a sequence that text is cut into, special ones included");
+         "language models, masked or not: pieces of a sequence that text is cut into, special ones included; of "
+         "completions longer lines are left out");
+    each("completions", self.completions,
+         "language models: each line is prompt<TAB>completion, a text of its own; predicted is the completion alone");
     each("whole-word-masking", self.whole_word_masking, "mask all pieces of a word or none");
     each("shift", self.shift,
          "image classification: each image is moved by up to so many pixels up or down and left or right, anew each "
