@@ -112,7 +112,12 @@ std::vector<Attention> attentions_of(const std::vector<AttentionMap>& maps, cons
 
 // A tiny attention is an addend of a gate, which no probe is offered.
 bool hides_an_attention(const testing::Form& form) {
-  return form.config.tiny_attention > 0;
+  const ModelConfig& config = form.config;
+  const auto other = [&](const std::string& mixer) {
+    return mixer == "linformer" || mixer == "performer" || mixer == "linear" || mixer == "nystrom" ||
+           (mixer == "local" && config.global_tokens > 0) || (mixer == "sparse" && config.sparse_pattern == "fixed");
+  };
+  return config.tiny_attention > 0 || other(config.encoder_mixer) || other(config.decoder_mixer);
 }
 
 struct Attributed {

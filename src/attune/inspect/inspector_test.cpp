@@ -7,6 +7,7 @@
 #include "attune/decode/scorer.h"
 #include "attune/decode/translator.h"
 #include "attune/inspect/made_model_test.h"
+#include "attune/nn/mixer.h"
 
 namespace attune {
 namespace {
@@ -49,8 +50,7 @@ TEST(Inspector, shows_every_head_of_every_layer_of_every_architecture) {
     const InspectedHypothesis& hypothesis = sentence.hypotheses.front();
     const bool transformer = config.architecture == "transformer";
     const auto expected = [&](const std::string& mixer, int layers) {
-      return transformer && (mixer == "scaled_dot" || mixer == "mean") ? layers * (mixer == "mean" ? 1 : config.heads)
-                                                                       : 0;
+      return transformer && mixer_kind(mixer).attends ? layers * (mixer == "mean" ? 1 : config.heads) : 0;
     };
     EXPECT_EQ(count_of(sentence.maps, AttentionKind::encoder), expected(config.encoder_mixer, config.encoder_layers));
     EXPECT_EQ(count_of(hypothesis.maps, AttentionKind::decoder), expected(config.decoder_mixer, config.decoder_layers));
@@ -70,7 +70,8 @@ TEST(Inspector, shows_every_head_of_every_layer_of_every_architecture) {
         }
         if (config.normaliser == "softmax" && config.attention_window != "local-p" && map.head >= 0 &&
             !is_signed(map.kind)) {
-          EXPECT_NEAR(sum, 1, 1e-5);
+          const bool blind = sum == 0 && config.sparse_pattern == "fixed";  // which leaves some queries nothing
+          EXPECT_TRUE(blind || std::abs(sum - 1) < 1e-5) << sum;
         }
       }
     }

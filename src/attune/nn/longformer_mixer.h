@@ -14,6 +14,7 @@ class LongformerMixer : public ProjectedMixer {
 
  private:
   Tensor attend(const Rows& rows, const Pass& pass) const override;
+  bool has_one_value_each() const override { return false; }  // global queries mix others
 
   SparseForm form_;
   double dropout_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "attune/base/check.h"
 #include "attune/nn/initialise.h"
@@ -97,6 +98,36 @@ TEST_P(EveryMixer, that_is_causal_says_the_same_step_by_step) {
     if (i % 40 == 39) {
       state->reorder(std::array{1, 0});
       swapped = !swapped;
+    }
+  }
+}
+
+TEST_P(EveryMixer, shows_weights_that_mix_its_values) {
+  const Ready mixer(GetParam());
+  const Segments two = Segments::of_lengths(std::vector<int>{40, 7});
+  const Tensor x = random_tensor({two.rows(), width}, Rng(3), DType::float32);
+  std::map<std::string, Tensor> shown;
+  const Probe probe([&](const std::string& name, const Tensor& value) { shown[name] = value; });
+  (*mixer.mixer)(x, two, x, two, {.probe = &probe});
+  EXPECT_EQ(shown.count("weights.0") == 1 && shown.count("weights.1") == 1, GetParam().attends);
+  if (shown.count("values") == 0) {
+    return;
+  }
+  const Tensor &values = shown["values"], &mixed = shown["mixed"];
+  const int64_t heads = values.size(1), depth = values.size(2);
+  for (int s = 0; s < 2; ++s) {
+    const Tensor& weights = shown["weights." + std::to_string(s)];
+    const int64_t n = two.length(s), begin = two.begin(s);
+    ASSERT_EQ(weights.shape(), Shape({heads, n, n}));
+    for (int64_t i = 0; i < n; ++i) {
+      for (int64_t at = 0; at < heads * depth; ++at) {
+        const int64_t head = at / depth;
+        double sum = 0;
+        for (int64_t j = 0; j < n; ++j) {
+          sum += weights.at((head * n + i) * n + j) * values.at((begin + j) * heads * depth + at);
+        }
+        ASSERT_NEAR(mixed.at((begin + i) * heads * depth + at), sum, 1e-5) << "sequence " << s << ", token " << i;
+      }
     }
   }
 }

@@ -64,8 +64,10 @@ Tensor ProjectedMixer::operator()(const Tensor& x, const Segments& queries, cons
   const Rows rows{x, q, k, v, queries};
   offer_weights(rows, pass);
   const Tensor mixed = attend(rows, pass);
-  pass.offer("values", v);
-  pass.offer("mixed", mixed);
+  if (has_one_value_each()) {
+    pass.offer("values", v);
+    pass.offer("mixed", mixed);
+  }
   return put_out(mixed, pass);
 }
 

@@ -28,6 +28,8 @@ class ProjectedMixer : public Mixer {
     bool unit_values = false;  // v is the identity, so that what comes out are the weights: for a probe
   };
   virtual Tensor attend(const Rows& rows, const Pass& pass) const = 0;
+  // Whether all queries mix the values v; otherwise a probe is shown weights alone.
+  virtual bool has_one_value_each() const { return true; }
 
   Tensor in_heads(const Tensor& x) const;  // [rows, width] -> [rows, heads, depth]
   Tensor put_out(const Tensor& mixed, const Pass& pass) const;

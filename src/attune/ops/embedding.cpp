@@ -38,6 +38,30 @@ void add_rows_by_id(const Tensor& dy, std::span<const int32_t> ids, Tensor& tabl
   });
 }
 
+// G: the type of its gradients.
+template <class T, class G>
+Tensor rows_of(const Tensor& table, std::span<const int32_t> ids) {
+  const int64_t width = table.columns(), count = static_cast<int64_t>(ids.size());
+  const Tensor even = with_even_rows(table);
+  const int64_t stride = row_stride(even);
+  Tensor y = Tensor::empty({count, width}, table.dtype());
+  ProfileScope::count(0, 2 * y.bytes());
+  parallel_for(count, std::max<int64_t>(1, 32768 / (width + 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::copy_n(even.pointer<T>() + ids[static_cast<size_t>(i)] * stride, width, y.pointer<T>() + i * width);
+    }
+  });
+  return differentiable("embedding", y, {table},
+                        [ids = std::vector<int32_t>(ids.begin(), ids.end())](const Tensor& dy, Adjoints& into) {
+                          auto [rows, accumulate] = into.destination(0);
+                          ProfileScope::count(0, 3 * dy.bytes() + (accumulate ? 0 : rows.bytes()));
+                          if (!accumulate) {
+                            rows.fill(0);
+                          }
+                          add_rows_by_id<G>(dy.compact(), ids, rows);
+                        });
+}
+
 }  // namespace
 
 Tensor embedding(const Tensor& table, std::span<const int32_t> ids) {
@@ -47,28 +71,16 @@ Tensor embedding(const Tensor& table, std::span<const int32_t> ids) {
     check(ids[i] >= 0 && ids[i] < table.size(0), "embedding: id ", ids[i], " at position ", i,
           " is outside the table of ", table.size(0), " rows");
   }
-  const int64_t width = table.columns(), count = static_cast<int64_t>(ids.size());
-  return dispatch_floating(table.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const Tensor even = with_even_rows(table);
-    const int64_t stride = row_stride(even);
-    Tensor y = Tensor::empty({count, width}, table.dtype());
-    scope.count(0, 2 * y.bytes());
-    parallel_for(count, std::max<int64_t>(1, 32768 / (width + 1)), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        std::copy_n(even.pointer<T>() + ids[static_cast<size_t>(i)] * stride, width, y.pointer<T>() + i * width);
-      }
-    });
-    return differentiable("embedding", y, {table},
-                          [ids = std::vector<int32_t>(ids.begin(), ids.end())](const Tensor& dy, Adjoints& into) {
-                            auto [rows, accumulate] = into.destination(0);
-                            ProfileScope::count(0, 3 * dy.bytes() + (accumulate ? 0 : rows.bytes()));
-                            if (!accumulate) {
-                              rows.fill(0);
-                            }
-                            add_rows_by_id<T>(dy.compact(), ids, rows);
-                          });
-  });
+  switch (table.dtype()) {
+    case DType::float32:
+      return rows_of<float, float>(table, ids);
+    case DType::float64:
+      return rows_of<double, double>(table, ids);
+    case DType::bfloat16:
+      return rows_of<BFloat16, float>(table, ids);
+    default:
+      fail("embedding: the table holds ", name_of(table.dtype()), ", expected floating-point numbers");
+  }
 }
 
 }  // namespace attune

@@ -7,7 +7,7 @@
 
 namespace attune {
 
-// table [vocabulary, d], ids n -> [n, d]. Throws on an id outside the table.
+// table [vocabulary, d], ids n -> [n, d], of its type: float32, float64 or bfloat16. Throws on an id outside the table.
 Tensor embedding(const Tensor& table, std::span<const int32_t> ids);
 
 }  // namespace attune
