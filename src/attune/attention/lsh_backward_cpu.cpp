@@ -1,6 +1,10 @@
 // The backward of lsh.h in float32: P is computed again from the logarithm of a row's sum. In a round chunks of queries
-// share nothing, but a chunk of keys serves two of queries: neighbours are worked on one after the other, in an order
-// that the number of chunks alone decides. Memory beside the forward's: the keys' gradient, a number a query and head.
+// share nothing, but a chunk of keys serves two of queries: runs of chunks that are neighbours are worked on one after
+// the other, in an order that the number of chunks alone decides. Memory beside the forward's: the keys' gradient, a
+// number a query and head.
+#include <iterator>
+#include <utility>
+
 #include "attune/attention/lsh_block-inl.h"
 
 namespace attune::attention::cpu {
@@ -24,42 +28,37 @@ class Backward {
         rows_(std::max(block, in.most_keys()), std::max(in.q.size(2), in.v.size(2))) {}
 
   void add(const LshItem& item, int round) {
-    for (const LshItem& part : in_blocks(std::span(&item, 1))) add_block(part, round);
+    block_.load(item, round);
+    const int64_t base = in_.order.segments().begin(item.sequence), statistics = item.head * to_.means.size(1) + base;
+    const Written p = block_.scores(), ds{ds_.data(), p.count, p.columns, p.columns}, dout = dout_.rows(p.count);
+    const auto query = [&](int64_t i) { return block_.query(i); };
+    over_rows(lsh_rows(to_.dout, base, item.head), dout.columns, p.count, query,
+              [&](int64_t i, const float* row) { std::copy_n(row, dout.columns, dout[i]); });
+    products_(block_.queries().matrix(), block_.keys().transposed(), p.matrix());
+    products_(Given(dout).matrix(), block_.values().transposed(), ds.matrix());
+    const float *log_sums = to_.log_sum.pointer<float>() + statistics, *means = to_.means.pointer<float>() + statistics;
+    for (int64_t i = 0; i < p.count; ++i) {
+      lsh_weigh_backward(block_.row(i), log_sums[query(i)], means[query(i)], p[i], ds[i]);
+    }
+    const auto key = [&](int64_t j) { return block_.key(j); };
+    add_rows(ds, block_.keys(), lsh_rows(to_.dq, base, item.head), query);
+    add_rows(turned(ds), block_.queries(), lsh_rows(to_.dk, base, item.head), key);
+    add_rows(turned(p), dout, lsh_rows(to_.dv, base, item.head), key);
   }
 
  private:
-  void add_block(const LshItem& item, int round) {
-    block_.load(item, round);
-    const int64_t base = in_.order.segments().begin(item.sequence);
-    const Written p = block_.scores(), ds{ds_.data(), p.count, p.columns, p.columns}, dout = dout_.rows(p.count);
-    for (int64_t i = 0; i < p.count; ++i) {
-      std::copy_n(rows_of(to_.dout, static_cast<int>(item.head), base + block_.query(i), 1)[0], dout.columns, dout[i]);
-    }
-    products_(block_.queries().matrix(), block_.keys().transposed(), p.matrix());
-    products_(Given(dout).matrix(), block_.values().transposed(), ds.matrix());
-    for (int64_t i = 0; i < p.count; ++i) {
-      const int64_t at = item.head * to_.means.size(1) + base + block_.query(i);
-      lsh_weigh_backward(block_.row(i), to_.log_sum.pointer<float>()[at], to_.means.pointer<float>()[at], p[i], ds[i]);
-    }
-    add_rows(ds, block_.keys(), item, to_.dq, [&](int64_t i) { return base + block_.query(i); });
-    const auto key = [&](int64_t j) { return base + block_.key(j); };
-    add_rows(turned(ds), block_.queries(), item, to_.dk, key);
-    add_rows(turned(p), dout, item, to_.dv, key);
-  }
-
   Given turned(const Given& x) {
     transpose(x, turned_.data());
     return {turned_.data(), x.columns, x.count, x.count};
   }
 
-  // Row row_at(r) of `to` += row r of weights x
+  // Row at(r) of `to` += row r of weights x
   template <class At>
-  void add_rows(const Given& weights, const Given& x, const LshItem& item, Tensor& to, At&& row_at) {
+  void add_rows(const Given& weights, const Given& x, const LshRows<float>& to, At&& at) {
     const Written rows{rows_.data(), weights.count, x.columns, x.columns};
     multiply_weights(weights, x, rows, products_);
-    for (int64_t r = 0; r < rows.count; ++r) {
-      add_scaled(1, rows[r], rows_of(to, static_cast<int>(item.head), row_at(r), 1)[0], rows.columns);
-    }
+    over_rows(to, rows.columns, rows.count, at,
+              [&](int64_t r, float* row) { add_scaled(1, rows[r], row, rows.columns); });
   }
 
   const LshInputs& in_;
@@ -84,29 +83,37 @@ LshGradients lsh_backward(const Tensor& q, const Tensor& v, const LshOrder& orde
   const LshInputs in{q, v, order};
   LshGradients d{Tensor::zeros(q.shape()), Tensor::zeros(v.shape())};
   Tensor dk = Tensor::zeros(q.shape()), means = Tensor::zeros(forward.log_sum.shape());
-  const auto row_of = [&](const auto& x, const LshItem& item, int32_t i) {
-    return rows_of(x, static_cast<int>(item.head), order.segments().begin(item.sequence) + i, 1)[0];
-  };
-  const auto written = [&](Tensor& x, const LshItem& item, int32_t i) {
-    return rows_of(x, static_cast<int>(item.head), order.segments().begin(item.sequence) + i, 1)[0];
-  };
-  over_tokens(order, [&](const LshItem& item, int32_t i) {
-    const int64_t at = item.head * means.size(1) + order.segments().begin(item.sequence) + i;
-    const float* dy = row_of(dout, item, i);
-    means.pointer<float>()[at] = dot(dy, row_of(forward.out, item, i), v.size(2));
-    if (forward.log_sum.pointer<float>()[at] == infinity) std::copy_n(dy, v.size(2), written(d.v, item, i));
+  const Segments& segments = order.segments();
+  over_heads(order, [&](int s, int64_t head) {
+    const int64_t begin = segments.begin(s), statistics = head * means.size(1) + begin;
+    const auto dy = lsh_rows(dout, begin, head), y = lsh_rows(forward.out, begin, head);
+    for (int i = 0; i < segments.length(s); ++i) {
+      means.pointer<float>()[statistics + i] = dot(dy[i], y[i], v.size(2));
+      if (forward.log_sum.pointer<float>()[statistics + i] == infinity) {
+        std::copy_n(dy[i], v.size(2), lsh_rows(d.v, begin, head)[i]);
+      }
+    }
   });
   const Backward::To to{dout, forward.log_sum, means, d.q, dk, d.v};
   for (int round = 0; round < order.options().rounds; ++round) {
+    const std::vector<LshRun> all = runs_of(order, round);
     for (int colour = 0; colour < colours; ++colour) {
+      std::vector<LshRun> runs;
+      std::copy_if(all.begin(), all.end(), std::back_inserter(runs),
+                   [&](const LshRun& run) { return run.colour == colour; });
       over_items(
-          chunks_of(order, round, [&](const LshCut& cut, int64_t t) { return colour_of(cut, t) == colour; }),
-          [&] { return Backward(in, to); },
-          [&](Backward& backward, const LshItem& item) { backward.add(item, round); });
+          runs, [&] { return Backward(in, to); },
+          [&](Backward& backward, const LshRun& run) {
+            over_blocks(run, order.cut(run.sequence), [&](const LshItem& item) { backward.add(item, round); });
+          });
     }
   }
-  over_tokens(order, [&](const LshItem& item, int32_t i) {
-    keys_backward(in.at(q, item, i), row_of(dk, item, i), written(d.q, item, i), q.size(2));
+  over_heads(order, [&](int s, int64_t head) {
+    const int64_t begin = segments.begin(s);
+    const auto queries = lsh_rows(q, begin, head), keys = lsh_rows(std::as_const(dk), begin, head);
+    for (int i = 0; i < segments.length(s); ++i) {
+      keys_backward(queries[i], keys[i], lsh_rows(d.q, begin, head)[i], q.size(2));
+    }
   });
   return d;
 }

@@ -8,7 +8,7 @@ namespace attune::attention::cpu {
 
 namespace {
 
-// Rows of the results; row of an item's token at position p: base + p.
+// Rows of the results; row of a token at position p: base + p.
 struct Sums {
   Tensor out;           // [rows, heads, Dv], over the sums in the end
   Tensor shifts, sums;  // [heads, rows]
@@ -27,23 +27,19 @@ class Forward {
     block_.load(item, round);
     const Written scores = block_.scores();
     products_(block_.queries().matrix(), block_.keys().transposed(), scores.matrix());
-    factors_.resize(static_cast<size_t>(item.count));
+    float factors[block];  // of what rows have of earlier rounds
+    float *const shifts = to_.at(to_.shifts, item.head, base), *const sums = to_.at(to_.sums, item.head, base);
     for (int64_t i = 0; i < item.count; ++i) {
-      const int64_t row = base + block_.query(i);
-      float &shift = *to_.at(to_.shifts, item.head, row), &sum = *to_.at(to_.sums, item.head, row);
+      float &shift = shifts[block_.query(i)], &sum = sums[block_.query(i)];
       const float before = shift, added = lsh_weigh(block_.row(i), scores[i], shift);
-      // Of what it saw in earlier rounds, if anything.
-      const float factor = sum == 0 ? 0 : shift == before ? 1 : std::exp(before - shift);
-      factors_[static_cast<size_t>(i)] = factor;
-      sum = sum * factor + added;
+      factors[i] = sum == 0 ? 0 : shift == before ? 1 : std::exp(before - shift);
+      sum = sum * factors[i] + added;
     }
     const Written mixed = mixed_.rows(item.count);
     multiply_weights(scores, block_.values(), mixed, products_);
-    for (int64_t i = 0; i < item.count; ++i) {
-      float* out = rows_of(to_.out, static_cast<int>(item.head), base + block_.query(i), 1)[0];
-      scale(factors_[static_cast<size_t>(i)], out, mixed.columns);
-      add_scaled(1, mixed[i], out, mixed.columns);
-    }
+    over_rows(
+        lsh_rows(to_.out, base, item.head), mixed.columns, item.count, [&](int64_t i) { return block_.query(i); },
+        [&](int64_t i, float* out) { rescale_and_add(factors[i], mixed[i], out, mixed.columns); });
   }
 
  private:
@@ -51,24 +47,24 @@ class Forward {
   LshBlock block_;
   Buffer mixed_;
   Products products_;
-  std::vector<float> factors_;
 };
 
 // Divides a row by its sum, which becomes its logarithm; v of a token that has seen nothing but itself.
 void finish(Sums& to, int64_t head, int64_t row, const float* q, int64_t depth, const float* v) {
   const float sum = *to.at(to.sums, head, row);
   float& log_sum = *to.at(to.shifts, head, row);
-  const Written out = rows_of(to.out, static_cast<int>(head), row, 1);
+  const int64_t values = to.out.size(2);
+  float* out = lsh_rows(to.out, row, head)[0];
   if (sum != 0) {
-    scale(1 / sum, out[0], out.columns);
+    scale(1 / sum, out, values);
     log_sum += std::log(sum);
     return;
   }
   log_sum = infinity;
   if (cpu::all_finite(q, depth)) {
-    std::copy_n(v, out.columns, out[0]);
+    std::copy_n(v, values, out);
   } else {
-    std::fill_n(out[0], out.columns, std::numeric_limits<float>::quiet_NaN());
+    std::fill_n(out, values, std::numeric_limits<float>::quiet_NaN());
   }
 }
 
@@ -78,15 +74,19 @@ LshForward lsh_forward(const Tensor& q, const Tensor& v, const LshOrder& order) 
   const LshInputs in{q, v, order};
   Sums sums = begin_sums(q.size(0), q.size(1), v.size(2));
   for (int round = 0; round < order.options().rounds; ++round) {
-    const auto any = [](const LshCut&, int64_t) { return true; };
     over_items(
-        in_blocks(chunks_of(order, round, any)), [&] { return Forward(in, sums); },
-        [&](Forward& forward, const LshItem& item) {
-          forward.add(item, round, order.segments().begin(item.sequence));
+        runs_of(order, round), [&] { return Forward(in, sums); },
+        [&](Forward& forward, const LshRun& run) {
+          over_blocks(run, order.cut(run.sequence),
+                      [&](const LshItem& item) { forward.add(item, round, order.segments().begin(run.sequence)); });
         });
   }
-  over_tokens(order, [&](const LshItem& item, int32_t i) {
-    finish(sums, item.head, order.segments().begin(item.sequence) + i, in.at(q, item, i), q.size(2), in.at(v, item, i));
+  over_heads(order, [&](int s, int64_t head) {
+    const int64_t begin = order.segments().begin(s);
+    const auto queries = lsh_rows(q, begin, head), values = lsh_rows(v, begin, head);
+    for (int i = 0; i < order.segments().length(s); ++i) {
+      finish(sums, head, begin + i, queries[i], q.size(2), values[i]);
+    }
   });
   return {sums.out, sums.shifts};
 }
@@ -95,25 +95,20 @@ Tensor lsh_last(const Tensor& q, const Tensor& v, const LshOrder& order) {
   const LshInputs in{q, v, order};
   const Segments& segments = order.segments();
   Sums sums = begin_sums(segments.count(), q.size(1), v.size(2));
-  std::vector<LshItem> heads;
-  for (int s = 0; s < segments.count(); ++s) {
-    check(segments.length(s) > 0, "lsh_last: sequence ", s, " has no token");
-    for (int64_t head = 0; head < q.size(1); ++head) heads.push_back({s, head, 0, 0, 1});
-  }
-  over_items(
-      heads, [&] { return Forward(in, sums); },
-      [&](Forward& forward, const LshItem& of) {
-        const int32_t last = segments.length(of.sequence) - 1;
-        const LshCut cut = order.cut(of.sequence);
-        for (int round = 0; round < order.rounds(of.sequence); ++round) {
-          const int64_t chunk = order.chunks(of.sequence, of.head, round)[last];
-          const int32_t* sorted = order.positions(of.sequence, of.head, round) + cut.begin(chunk);
-          const LshItem item{of.sequence, of.head, chunk, std::find(sorted, sorted + cut.length(chunk), last) - sorted,
-                             1};
-          forward.add(item, round, int64_t{of.sequence} - last);
-        }
-        finish(sums, of.head, of.sequence, in.at(q, of, last), q.size(2), in.at(v, of, last));
-      });
+  for (int s = 0; s < segments.count(); ++s) check(segments.length(s) > 0, "lsh_last: sequence ", s, " has no token");
+  over_heads(order, [&](int s, int64_t head) {
+    Forward forward(in, sums);
+    const int64_t last = segments.length(s) - 1;
+    const LshCut cut = order.cut(s);
+    for (int round = 0; round < order.rounds(s); ++round) {
+      const int64_t chunk = order.chunks(s, head, round)[last];
+      const int32_t* sorted = order.positions(s, head, round) + cut.begin(chunk);
+      const int64_t place = std::find(sorted, sorted + cut.length(chunk), last) - sorted;
+      forward.add({s, head, chunk, place, 1}, round, s - last);
+    }
+    const int64_t row = segments.begin(s) + last;
+    finish(sums, head, s, lsh_rows(q, row, head)[0], q.size(2), lsh_rows(v, row, head)[0]);
+  });
   return sums.out;
 }
 

@@ -83,6 +83,14 @@ void lsh_weigh_backward(const cpu::LshRow& row, float log_sum, float mean, float
   });
 }
 
+void rescale_and_add(float factor, const float* x, float* y, int64_t count) {
+  const Lanes d;
+  const auto factors = hn::Set(d, factor);
+  over_vectors(count, [&](int64_t c, size_t left) {
+    store(hn::MulAdd(factors, load(d, y + c, left), load(d, x + c, left)), d, y + c, left);
+  });
+}
+
 }  // namespace attune::attention::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -90,12 +98,16 @@ HWY_AFTER_NAMESPACE();
 namespace attune::attention {
 HWY_EXPORT(lsh_weigh);
 HWY_EXPORT(lsh_weigh_backward);
+HWY_EXPORT(rescale_and_add);
 
 float cpu::lsh_weigh(const LshRow& row, float* scores, float& shift) {
   return HWY_DYNAMIC_DISPATCH(lsh_weigh)(row, scores, shift);
 }
 void cpu::lsh_weigh_backward(const LshRow& row, float log_sum, float mean, float* scores, float* gradients) {
   HWY_DYNAMIC_DISPATCH(lsh_weigh_backward)(row, log_sum, mean, scores, gradients);
+}
+void cpu::rescale_and_add(float factor, const float* x, float* y, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(rescale_and_add)(factor, x, y, count);
 }
 
 }  // namespace attune::attention

@@ -25,4 +25,7 @@ float lsh_weigh(const LshRow& row, float* scores, float& shift);
 // q.k -> P = exp(q.k - log_sum) / N, and dP -> P (dP - mean); both 0 where hidden.
 void lsh_weigh_backward(const LshRow& row, float log_sum, float mean, float* scores, float* gradients);
 
+// y = factor y + x
+void rescale_and_add(float factor, const float* x, float* y, int64_t count);
+
 }  // namespace attune::attention::cpu

@@ -299,8 +299,8 @@ TEST(Lsh, memory_beside_the_result_is_a_few_numbers_a_row_also_of_one_chunk) {
     const auto before = memory_use().in_use;
     const Tensor y = lsh(x[0], x[1], buckets, segments, options);
     const auto beside = static_cast<double>(memory_use().peak - before) - y.bytes();
-    // Sums and shifts, the order twice for each round; of one chunk its keys and values, the same as products read them,
-    // and 64 rows of weights.
+    // Sums and shifts, the order twice for each round; of one chunk its keys and values, the same as products read
+    // them, and 64 rows of weights.
     const double of_block = chunk == 0 ? 4.0 * length * 200 : 250'000;
     EXPECT_LT(beside, 4.0 * length * (2 + 2 * rounds) + of_block) << chunk;
   }
