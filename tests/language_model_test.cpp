@@ -216,6 +216,11 @@ TEST_F(LanguageModels, the_example_is_a_model_of_the_published_size) {
   const auto said = json::parse(ran.out);
   EXPECT_EQ(said["config"]["decoder-layers"], 4);
   EXPECT_NEAR(said["parameters"].get<double>(), 0.8e6, 0.02e6);
+  for (const std::string other :
+       {"duplication.toml", "listops.toml --labels 10", "byte-classification.toml --labels 2"}) {
+    const Ran described = place->run("describe --config " ATTUNE_SOURCE_DIR "/examples/" + other);
+    EXPECT_EQ(described.code, 0) << described.err;
+  }
 }
 
 TEST_F(LanguageModels, compare_puts_them_into_one_table) {
