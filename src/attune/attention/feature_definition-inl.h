@@ -2,7 +2,7 @@
 //   int64_t depth, features;
 //   void value(const double* x, double* phi) const;
 //   void gradient(const double* x, const double* dphi, double* dx) const;   adds to dx
-// A recorder sees the weights P and their gradients dP by rows.
+// A recorder sees by rows phi(Q), phi(K), U = phi(Q) phi(K)', the weights P, and the gradients of all of them.
 #pragma once
 
 #include <utility>
@@ -51,9 +51,11 @@ class Defined {
             dphi_k[size(j * map_.features + f)] += da[size(j)] * head.phi_q[size(i * map_.features + f)];
           }
         }
+        record(Recorder::current(), "dphi_Q", {head.sequence, head.head, i}, dphi_q);
         map_.gradient(row(call_.q, head.query(i)), dphi_q.data(), row(d[0], head.query(i)));
       }
       for (int64_t j = 0; j < head.keys; ++j) {
+        record(Recorder::current(), "dphi_K", {head.sequence, head.head, j}, features_of(dphi_k, j));
         map_.gradient(row(call_.k, head.key(j)), &dphi_k[size(j * map_.features)], row(d[1], head.key(j)));
       }
     });
@@ -79,6 +81,9 @@ class Defined {
   static const double* row(const Tensor& x, int64_t r) { return x.pointer<double>() + r * x.columns(); }
   static double* row(Tensor& x, int64_t r) { return x.pointer<double>() + r * x.columns(); }
   int64_t values() const { return call_.v.size(2); }
+  std::span<double> features_of(std::vector<double>& phi, int64_t i) const {
+    return std::span(phi).subspan(size(i * map_.features), size(map_.features));
+  }
   const double* value(const Head& head, int64_t j) const { return row(call_.v, head.key(j)); }
 
   Weights weights(const Head& head, int64_t i) const {
@@ -89,8 +94,9 @@ class Defined {
       for (int64_t f = 0; f < map_.features; ++f) {
         at.p[size(j)] += head.phi_q[size(i * map_.features + f)] * head.phi_k[size(j * map_.features + f)];
       }
-      den += at.p[size(j)];
     }
+    record(Recorder::current(), "U", {head.sequence, head.head, i}, at.p);
+    for (const double each : at.p) den += each;
     at.inverse = den == 0 ? 0 : 1 / den;
     for (double& p : at.p) p *= at.inverse;
     record(Recorder::current(), "P", {head.sequence, head.head, i}, at.p);
@@ -111,6 +117,7 @@ class Defined {
     record(Recorder::current(), "dP", {head.sequence, head.head, i}, dp);
     for (int64_t j = 0; j < at.seen; ++j) mean += at.p[size(j)] * dp[size(j)];
     for (double& each : dp) each = (each - mean) * at.inverse;
+    record(Recorder::current(), "dU", {head.sequence, head.head, i}, dp);
     return dp;
   }
 
@@ -131,9 +138,11 @@ class Defined {
         head.phi_k.resize(size(head.keys * map_.features));
         for (int64_t i = 0; i < head.queries; ++i) {
           map_.value(row(call_.q, head.query(i)), &head.phi_q[size(i * map_.features)]);
+          record(Recorder::current(), "phi_Q", {s, h, i}, features_of(head.phi_q, i));
         }
         for (int64_t j = 0; j < head.keys; ++j) {
           map_.value(row(call_.k, head.key(j)), &head.phi_k[size(j * map_.features)]);
+          record(Recorder::current(), "phi_K", {s, h, j}, features_of(head.phi_k, j));
         }
         fn(head);
       }

@@ -10,6 +10,7 @@
 
 #include "attune/attention/feature_rows_cpu.h"
 #include "attune/attention/products-inl.h"
+#include "attune/autograd/recorder.h"
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
 #include "attune/base/profile.h"
@@ -68,11 +69,18 @@ void multiply(Products&, const kernels::Matrix<const double>& a, const kernels::
 template <class T>
 class Inverse {
  public:
+  // Where a recorder finds the matrices, and how many rounds there are.
+  struct Place {
+    int sequence, head, rounds;
+    Recorder* recorder;
+  };
+
   // q, k: the landmarks' rows [m, depth]
-  Inverse(const Tensor& q, const Tensor& k, int rounds)
-      : m_(q.size(0)), scale_(1 / std::sqrt(static_cast<double>(q.size(1)))), rounds_(rounds) {
+  Inverse(const Tensor& q, const Tensor& k, const Place& place)
+      : m_(q.size(0)), scale_(1 / std::sqrt(static_cast<double>(q.size(1)))), place_(place) {
     a_ = times(q, k, Second::transposed);
     for (int64_t i = 0; i < m_; ++i) softmax_in_place(row(a_, i), m_, scale_);
+    hand("A_m", a_);
   }
 
   // A+ y
@@ -85,14 +93,26 @@ class Inverse {
     std::vector<Tensor> zs;
     const Tensor z = iterated(&zs);
     Tensor da = Tensor::zeros({m_, m_}, dtype_of<T>()), dz = times(dout, y, Second::transposed);
-    for (auto before = zs.rbegin(); before != zs.rend(); ++before) dz = round_backward(*before, dz, da);
+    for (size_t r = zs.size(); r > 0; --r) {
+      hand("dZ_" + std::to_string(r), dz);
+      dz = round_backward(zs[r - 1], dz, da);
+    }
+    hand("dZ_0", dz);
     start_backward(dz, da);
+    hand("dA_m", da);
     softmax_backward(da);
     return {times(da, k), times(turned(da), q), times(turned(z), dout)};
   }
 
  private:
   enum class Second : uint8_t { plain, transposed };
+
+  void hand(const std::string& name, Tensor& matrix) const {
+    for (int64_t i = 0; place_.recorder != nullptr && i < m_; ++i) {
+      record(place_.recorder, name, {place_.sequence, place_.head, i},
+             std::span(row(matrix, i), static_cast<size_t>(m_)));
+    }
+  }
 
   static T* row(Tensor& x, int64_t r) { return x.pointer<T>() + r * x.columns(); }
   static const T* row(const Tensor& x, int64_t r) { return x.pointer<T>() + r * x.columns(); }
@@ -159,10 +179,12 @@ class Inverse {
   Tensor iterated(std::vector<Tensor>* before) {
     Tensor z = turned(a_);
     scale(z, 1 / static_cast<double>(start().sum));
-    for (int r = 0; r < rounds_; ++r) {
+    hand("Z_0", z);
+    for (int r = 1; r <= place_.rounds; ++r) {
       if (before != nullptr) before->push_back(z);
       z = times(z, round(z).t);
       scale(z, 0.25);
+      hand("Z_" + std::to_string(r), z);
     }
     return z;
   }
@@ -213,7 +235,7 @@ class Inverse {
 
   int64_t m_;
   double scale_;
-  int rounds_;
+  Place place_;
   Tensor a_;
   Products products_;
 };
@@ -250,8 +272,10 @@ void over_heads(const Call& call, Fn&& fn) {
 template <class T>
 Tensor solved(const Call& call) {
   Tensor out = Tensor::empty(call.y.shape(), dtype_of<T>());
+  Recorder* const recorder = Recorder::current();
   over_heads(call, [&](int s, int64_t head) {
-    Inverse<T> inverse(gathered(call, call.q, s, head), gathered(call, call.k, s, head), call.rounds);
+    Inverse<T> inverse(gathered(call, call.q, s, head), gathered(call, call.k, s, head),
+                       {s, static_cast<int>(head), call.rounds, recorder});
     scatter<T>(call, inverse.apply(gathered(call, call.y, s, head)), out, s, head);
   });
   return out;
@@ -261,10 +285,11 @@ template <class T>
 void solved_backward(const Call& call, const Tensor& dout, Adjoints& into) {
   Tensor dq = Tensor::empty(call.q.shape(), dtype_of<T>()), dk = Tensor::empty(call.k.shape(), dtype_of<T>()),
          dy = Tensor::empty(call.y.shape(), dtype_of<T>());
+  Recorder* const recorder = Recorder::current();
   over_heads(call, [&](int s, int64_t head) {
     const Tensor q = gathered(call, call.q, s, head), k = gathered(call, call.k, s, head);
-    const auto d =
-        Inverse<T>(q, k, call.rounds).backward(q, k, gathered(call, call.y, s, head), gathered(call, dout, s, head));
+    Inverse<T> inverse(q, k, {s, static_cast<int>(head), call.rounds, recorder});
+    const auto d = inverse.backward(q, k, gathered(call, call.y, s, head), gathered(call, dout, s, head));
     scatter<T>(call, d.q, dq, s, head);
     scatter<T>(call, d.k, dk, s, head);
     scatter<T>(call, d.y, dy, s, head);

@@ -1,6 +1,7 @@
 #include "attune/attention/linformer.h"
 
 #include "attune/attention/token_projection.h"
+#include "attune/autograd/recorder.h"
 #include "attune/base/profile.h"
 
 namespace attune::attention {
@@ -16,9 +17,9 @@ Tensor linformer(const LinformerInputs& in, const Segments& queries, const Segme
         ", expected [1 or heads, k, n] each with the same k");
   const ProfileScope scope("linformer");
   const Segments projected = Segments::equal(keys.count(), static_cast<int>(in.key_projection.size(1)));
-  return scaled_dot(in.q, token_projection(in.k, in.key_projection, keys),
-                    token_projection(in.v, in.value_projection, keys), queries, projected, {.dropout = options.dropout})
-      .out;
+  const Tensor k = recorded("K_E", token_projection(in.k, in.key_projection, keys));
+  const Tensor v = recorded("V_F", token_projection(in.v, in.value_projection, keys));
+  return scaled_dot(in.q, k, v, queries, projected, {.dropout = options.dropout}).out;
 }
 
 }  // namespace attune::attention

@@ -1,5 +1,6 @@
 #include "attune/attention/longformer.h"
 
+#include "attune/autograd/recorder.h"
 #include "attune/autograd/tape.h"
 
 namespace attune::attention {
@@ -64,6 +65,7 @@ Tensor longformer(const Tensor& q, const Tensor& k, const Tensor& v, const Globa
         " for ", queries.rows(), " global tokens");
   whole.mask = {};
   if (whole.dropout.rng) whole.dropout.rng = whole.dropout.rng->stream("global");
+  const RecordedPart part("g");
   const Tensor seeing_all = scaled_dot(global.q, global.k, global.v, queries, tokens, whole).out;
   return with_rows(out, seeing_all, rows);
 }

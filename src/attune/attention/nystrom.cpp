@@ -3,6 +3,7 @@
 #include "attune/attention/landmarks.h"
 #include "attune/attention/scaled_dot.h"
 #include "attune/attention/value_convolution.h"
+#include "attune/autograd/recorder.h"
 #include "attune/base/profile.h"
 #include "attune/ops/arithmetic.h"
 
@@ -21,10 +22,18 @@ Tensor nystrom(const Tensor& q, const Tensor& k, const Tensor& v, const Segments
   check(segments.rows() == q.size(0), "nystrom: the segments cover ", segments.rows(), " rows, q has ", q.size(0));
   const ProfileScope scope("nystrom");
   const Segments landmarks = landmark_segments(segments, options.landmarks);
-  const Tensor q_means = landmark_means(q, segments, landmarks), k_means = landmark_means(k, segments, landmarks);
-  const Tensor read = scaled_dot(q_means, k, v, landmarks, segments).out;                     // B V
-  const Tensor solved = landmark_inverse(q_means, k_means, read, landmarks, options.rounds);  // A+ (B V)
-  const Tensor out = scaled_dot(q, k_means, solved, segments, landmarks).out;                 // F A+ (B V)
+  const Tensor q_means = recorded("Q_m", landmark_means(q, segments, landmarks));
+  const Tensor k_means = recorded("K_m", landmark_means(k, segments, landmarks));
+  const auto attended = [](const char* part, auto&& attention) {
+    const RecordedPart named(part);
+    return attention().out;
+  };
+  const Tensor read =  // B V
+      recorded("V_m", attended("B", [&] { return scaled_dot(q_means, k, v, landmarks, segments); }));
+  const Tensor solved =  // A+ (B V)
+      recorded("U_m", landmark_inverse(q_means, k_means, read, landmarks, options.rounds));
+  const Tensor out =  // F A+ (B V)
+      attended("F", [&] { return scaled_dot(q, k_means, solved, segments, landmarks); });
   return options.convolution ? add(out, value_convolution(v, options.convolution, segments)) : out;
 }
 

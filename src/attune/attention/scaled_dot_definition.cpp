@@ -55,7 +55,8 @@ class Definition {
         keys_(keys),
         options_(options),
         sizes_(sizes),
-        scale_(static_cast<T>(scale_of(options, sizes))) {
+        scale_(static_cast<T>(scale_of(options, sizes))),
+        part_(RecordedPart::current()) {
     if (const Tensor* bias = bias_of(options_)) {
       bias_ = bias->compact();
     }
@@ -69,7 +70,7 @@ class Definition {
   Row<T> row(int sequence, int head, int i, Recorder* recorder = nullptr) const {
     Row<T> row;
     scores(sequence, head, i, row);
-    const RecordedRow at{sequence, head, i, row.visible};
+    const RecordedRow at{sequence, head, i, row.visible, part_};
     record(recorder, "QK", at, row.dot);
     record(recorder, "S", at, row.score);
     normalise(row);
@@ -266,7 +267,7 @@ class Definition {
         ds[n] *= kept(sequence, head, i, row.visible[n]);
       }
     }
-    const RecordedRow at_row{sequence, head, i, row.visible};
+    const RecordedRow at_row{sequence, head, i, row.visible, part_};
     record(recorder, "dP", at_row, ds);
     normalise_backward(row, dlse ? dlse.data<T>()[query * sizes_.heads + head] : T{0}, ds);
     record(recorder, "dS", at_row, ds);
@@ -295,6 +296,7 @@ class Definition {
   Options options_;
   Sizes sizes_;
   T scale_;
+  std::string part_;  // of what it is a call, for a recorder
   Tensor bias_, allowed_;
 };
 

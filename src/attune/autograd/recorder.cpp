@@ -6,9 +6,11 @@ namespace attune {
 
 namespace {
 thread_local Recorder* innermost = nullptr;
-}
+thread_local std::string part_of_whole;
+}  // namespace
 
-Recorder::Recorder(Receive receive) : receive_(std::move(receive)), outer_(innermost) {
+Recorder::Recorder(Receive receive, Take take)
+    : receive_(std::move(receive)), take_(std::move(take)), outer_(innermost) {
   innermost = this;
 }
 
@@ -23,6 +25,25 @@ Recorder* Recorder::current() {
 void Recorder::hand(const Row& row) {
   const std::lock_guard lock(mutex_);
   receive_(row);
+}
+
+Tensor Recorder::take(std::string_view name, const Tensor& value) const {
+  return take_ ? take_(name, value) : value;
+}
+
+Tensor recorded(std::string_view name, const Tensor& value) {
+  const Recorder* const recorder = Recorder::current();
+  return recorder == nullptr ? value : recorder->take(name, value);
+}
+
+RecordedPart::RecordedPart(std::string_view part) : outer_(std::exchange(part_of_whole, std::string(part))) {}
+
+RecordedPart::~RecordedPart() {
+  part_of_whole = std::move(outer_);
+}
+
+const std::string& RecordedPart::current() {
+  return part_of_whole;
 }
 
 void record_rows(std::string_view name, const Tensor& matrix) {

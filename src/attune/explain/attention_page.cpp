@@ -1,8 +1,10 @@
-// The page of scaled dot-product attention: one head, or several with their concatenation and the product after it.
+// The page of scaled dot-product attention: one head, or several with their concatenation and the product after it; and
+// those of its sparse patterns (sparse_page.cpp has what is theirs alone).
 #include <cmath>
 #include <limits>
 
 #include "attune/explain/mechanism_page.h"
+#include "attune/explain/sparse_page.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/ops/matmul.h"
 #include "attune/ops/reshape.h"
@@ -31,6 +33,9 @@ std::vector<InputSpec> inputs(const Setting& s) {
   add("Wq", "bq", {s.width, s.depth});
   add("Wk", "bk", {s.width, s.depth});
   add("Wv", "bv", {s.width, s.value_depth});
+  if (s.global_projections) {
+    add_global_inputs(s, list);
+  }
   if (s.output_product) {
     add("Wo", "bo", {s.value_depth, s.width});
   }
@@ -55,16 +60,20 @@ Tensor forward(Calculation& c, const Setting& s) {
   for (const char* name : {"P", "dS"}) c.expect(name, name, weights, 0);
   attention::Options options;
   options.mask.causal = s.causal;
+  options.mask.pattern = s.pattern;
   options.normaliser = s.normaliser;
   const Segments queries = Segments::equal(1, static_cast<int>(s.tokens)),
                  sources = Segments::equal(1, static_cast<int>(keys));
   const auto in_heads = [&](const Tensor& t) { return reshape(t, {t.size(0), s.heads, t.columns() / s.heads}); };
-  const attention::Attended attended =
-      attention::scaled_dot_definition(in_heads(q), in_heads(k), in_heads(v), queries, sources, options);
-  if (s.normaliser == Normaliser::softmax) {
-    c.keep("lse", attended.log_sum_exp);
-  }
-  const Tensor o = c.keep("O", reshape(attended.out, {s.tokens, s.value_depth}));
+  const Projected projected{in_heads(q), in_heads(k), in_heads(v)};
+  const auto attend = [&] {
+    if (s.global_projections) return attend_with_globals(c, s, x, projected, options);
+    const auto [out, log_sum_exp] =
+        attention::scaled_dot_definition(projected.q, projected.k, projected.v, queries, sources, options);
+    if (log_sum_exp) c.keep("lse", log_sum_exp);
+    return out;
+  };
+  const Tensor o = c.keep("O", reshape(attend(), {s.tokens, s.value_depth}));
   return s.output_product ? c.keep("Y", affine(c, s, o, "Wo", "bo")) : o;
 }
 
@@ -108,14 +117,6 @@ Normalising normalising(Normaliser normaliser) {
       break;
   }
   return {"P# = softmax(S#)", "dS_ij = P_ij (dP_ij - sum_k dP_ik P_ik)", "softmax"};
-}
-
-// '#': the head's index, where there are several.
-std::string of_head(std::string text, bool several) {
-  for (size_t at = text.find('#'); at != std::string::npos; at = text.find('#')) {
-    text.replace(at, 1, several ? "_h" : "");
-  }
-  return text;
 }
 
 // What reads whom: self-attention X itself, cross-attention Z.
@@ -183,7 +184,9 @@ void forward_lines(const Setting& s, std::vector<Line>& list) {
   }
   add({"QK", "{Q# K#'}", "attention.QK", "{q_i k_j'}", tokens, n.keys});
   add({"S", "S# = {Q# K#'} / sqrt(d)", "attention.S", "alpha_ij = {q_i k_j'} / sqrt(d)", tokens, n.keys});
-  if (s.causal) {
+  if (s.pattern) {
+    add_pattern(s, list);
+  } else if (s.causal) {
     add({.name = "M",
          .equation = "S# + M",
          .text = "attention.M",
@@ -194,11 +197,14 @@ void forward_lines(const Setting& s, std::vector<Line>& list) {
   }
   const Normalising how = normalising(s.normaliser);
   const bool softmax = s.normaliser == Normaliser::softmax;
-  if (softmax) {
+  if (softmax && !s.global_projections) {
     add({"lse", "lse_i = log(sum_j exp(S_ij))", "attention.lse", "", tokens, {}, true});
   }
   add({"P", how.forward, std::string("attention.P.") + how.text,
        softmax ? "beta_ij = exp(alpha_ij) / sum_k exp(alpha_ik)" : "", tokens, n.keys});
+  if (s.global_projections) {
+    add_globals(s, list);
+  }
   if (several) {
     add({.name = "O_heads",
          .equation = "O_h = {P_h V_h}",
@@ -208,6 +214,8 @@ void forward_lines(const Setting& s, std::vector<Line>& list) {
          .value = [heads = s.heads](const Calculated& run) { return heads_of(run.values.at("O"), heads); }});
     add({"O", "O = concat(O_1, " + std::string(s.heads > 2 ? "..., " : "") + "O_" + std::to_string(s.heads) + ")",
          "attention.concat", "", tokens});
+  } else if (s.global_projections) {
+    add({"O", "O_i = {P_i V},  O_g = {Pg_g Vg}", "global.O", "", tokens});
   } else {
     add({"O", "O = {P V}", "attention.O", "b_i = sum_j beta_ij v_j", tokens});
   }
@@ -238,7 +246,7 @@ void backward_lines(const Setting& s, std::vector<Line>& list) {
   }
   add({"dV", "dV# = {P#' dO#}", "attention.dV", "dv_j = sum_i beta_ij db_i", n.keys});
   add({"dP", "dP# = {dO# V#'}", "attention.dP", "dbeta_ij = {db_i v_j'}", tokens, n.keys});
-  if (s.normaliser == Normaliser::softmax) {
+  if (s.normaliser == Normaliser::softmax && !s.global_projections) {  // whose first token sees nothing in P
     add_jacobian(list, n.keys);
   }
   const Normalising how = normalising(s.normaliser);
@@ -253,6 +261,9 @@ void backward_lines(const Setting& s, std::vector<Line>& list) {
   add_bias("q", "Q");
   add_bias("k", "K");
   add_bias("v", "V");
+  if (s.global_projections) {
+    add_globals_backward(s, list);
+  }
   if (s.memory > 0) {
     add({"dX", "dX = {dQ Wq'}", "gradient.through", "da_i = {dq_i Wq'}", tokens});
     add({"dZ_k", "dZ_k = {dK Wk'}", "source.dX_k", "", n.keys});
@@ -263,6 +274,10 @@ void backward_lines(const Setting& s, std::vector<Line>& list) {
   add({"dX_q", "dX_q = {dQ Wq'}", "attention.dX_q", "", tokens});
   add({"dX_k", "dX_k = {dK Wk'}", "attention.dX_k", "", tokens});
   add({"dX_v", "dX_v = {dV Wv'}", "attention.dX_v", "", tokens});
+  if (s.global_projections) {
+    add({"dX", "dX = dX_q + dX_k + dX_v + dX_gq + dX_gk + dX_gv", "attention.dX", "", tokens});
+    return;
+  }
   add({"dX", "dX = dX_q + dX_k + dX_v", "attention.dX", "da_i = {dq_i Wq'} + {dk_i Wk'} + {dv_i Wv'}", tokens});
 }
 
@@ -274,7 +289,20 @@ void lines(const Setting& s, Lines& all) {
 }  // namespace
 
 std::span<const MechanismPage> attention_pages() {
-  static constexpr MechanismPage pages[]{{"scaled_dot", inputs, forward, lines}};
+  static constexpr int any = 64;
+  static constexpr MechanismPage pages[]{
+      {"scaled_dot", inputs, forward, lines, {.normalisers = true, .causal = true, .most_heads = any}},
+      {"local",
+       inputs,
+       forward,
+       lines,
+       {.causal = true, .most_heads = any, .long_example = true, .pattern = local_pattern}},
+      {"sparse",
+       inputs,
+       forward,
+       lines,
+       {.causal = true, .most_heads = any, .least_heads = 2, .long_example = true, .pattern = sparse_pattern}},
+      {"bigbird", inputs, forward, lines, {.most_heads = any, .long_example = true, .pattern = bigbird_pattern}}};
   return pages;
 }
 

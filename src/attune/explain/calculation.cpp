@@ -4,11 +4,15 @@
 
 #include "attune/autograd/gradient_check.h"
 #include "attune/autograd/tape.h"
+#include "attune/ops/reshape.h"
 
 namespace attune::explain {
 
 Calculation::Calculation(const Quantities& inputs, std::optional<Nudge> nudge)
-    : inputs_(inputs), nudge_(std::move(nudge)), recorder_([this](const Recorder::Row& row) { receive(row); }) {}
+    : inputs_(inputs),
+      nudge_(std::move(nudge)),
+      recorder_([this](const Recorder::Row& row) { receive(row); },
+                [this](std::string_view name, const Tensor& value) { return take(name, value); }) {}
 
 Tensor Calculation::input(const std::string& name) {
   const auto found = inputs_.find(name);
@@ -37,7 +41,7 @@ void Calculation::expect(const std::string& handed, const std::string& name, con
 }
 
 void Calculation::receive(const Recorder::Row& row) {
-  const auto found = expected_.find(std::string(row.name));
+  const auto found = expected_.find(std::string(row.name).append(row.part));
   if (found == expected_.end()) {
     return;
   }
@@ -51,6 +55,14 @@ void Calculation::receive(const Recorder::Row& row) {
     }
     into.data<double>()[static_cast<size_t>(element)] = row.values[n];
   }
+}
+
+Tensor Calculation::take(std::string_view name, const Tensor& value) {
+  if (expected_tensors_.count(name) == 0) {
+    return value;
+  }
+  const Shape matrix{value.size(0), value.elements() / value.size(0)};
+  return reshape(keep(std::string(name), reshape(value, matrix)), value.shape());
 }
 
 Calculated calculate(const Forward& forward, const Quantities& inputs) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,17 +35,21 @@ class Calculation {
   // From now on what definitions hand over as `handed` belongs to `name`; what they hand nothing for is `hidden`: NaN
   // where there is no such number, 0 for weights. "dP" is the gradient of "P".
   void expect(const std::string& handed, const std::string& name, const Shape& shape, double hidden = NAN);
+  // From now on a definition's tensor of this name, of one head, is kept as a matrix.
+  void expect_tensor(const std::string& name) { expected_tensors_.insert(name); }
 
   const Quantities& values() const { return values_; }
   const Quantities& kept() const { return kept_; }  // the tensors themselves, for the tape
 
  private:
   void receive(const Recorder::Row& row);
+  Tensor take(std::string_view name, const Tensor& value);
 
   const Quantities& inputs_;
   std::optional<Nudge> nudge_;
   Quantities values_, kept_;
   std::map<std::string, std::string> expected_;
+  std::set<std::string, std::less<>> expected_tensors_;
   Recorder recorder_;
 };
 

@@ -22,9 +22,9 @@ constexpr std::array words{
     Word{"eps", "ε", "\\varepsilon", "ε"}, Word{"Phi", "Φ", "\\Phi", "Φ"}, Word{"phi", "φ", "\\varphi", "φ"},
 };
 // Whole words, which may have a subscript too.
-constexpr std::array<std::string_view, 17> functions{"softmax", "tanh",       "exp",    "log",   "lse", "relu",
-                                                     "diag",    "mean",       "concat", "sin",   "cos", "Var",
-                                                     "rate",    "operations", "PE",     "score", "gelu"};
+constexpr std::array<std::string_view, 19> functions{"softmax", "tanh",   "exp",  "log", "lse", "relu", "diag",
+                                                     "mean",    "concat", "sin",  "cos", "Var", "rate", "operations",
+                                                     "PE",      "score",  "gelu", "elu", "min"};
 
 enum class Form : uint8_t { plain, latex, html };
 

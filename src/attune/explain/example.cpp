@@ -15,6 +15,8 @@ constexpr int widest = 4096;
 
 // Small enough to be followed on paper.
 const std::vector<std::string> example_tokens{"the", "cat", "sleeps"};
+// Long enough for a pattern or a projection to be seen.
+const std::vector<std::string> long_example{"the", "cat", "sleeps", "on", "the", "mat", "all", "day"};
 Quantities example_matrices() {
   const auto matrix = [](const Shape& shape, std::initializer_list<double> values) {
     return Tensor::of<double>(shape, values);
@@ -89,7 +91,7 @@ class Maker {
 
  private:
   bool built_in() const {
-    return given_.matrices.empty() && given_.tokens.empty() && !options_.integer_weights &&
+    return given_.matrices.empty() && given_.tokens.empty() && !page_.form.long_example && !options_.integer_weights &&
            (options_.width == 0 || options_.width == 2);
   }
 
@@ -101,7 +103,7 @@ class Maker {
   }
 
   void choose_tokens() {
-    example_.tokens = given_.tokens.empty() ? example_tokens : given_.tokens;
+    example_.tokens = !given_.tokens.empty() ? given_.tokens : page_.form.long_example ? long_example : example_tokens;
     if (const Tensor* x = known("X")) {
       const auto rows = static_cast<size_t>(x->size(0));
       check(given_.tokens.empty() || rows == given_.tokens.size(), where(), rows, " rows of X, but ",
@@ -126,31 +128,66 @@ class Maker {
     Setting& s = example_.setting;
     const Tensor *x = known("X"), *wq = known("Wq"), *wv = known("Wv");
     s.tokens = static_cast<int64_t>(example_.tokens.size());
-    s.width = x != nullptr ? x->columns() : options_.width > 0 ? options_.width : given_.tokens.empty() ? 2 : 4;
+    const bool narrow = given_.tokens.empty() && !page_.form.long_example;
+    s.width = x != nullptr ? x->columns() : options_.width > 0 ? options_.width : narrow ? 2 : 4;
     check_usage(x == nullptr || options_.width == 0 || options_.width == s.width, "width: X has ", s.width,
                 " columns, got ", options_.width);
     check_usage(s.width <= widest, "width: expected at most ", widest, ", X has ", s.width);
     const Tensor *h = known("H"), *z = known("Z");
     s.states = h != nullptr ? h->size(0) : options_.states;
     s.state_width = h != nullptr ? h->columns() : s.width;
-    s.memory = z != nullptr ? z->size(0) : 0;
+    s.memory = z != nullptr && page_.word == "scaled_dot" ? z->size(0) : 0;
     check_usage(s.memory == 0 || !options_.causal, "causal: tokens that read Z see all of it");
-    s.heads = options_.heads;
-    check_usage(page_.word == "scaled_dot" || s.heads == 1, "heads: only scaled_dot has several, got ", s.heads);
-    check_usage(page_.word == "scaled_dot" || options_.normaliser == "softmax",
-                "normaliser: only scaled_dot has others than softmax");
-    check_usage(
-        page_.word == "scaled_dot" || page_.word == "convolution" || page_.word == "spatial_gating" || !options_.causal,
-        "causal: only scaled_dot, convolution and spatial_gating have it as an option");
+    check_form();
+    s.heads = options_.heads > 0 ? options_.heads : page_.form.least_heads;
     check_usage(s.width % s.heads == 0, "heads: expected a divisor of the width (", s.width, "), got ", s.heads);
     s.depth = wq != nullptr && s.heads == 1 ? wq->columns() : s.width;
-    s.value_depth = wv != nullptr && s.heads == 1 && page_.word == "scaled_dot" ? wv->columns() : s.width;
+    s.value_depth = wv != nullptr && s.heads == 1 && page_.form.most_heads > 1 ? wv->columns() : s.width;
     s.output_product = s.heads > 1 || given_.matrices.count("Wo") == 1;
     s.biases = given_.matrices.count("bq") == 1;
     s.causal = options_.causal;
     s.normaliser = attention::normaliser_of_name(options_.normaliser);
     s.kernel_width = options_.kernel_width;
-    s.window = options_.window;
+    s.window = std::max(options_.window, 1);
+    choose_form();
+  }
+
+  void check_form() const {
+    using Form = MechanismPage::Form;
+    const Form& form = page_.form;
+    const auto having = [](auto&& has) {
+      std::string words;
+      for (const MechanismPage& page : mechanism_pages()) {
+        if (has(page.form)) words.append(words.empty() ? "" : ", ").append(page.word);
+      }
+      return words;
+    };
+    check_usage(options_.heads <= form.most_heads, "heads: only ",
+                having([](const Form& f) { return f.most_heads > 1; }), " have several, got ", options_.heads);
+    check_usage(options_.heads == 0 || options_.heads >= form.least_heads, "heads: ", page_.word, " has at least ",
+                form.least_heads, ", as odd heads see what even ones do not; got ", options_.heads);
+    check_usage(form.normalisers || options_.normaliser == "softmax", "normaliser: only ",
+                having([](const Form& f) { return f.normalisers; }), " has others than softmax");
+    check_usage(form.causal || !options_.causal, "causal: only ", having([](const Form& f) { return f.causal; }),
+                " have it as an option");
+  }
+
+  void choose_form() {
+    Setting& s = example_.setting;
+    if (page_.form.pattern != nullptr) {
+      s.pattern = page_.form.pattern(options_);
+      s.global_projections = !s.causal && s.pattern->global.leading > 0;
+    }
+    s.features = options_.features;
+    s.feature_kernel =
+        options_.feature_kernel == "relu" ? attention::PerformerKernel::relu : attention::PerformerKernel::exponential;
+    s.projected_length = options_.projected_length;
+    s.landmarks = static_cast<int>(std::min<int64_t>(options_.landmarks, s.tokens));
+    s.landmark_rounds = options_.landmark_rounds;
+    check_usage(options_.value_kernel == 0 || options_.value_kernel % 2 == 1,
+                "value-kernel: expected an odd number of taps, or 0 for none; got ", options_.value_kernel);
+    s.value_kernel = options_.value_kernel;
+    s.seed = options_.seed;
   }
 
   Tensor input_matrix(const InputSpec& input) {

@@ -79,7 +79,10 @@ class Builder {
     }
     forward_ = [this](Calculation& c) { return loss_on(c, loss_, page_.forward(c, example_.setting)); };
     run_ = calculate(forward_, example_.inputs);
-    output_ = lines_.forward.back().name;
+    output_ = lines_.output.empty() ? lines_.forward.back().name : lines_.output;
+    output_rows_ = std::find_if(lines_.forward.begin(), lines_.forward.end(), [this](const Line& line) {
+                     return line.name == output_;
+                   })->rows;
     checked_ = work() < 4e9;
     if (given_.module) {
       check_weights(*given_.module);
@@ -142,6 +145,9 @@ class Builder {
   Step step_of(const Line& line, const Tensor& value) const {
     Step step{line.name, line.equation, line.text, line.arguments, value};
     step.labels.rows = labels(line.rows);
+    if (value.rank() > 1 && value.size(-2) < static_cast<int64_t>(step.labels.rows.size())) {  // leading tokens alone
+      step.labels.rows.resize(static_cast<size_t>(value.size(-2)));
+    }
     step.labels.columns = line.column_labels.empty() ? labels(line.columns) : line.column_labels;
     step.vector_equation = line.vector;
     step.all_rows = line.all_rows;
@@ -176,7 +182,7 @@ class Builder {
 
   std::vector<Step> loss_steps() const {
     const std::string& y = output_;
-    const Axis rows = lines_.forward.back().rows;
+    const Axis rows = output_rows_;
     std::vector<Step> result;
     const auto add = [&](const std::string& name, const std::string& equation, const std::string& text, Axis axis) {
       result.push_back(step_of({.name = name, .equation = equation, .text = text, .rows = axis}, run_.values.at(name)));
@@ -237,15 +243,31 @@ class Builder {
   Forward forward_;
   Calculated run_;
   std::string output_;  // the name of what the mechanism gives
+  Axis output_rows_ = Axis::nothing;
   bool checked_ = true;
 };
 
 void check_sizes(const ExplainOptions& o) {
   check_whole("width", o.width, {0, 256});
-  check_whole("heads", o.heads, {1, 64});
+  check_whole("heads", o.heads, {0, 64});
   check_whole("states", o.states, {1, 64});
   check_whole("kernel-width", o.kernel_width, {1, 64});
-  check_whole("window", o.window, {1, 256});
+  check_whole("window", o.window, {0, 256});
+  check_whole("dilation", o.dilation, {1, 256});
+  check_whole("global-tokens", o.global_tokens, {0, 256});
+  check_word("sparse-pattern", o.sparse_pattern, {"strided", "fixed"});
+  check_whole("stride", o.stride, {1, 256});
+  check_whole("summary", o.summary, {1, 256});
+  check_whole("block", o.block, {1, 256});
+  check_whole("window-blocks", o.window_blocks, {1, 255});
+  check_whole("global-blocks", o.global_blocks, {0, 256});
+  check_whole("random-blocks", o.random_blocks, {0, 256});
+  check_whole("projected-length", o.projected_length, {1, 256});
+  check_whole("features", o.features, {1, 256});
+  check_word("feature-kernel", o.feature_kernel, {"exponential", "relu"});
+  check_whole("landmarks", o.landmarks, {1, 256});
+  check_whole("landmark-rounds", o.landmark_rounds, {0, 64});
+  check_whole("value-kernel", o.value_kernel, {0, 255});
   check_number("learning-rate", o.learning_rate, {0, 1e6});
 }
 

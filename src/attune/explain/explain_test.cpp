@@ -54,22 +54,112 @@ TEST(Explain, every_word_of_the_tables_of_mechanisms_has_a_page) {
   EXPECT_EQ(pages, words) << "a new mechanism needs a page in explain/, an old page its mechanism";
 }
 
-TEST(Explain, gradients_of_every_mechanism_are_their_finite_differences) {
-  for (const MechanismPage& page : mechanism_pages()) {
-    SCOPED_TRACE(page.word);
-    std::set<std::string> names;
-    int checked = 0;
-    for (const Step& step : steps_of(explained(std::string(page.word)))) {
-      EXPECT_TRUE(names.insert(step.name).second) << step.name << " occurs twice";
-      if (step.finite_difference) {
-        ++checked;
-        EXPECT_LT(largest_difference(step.value, step.finite_difference), 1e-9) << step.name;
+// The default of a page, and what else its options make of it.
+std::vector<ExplainOptions> forms_of(const MechanismPage& page) {
+  std::vector<ExplainOptions> forms;
+  for (const bool causal : {false, true}) {
+    for (const int heads : {0, 2}) {
+      for (const bool other : {false, true}) {
+        if ((causal && !page.form.causal) || (heads > page.form.most_heads) || (other && !page.form.long_example)) {
+          continue;
+        }
+        ExplainOptions& options = forms.emplace_back();
+        options.mechanism = page.word;
+        options.causal = causal;
+        options.heads = heads;
+        if (other) {
+          options.global_tokens = 0;
+          options.sparse_pattern = "fixed";
+          options.feature_kernel = "relu";
+          options.features = 24;  // so many that no query is without a positive one
+          options.value_kernel = 3;
+        }
       }
     }
-    EXPECT_TRUE(names.count("dX") == 1) << "nothing reaches X";
-    EXPECT_GE(checked, 4);
-    EXPECT_TRUE(names.count("L") == 1 && names.count("L_new") == 1);
   }
+  return forms;
+}
+
+TEST(Explain, gradients_of_every_mechanism_are_their_finite_differences) {
+  for (const MechanismPage& page : mechanism_pages()) {
+    for (const ExplainOptions& options : forms_of(page)) {
+      SCOPED_TRACE(std::string(page.word) + (options.causal ? ", causal, " : ", ") + std::to_string(options.heads) +
+                   " heads, value kernel " + std::to_string(options.value_kernel));
+      std::set<std::string> names;
+      int checked = 0;
+      for (const Step& step : steps_of(explain_mechanism(options, {}))) {
+        EXPECT_TRUE(names.insert(step.name).second) << step.name << " occurs twice";
+        if (step.finite_difference) {
+          ++checked;
+          EXPECT_LT(largest_difference(step.value, step.finite_difference), 1e-9) << step.name;
+        }
+      }
+      EXPECT_TRUE(names.count("dX") == 1) << "nothing reaches X";
+      EXPECT_GE(checked, 4);
+      EXPECT_TRUE(names.count("L") == 1 && names.count("L_new") == 1);
+    }
+  }
+}
+
+std::vector<double> row_of(const Tensor& x, int64_t row) {
+  std::vector<double> numbers;
+  for (int64_t j = 0; j < x.columns(); ++j) numbers.push_back(x.at(row * x.columns() + j));
+  return numbers;
+}
+
+TEST(Explain, sparse_patterns_are_shown_as_they_are_seen) {
+  using Row = std::vector<double>;
+  const auto local = steps_of(explained("local"));
+  const Tensor &seen = step_named(local, "M").value, &p = step_named(local, "P").value;
+  EXPECT_EQ(row_of(seen, 4), (Row{1, 0, 0, 1, 1, 1, 0, 0})) << "a window of 2, and the global token";
+  for (int64_t i = 0; i < 64; ++i) EXPECT_EQ(p.at(i) > 0, seen.at(i) == 1);
+  EXPECT_EQ(step_named(local, "Pg").value.shape(), Shape({1, 8})) << "the global token reads with its own projections";
+  const auto sparse = steps_of(explained("sparse"));
+  EXPECT_EQ(row_of(step_named(sparse, "M").value, 4), (Row{0, 0, 1, 1, 1, 1, 1, 0})) << "even head";
+  EXPECT_EQ(row_of(step_named(sparse, "M").value, 8 + 4), (Row{0, 1, 0, 0, 1, 0, 0, 1})) << "odd head";
+  const auto bigbird = steps_of(explained("bigbird"));
+  const Tensor &drawn = step_named(bigbird, "R").value, &blocks = step_named(bigbird, "M").value;
+  ASSERT_EQ(drawn.shape(), Shape({8, 1}));
+  for (int64_t i = 1; i < 8; ++i) {
+    Row expected(8, 0);
+    for (int64_t j = i - 1; j <= std::min<int64_t>(i + 1, 7); ++j) expected[static_cast<size_t>(j)] = 1;
+    expected[0] = expected[static_cast<size_t>(drawn.at(i)) - 1] = 1;
+    EXPECT_EQ(row_of(blocks, i), expected) << i;
+  }
+}
+
+TEST(Explain, linear_forms_agree_and_approximations_stand_beside_what_they_approximate) {
+  for (const char* word : {"linear", "performer"}) {
+    for (const bool causal : {false, true}) {
+      ExplainOptions options;
+      options.mechanism = word;
+      options.causal = causal;
+      const auto steps = steps_of(explain_mechanism(options, {}));
+      const Tensor &difference = step_named(steps, "difference").value, &o = step_named(steps, "O").value;
+      const double rounding = causal ? 1e-5 : 1e-14;  // steps are float32
+      for (int64_t i = 0; i < o.elements(); ++i) {
+        EXPECT_LT(std::fabs(difference.at(i)), rounding) << word << i;
+      }
+    }
+  }
+  const auto performer = steps_of(explained("performer"));
+  const auto cell = [&](const char* name, int64_t i) { return step_named(performer, name).value.at(i); };
+  for (int64_t i = 0; i < 8; ++i) {
+    for (int64_t j = 0; j < 8; ++j) {
+      double dot = 0;
+      for (int64_t c = 0; c < 4; ++c) dot += cell("Q", 4 * i + c) * cell("K", 4 * j + c);
+      EXPECT_NEAR(cell("exact", 8 * i + j), std::exp(dot / 2), 1e-12);
+      EXPECT_NEAR(cell("error", 8 * i + j), cell("U", 8 * i + j) - std::exp(dot / 2), 1e-12);
+    }
+  }
+  ExplainOptions options;
+  options.mechanism = "nystrom";
+  options.landmarks = 4;
+  options.landmark_rounds = 30;
+  const auto nystrom = steps_of(explain_mechanism(options, {.tokens = {"one", "two", "three", "four"}}));
+  const Tensor& off = step_named(nystrom, "error").value;
+  for (int64_t i = 0; i < off.elements(); ++i) EXPECT_LT(std::fabs(off.at(i)), 1e-9) << "a landmark for each token";
+  EXPECT_EQ(step_named(steps_of(explained("linformer")), "P").value.shape(), Shape({8, 3}));
 }
 
 TEST(Explain, a_gradient_step_lowers_the_loss_of_every_mechanism) {
@@ -248,30 +338,26 @@ TEST(Explain, every_text_exists_in_three_languages_and_none_is_left_over) {
     EXPECT_NE(each.english, each.vietnamese) << each.id;
   }
   const auto use = [&](const std::string& id) { used.insert(find_message(id).id); };
+  const auto use_all = [&](const ExplainOptions& options) {
+    const Explanation explanation = explain_mechanism(options, {});
+    use(explanation.title);
+    use(explanation.introduction);
+    for (const Section& section : explanation.sections) {
+      use(section.title);
+      for (const Step& step : section.steps) use(step.text);
+    }
+  };
   for (const MechanismPage& page : mechanism_pages()) {
-    for (const char* loss : {"bce", "cross-entropy", "none"}) {
-      for (const char* normaliser : {"softmax", "relu", "relu_mean", "relu_sum", "sigmoid"}) {
-        const bool attends = page.word == "scaled_dot";
-        if (!attends && std::string_view(normaliser) != "softmax") continue;
-        ExplainOptions options;
-        options.mechanism = page.word;
-        options.loss = loss;
+    for (ExplainOptions options : forms_of(page)) {
+      options.loss = "none";  // the shortest
+      use_all(options);
+      for (const char* normaliser : {"relu", "relu_mean", "relu_sum", "sigmoid"}) {
         options.normaliser = normaliser;
-        options.heads = attends ? 2 : 1;
-        options.causal = attends;
-        for (const bool plain : {false, true}) {
-          options.heads = plain ? 1 : options.heads;
-          const Explanation explanation = explain_mechanism(options, {});
-          use(explanation.title);
-          use(explanation.introduction);
-          for (const Section& section : explanation.sections) {
-            use(section.title);
-            for (const Step& step : section.steps) use(step.text);
-          }
-        }
+        if (page.form.normalisers) use_all(options);
       }
     }
   }
+  for (const char* loss : {"bce", "cross-entropy"}) use_all({.loss = loss});
   for (const Explanation& topic :
        {explain_positions({}), explain_positions({.positions = "relative"}),
         explain_positions({.positions = "relative_offset"}), explain_positions({.positions = "rotary"}),

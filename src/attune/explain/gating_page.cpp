@@ -80,7 +80,7 @@ void lines(const Setting& s, Lines& all) {
 }  // namespace
 
 std::span<const MechanismPage> gating_pages() {
-  static constexpr MechanismPage pages[]{{"spatial_gating", inputs, forward, lines}};
+  static constexpr MechanismPage pages[]{{"spatial_gating", inputs, forward, lines, {.causal = true}}};
   return pages;
 }
 

@@ -76,8 +76,9 @@ void convolution_lines(const Setting& s, Lines& all) {
 }  // namespace
 
 std::span<const MechanismPage> local_pages() {
-  static constexpr MechanismPage pages[]{{"mean", mean_inputs, mean_forward, mean_lines},
-                                         {"convolution", convolution_inputs, convolution_forward, convolution_lines}};
+  static constexpr MechanismPage pages[]{
+      {"mean", mean_inputs, mean_forward, mean_lines},
+      {"convolution", convolution_inputs, convolution_forward, convolution_lines, {.causal = true}}};
   return pages;
 }
 

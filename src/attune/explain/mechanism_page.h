@@ -4,11 +4,13 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "attune/attention/performer.h"
 #include "attune/attention/scaled_dot.h"
 #include "attune/explain/calculation.h"
 #include "attune/explain/explanation.h"
@@ -28,6 +30,13 @@ struct Setting {
   attention::Normaliser normaliser = attention::Normaliser::softmax;
   int kernel_width = 3;  // of a convolution
   int window = 1;        // of local attention: positions on each side
+  std::optional<attention::SparsePattern> pattern = {};
+  bool global_projections = false;  // the pattern's global tokens have Wqg, Wkg, Wvg of their own
+  int features = 0;                 // of performer
+  attention::PerformerKernel feature_kernel = attention::PerformerKernel::exponential;
+  int projected_length = 0;                                  // of linformer
+  int landmarks = 0, landmark_rounds = 0, value_kernel = 0;  // of nystrom
+  uint64_t seed = 1;
 };
 
 struct InputSpec {
@@ -52,13 +61,25 @@ struct Line {
 
 struct Lines {
   std::vector<Line> forward, backward;
+  std::string output = "";  // the name of what the mechanism gives; empty: the last forward line
 };
 
+struct ExplainOptions;
+
 struct MechanismPage {
+  // What options it has beside its own, and what example it needs to be seen.
+  struct Form {
+    bool normalisers = false, causal = false;
+    int most_heads = 1, least_heads = 1;
+    bool long_example = false;
+    attention::SparsePattern (*pattern)(const ExplainOptions&) = nullptr;
+  };
+
   std::string_view word;
   std::vector<InputSpec> (*inputs)(const Setting& setting);
   Tensor (*forward)(Calculation& calculation, const Setting& setting);  // -> Y
   void (*lines)(const Setting& setting, Lines& lines);
+  Form form = {};
 };
 
 std::span<const MechanismPage> mechanism_pages();
@@ -70,7 +91,22 @@ Tensor branch(Calculation& calculation, const std::string& name, const Tensor& x
 // The softmax's Jacobian built out for the first row of P, its product with dP and the difference from the short form.
 void add_jacobian(std::vector<Line>& lines, Axis columns);
 
-std::span<const MechanismPage> attention_pages();
+// X, its weights, Q, K and V of one head without biases: the beginning of pages, the end of their backward (dWq ... dX)
+// and what computes it.
+struct Projected {
+  Tensor q, k, v;  // [tokens, 1, depth]
+};
+std::vector<InputSpec> projection_inputs(const Setting& setting);
+Projected project(Calculation& calculation);
+void add_projection(std::vector<Line>& lines);
+void add_projection_backward(std::vector<Line>& lines);
+
+// '#' in an equation: the head's index, where there are several.
+std::string of_head(std::string text, bool several);
+
+std::span<const MechanismPage> attention_pages();  // scaled_dot, and local, sparse and bigbird as patterns of it
+std::span<const MechanismPage> feature_pages();    // linear, performer
+std::span<const MechanismPage> landmark_pages();   // linformer, nystrom
 std::span<const MechanismPage> source_pages();
 std::span<const MechanismPage> recurrent_pages();
 std::span<const MechanismPage> local_pages();  // mean, convolution

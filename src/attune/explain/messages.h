@@ -30,7 +30,9 @@ std::span<const Message> attention_messages();  // what is common, and scaled_do
 std::span<const Message> source_messages();
 std::span<const Message> recurrent_messages();  // and mean, convolution
 std::span<const Message> gating_messages();
-std::span<const Message> topic_messages();  // positions, initialisers, complexity
+std::span<const Message> sparse_messages();   // patterns and global tokens
+std::span<const Message> feature_messages();  // linear, performer, linformer, nystrom
+std::span<const Message> topic_messages();    // positions, initialisers, complexity
 std::span<const Message> attention_positions_messages();
 
 }  // namespace attune::explain
