@@ -220,6 +220,8 @@ const std::map<std::string, std::string> other_values{
     {"tied-embeddings", "none"},
     {"embedding-scale", "false"},
     {"survival", "0.9"},
+    {"reversible", "true"},
+    {"feed-forward-chunk", "8"},
     {"embedding-norm", "true"},
     {"prediction-transform", "true"},
     {"next-sentence", "true"},

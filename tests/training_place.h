@@ -63,6 +63,12 @@ inline std::vector<TrainingForm> training_forms() {
        "--task masked_language_model --vocab-size 100 --norm-position post --embedding-norm --prediction-transform "
        "--next-sentence --whole-word-masking --positions learned --max-positions 32"},
       {"language_model", "--task language_model --tokenizer characters --update-freq 2"},
+      {"reversible_bfloat16",
+       "--tokenizer words --reversible --compute-type bfloat16 --encoder-layers 2 --decoder-layers 2 --survival 0.8 "
+       "--update-freq 2"},
+      {"language_model_reversible_in_chunks",
+       "--task language_model --tokenizer characters --decoder-layers 2 --reversible --feed-forward-chunk 48 "
+       "--decoder-mixer convolution"},
       {"language_model_of_gru_untied",
        "--task language_model --vocab-size 100 --decoder-mixer gru --tied-embeddings none --compute-type bfloat16 "
        "--keep-best --valid-freq 3"},

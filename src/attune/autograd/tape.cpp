@@ -31,6 +31,34 @@ void accumulate(Tensor& into, const Tensor& gradient) {
   });
 }
 
+// Where the gradients of parameters are added up: those of a backward, and of all that is computed again within it.
+struct ParameterSums {
+  const Parameters& parameters;
+  Tensor flat;
+  std::vector<bool> written =
+      std::vector<bool>(parameters.entries().size(), false);  // whether a view holds a value yet
+
+  Tensor view(int parameter) const { return detach(parameters.view_of(flat, static_cast<size_t>(parameter))); }
+  // What no op wrote to, the padding between parameters included, is zero.
+  void clear_the_rest();
+};
+
+void ParameterSums::clear_the_rest() {
+  dispatch_floating(flat.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    auto all = flat.data<T>();
+    int64_t end = 0;
+    for (size_t i = 0; i < parameters.entries().size(); ++i) {
+      const auto& entry = parameters.entries()[i];
+      if (written[i]) {
+        std::fill(all.begin() + end, all.begin() + entry.offset, T{0});
+        end = entry.offset + entry.parameter->elements();
+      }
+    }
+    std::fill(all.begin() + end, all.end(), T{0});
+  });
+}
+
 }  // namespace
 
 // A slot is one differentiable value: an op's output, a parameter or a watched tensor.
@@ -59,6 +87,7 @@ struct Tape::Impl {
   };
 
   const Parameters* parameters = nullptr;
+  ParameterSums* around = nullptr;  // of the backward that this tape is within
   Tape* outer = nullptr;
   uint64_t serial = next_serial();
   std::vector<Slot> slots;
@@ -143,8 +172,8 @@ void own(Tensor& sum) {
 
 struct Adjoints::Impl {
   Tape::Impl& tape;
-  std::vector<Tensor>& sums;   // by slot
-  std::vector<bool>& written;  // by slot: whether a parameter's view holds a value yet
+  std::vector<Tensor>& sums;  // by slot, but parameters'
+  ParameterSums& of_parameters;
   const Tape::Impl::Node* node = nullptr;
 };
 
@@ -174,7 +203,6 @@ void Adjoints::add(size_t input, Tensor gradient) {
     }
   } else if (!sum) {
     sum = detach(std::move(gradient));
-    impl_.written[at] = true;
   } else {
     if (may_be_read_by_others(sum) && !may_be_read_by_others(gradient)) {
       std::swap(sum, gradient);
@@ -187,14 +215,19 @@ void Adjoints::add(size_t input, Tensor gradient) {
 Adjoints::Destination Adjoints::destination(size_t input) {
   const auto slot = static_cast<size_t>(impl_.node->inputs[input]);
   const auto& info = impl_.tape.slots[slot];
-  Tensor& sum = impl_.sums[slot];
-  if (!sum) {
-    sum = detach(Tensor::empty(info.shape, info.dtype));
-  } else if (info.parameter < 0) {
-    own(sum);
+  if (info.parameter >= 0) {
+    auto written = impl_.of_parameters.written[static_cast<size_t>(info.parameter)];
+    const bool holds_value = written;
+    written = true;
+    return {impl_.of_parameters.view(info.parameter), holds_value};
   }
-  const bool holds_value = impl_.written[slot];
-  impl_.written[slot] = true;
+  Tensor& sum = impl_.sums[slot];
+  const bool holds_value = static_cast<bool>(sum);
+  if (holds_value) {
+    own(sum);
+  } else {
+    sum = detach(Tensor::empty(info.shape, info.dtype));
+  }
   return {sum, holds_value};
 }
 
@@ -202,6 +235,11 @@ Adjoints::Destination Adjoints::destination(size_t input) {
 
 Tape::Tape(const Parameters& parameters) : Tape() {
   impl_->parameters = &parameters;
+}
+
+Tape::Tape(Adjoints& within) : Tape() {
+  impl_->around = &within.impl_.of_parameters;
+  impl_->parameters = &impl_->around->parameters;
 }
 
 Tape::Tape() : impl_(std::make_unique<Impl>()) {
@@ -253,20 +291,13 @@ Gradients Tape::backward(std::span<const Tensor> outputs, std::span<const Tensor
   check(outputs.size() == seeds.size(), "backward: ", outputs.size(), " outputs but ", seeds.size(), " seeds");
   const ProfileScope scope("backward");
   const NoTape pause;
-  const Parameters& parameters = impl_->parameters != nullptr ? *impl_->parameters : none;
-  Gradients result(parameters);
+  const bool within = impl_->around != nullptr;
+  Gradients result(impl_->parameters != nullptr && !within ? *impl_->parameters : none);
+  ParameterSums own_sums{*result.parameters_, result.flat_};
+  ParameterSums& of_parameters = within ? *impl_->around : own_sums;
   const size_t count = impl_->slots.size();
   std::vector<Tensor> sums(count);
-  std::vector<bool> written(count, false);
-  std::vector<bool> has_gradient(parameters.entries().size(), false);
-  std::vector<int> slot_of_parameter(parameters.entries().size(), -1);
-  for (size_t slot = 0; slot < count; ++slot) {
-    if (const int index = impl_->slots[slot].parameter; index >= 0) {
-      sums[slot] = detach(parameters.view_of(result.flat_, static_cast<size_t>(index)));
-      slot_of_parameter[static_cast<size_t>(index)] = static_cast<int>(slot);
-    }
-  }
-  Adjoints::Impl adjoints{*impl_, sums, written};
+  Adjoints::Impl adjoints{*impl_, sums, of_parameters};
   Adjoints into(adjoints);
   for (size_t i = 0; i < outputs.size(); ++i) {
     const int slot = impl_->slot_of(outputs[i]);
@@ -293,26 +324,14 @@ Gradients Tape::backward(std::span<const Tensor> outputs, std::span<const Tensor
     }
   }
   for (size_t slot = 0; slot < count; ++slot) {
-    if (impl_->slots[slot].watched) {
-      result.watched_.emplace_back(impl_->slots[slot].watched_tensor,
-                                   impl_->slots[slot].parameter >= 0 && !written[slot] ? Tensor() : sums[slot]);
+    const auto& info = impl_->slots[slot];
+    if (info.watched) {
+      const bool is_parameter = info.parameter >= 0;
+      const bool written = is_parameter && of_parameters.written[static_cast<size_t>(info.parameter)];
+      result.watched_.emplace_back(info.watched_tensor, written ? of_parameters.view(info.parameter) : sums[slot]);
     }
   }
-  // What no op wrote to, the padding between parameters included, is zero.
-  dispatch_floating(result.flat_.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    auto flat = result.flat_.data<T>();
-    int64_t end = 0;
-    for (size_t i = 0; i < parameters.entries().size(); ++i) {
-      const auto& entry = parameters.entries()[i];
-      const int slot = slot_of_parameter[i];
-      if (slot >= 0 && written[static_cast<size_t>(slot)]) {
-        std::fill(flat.begin() + end, flat.begin() + entry.offset, T{0});
-        end = entry.offset + entry.parameter->elements();
-      }
-    }
-    std::fill(flat.begin() + end, flat.end(), T{0});
-  });
+  own_sums.clear_the_rest();
   return result;
 }
 

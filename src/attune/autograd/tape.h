@@ -67,6 +67,9 @@ class Tape {
  public:
   explicit Tape(const Parameters& parameters);  // borrowed; records from now on
   Tape();                                       // no parameters: only watched tensors
+  // Within a backward: of what that computes again instead of having kept it. The parameters are those of the tape
+  // whose backward runs; their gradients are added to its own, and the Gradients here hold watched tensors alone.
+  explicit Tape(Adjoints& within);
   ~Tape();
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;

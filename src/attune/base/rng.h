@@ -29,6 +29,9 @@ class Rng {
     return Rng(FromKey{}, mix(key_ + 0xd1342543de82ef95ULL * (number + 1)));
   }
 
+  // The generator whose element 0 is this one's element `first`.
+  constexpr Rng from(uint64_t first) const { return Rng(FromKey{}, key_ + first * 0x9e3779b97f4a7c15ULL); }
+
   constexpr uint64_t bits(uint64_t element) const { return mix(key_ + (element + 1) * 0x9e3779b97f4a7c15ULL); }
 
   // Uniform in [0, 1), 53 bits.

@@ -27,7 +27,7 @@ std::vector<AttentionPlace> nowhere(const ModelConfig&) {
   return {};
 }
 
-constexpr std::array<std::string_view, 48> transformer_keys{"encoder-layers",
+constexpr std::array<std::string_view, 50> transformer_keys{"encoder-layers",
                                                             "decoder-layers",
                                                             "heads",
                                                             "feed-forward",
@@ -74,7 +74,9 @@ constexpr std::array<std::string_view, 48> transformer_keys{"encoder-layers",
                                                             "spatial-initialiser",
                                                             "tiny-attention",
                                                             "tiny-attention-heads",
-                                                            "survival"};
+                                                            "survival",
+                                                            "reversible",
+                                                            "feed-forward-chunk"};
 
 constexpr std::array<std::string_view, 7> convolutional_keys{
     "encoder-layers", "decoder-layers", "kernel-width", "channels", "encoder-gradient", "positions", "max-positions"};

@@ -5,8 +5,7 @@
 
 #include "attune/autograd/tape.h"
 #include "attune/base/parallel.h"
-#include "attune/models/forms_test.h"
-#include "attune/nn/module_gradients.h"
+#include "attune/models/form_gradients_test.h"
 #include "attune/ops/cross_entropy.h"
 
 namespace attune {
@@ -120,28 +119,14 @@ TEST(Architectures, decoding_step_by_step_equals_the_whole_pass) {
 }
 
 TEST(Architectures, every_form_has_right_parameter_gradients_in_float64) {
-  for (const Form& form : forms()) {
-    ModelConfig config = form.config;
-    config.encoder_layers = config.decoder_layers = std::min(config.encoder_layers, 1);
-    config.channels = config.channels.substr(0, config.channels.find(','));  // of the one layer
-    config.width = 4, config.feed_forward = config.spatial_heads == 2 ? 8 : 6;
-    config.source_vocabulary = config.target_vocabulary = 12;
-    config.activation = config.activation == "relu" ? "silu" : config.activation;  // no kinks
-    config.encoder_gradient = 1;                                                   // the loss's own
-    const auto model = ready(config, DType::float64);
-    const std::vector<Example> all{{{5, 6}, {8, 9}}, {{4}, {3, 5}}};
-    const Batch batch = make_batch(all, std::vector<int>{0, 1});
-    const Pass pass{.dropout = Rng(4)};
-    const auto loss = [&] {
-      const OutputLayer output = model->output();
-      return linear_cross_entropy(model->hidden(batch, pass), output.weight, output.bias, batch.target_output,
-                                  {.label_smoothing = 0.1})
-          .loss;
-    };
-    const ParameterGradientError worst = parameter_gradient_error(model->parameters(), loss);
-    EXPECT_LE(worst.error, 2e-7) << form.name << ' ' << worst.where;
-    EXPECT_GT(worst.checked, 50) << form.name;
-  }
+  const std::vector<Example> all{{{5, 6}, {8, 9}}, {{4}, {3, 5}}};
+  const Batch batch = make_batch(all, std::vector<int>{0, 1});
+  testing::expect_right_gradients(forms(), ready, [&](const Model& model, const Pass& pass) {
+    const OutputLayer output = model.output();
+    return linear_cross_entropy(model.hidden(batch, pass), output.weight, output.bias, batch.target_output,
+                                {.label_smoothing = 0.1})
+        .loss;
+  });
 }
 
 }  // namespace

@@ -85,6 +85,7 @@ void check_config(const ModelConfig& config) {
               "tied-embeddings: all needs joint-vocabulary = true, got false");
   check_number("norm-epsilon", config.norm_epsilon, {0, 1, true, true});
   check_number("survival", config.survival, {0, 1, true, false});
+  check_size("feed-forward-chunk", config.feed_forward_chunk, 0);
   check_rate("dropout", config.dropout, 0);
   check_rate("embedding-dropout", config.embedding_dropout, -1);
   check_rate("attention-dropout", config.attention_dropout, -1);

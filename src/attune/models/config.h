@@ -56,6 +56,8 @@ struct ModelConfig {
   std::string tied_embeddings = "decoder";  // none, decoder (target and output), all (source too)
   bool embedding_scale = true;
   double survival = 1;
+  bool reversible = false;
+  int feed_forward_chunk = 0;    // tokens; 0: all at once
   std::string pooling = "mean";  // mean, first, last
   bool binary_head = false;
   int labels = 0;               // 0, "" and 0: as the training data says
@@ -167,6 +169,11 @@ struct ModelConfig {
     each("survival", self.survival,
          "stochastic depth: in training a sequence keeps a branch of the last layer with this probability, rising to 1 "
          "towards the first");
+    each("reversible", self.reversible,
+         "two streams that sublayers add to in turn: the backward rebuilds activations, so that memory does not grow "
+         "with layers (Reformer)");
+    each("feed-forward-chunk", self.feed_forward_chunk,
+         "tokens whose inner feed-forward activations are in memory at once, computed again in the backward; 0: all");
     each("embedding-norm", self.embedding_norm, "normalise embeddings plus positions (BERT does)");
     each("prediction-transform", self.prediction_transform,
          "a layer, activation and norm in front of a masked language model's output layer (BERT has them)");

@@ -9,14 +9,6 @@
 
 namespace attune {
 
-namespace {
-
-Norm norm_of(const ModelConfig& config) {
-  return Norm(config.width, norm_kind_of_name(config.norm), {config.norm_epsilon});
-}
-
-}  // namespace
-
 void check_encoder_task(const ModelConfig& config) {
   check_usage(config.architecture == "transformer", "architecture: a model for the task ", config.task,
               " is an encoder alone, which only a transformer has, got \"", config.architecture, "\"");
@@ -39,7 +31,7 @@ OutputCost masked_language_model_output_cost(const ModelConfig& config, const Co
   return {width * config.target_vocabulary + transform, config.target_vocabulary, masked};
 }
 
-Encoder::Encoder(const ModelConfig& settings) : config(settings) {
+Encoder::Encoder(const ModelConfig& settings) : config(settings), stack(settings) {
   if (reads_text(config)) {
     check(config.source_vocabulary > 0 && config.source_vocabulary == config.target_vocabulary, config.task,
           ": expected one vocabulary, got ", config.source_vocabulary, " and ", config.target_vocabulary, " pieces");
@@ -49,15 +41,7 @@ Encoder::Encoder(const ModelConfig& settings) : config(settings) {
     types = Embedding(2, config.width, embedding_start(config));
   }
   if (config.embedding_norm) {
-    embedding_norm = norm_of(config);
-  }
-  stack.positions = Positions(position_kind_of_name(config.positions), config.width, config.max_positions);
-  for (int i = 0; i < config.encoder_layers; ++i) {
-    stack.layers.emplace_back(config, Depth{i, config.encoder_layers});
-    stack.layers.back().self_attention->share_with(*stack.layers.front().self_attention);
-  }
-  if (config.norm_position == "pre") {
-    stack.norm = norm_of(config);
+    embedding_norm = make_norm(config);
   }
 }
 
@@ -72,12 +56,7 @@ Tensor Encoder::operator()(const EncoderInput& input, const Pass& pass) const {
 Tensor Encoder::mix(const Tensor& rows, const Segments& segments, const Pass& pass) const {
   const ProfileScope scope("encoder");
   const Tensor placed = stack.positions(rows, segments);
-  Tensor x = drop_embedding(embedding_norm.weight ? embedding_norm(placed) : placed, config, pass);
-  const Pass layers = pass.within("layers");
-  for (size_t i = 0; i < stack.layers.size(); ++i) {
-    x = stack.layers[i](x, segments, layers.within(static_cast<int>(i)));
-  }
-  return pass.shown("output", stack.norm.weight ? stack.norm(x) : x);
+  return stack(drop_embedding(embedding_norm.weight ? embedding_norm(placed) : placed, config, pass), segments, pass);
 }
 
 MaskedLanguageHead::MaskedLanguageHead(const ModelConfig& config) : output(config, config.biases) {
@@ -85,7 +64,7 @@ MaskedLanguageHead::MaskedLanguageHead(const ModelConfig& config) : output(confi
   const Initialiser start = initialiser_of_name(config.initialiser);
   if (config.prediction_transform) {
     transform = Linear(square, start);
-    transform_norm = norm_of(config);
+    transform_norm = make_norm(config);
   }
   if (config.next_sentence) {
     pooler = Linear(square, start);

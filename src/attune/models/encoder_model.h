@@ -38,14 +38,14 @@ struct Encoder {
     if (self.embedding_norm.weight) {
       each("embedding_norm", self.embedding_norm);
     }
-    Stack<EncoderLayer>::visit(self.stack, each);
+    EncoderStack::visit(self.stack, each);
   }
 
   ModelConfig config;
   Embedding embedding;  // [vocabulary, width]; not given where rows come from elsewhere: images
   Embedding types;      // [2, width], added; not given without next-sentence
   Norm embedding_norm;  // not given without embedding-norm
-  Stack<EncoderLayer> stack;
+  EncoderStack stack;
 };
 
 class EncoderModel : public Network {

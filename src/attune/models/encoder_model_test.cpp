@@ -9,9 +9,8 @@
 #include "attune/base/error_of_test.h"
 #include "attune/base/parallel.h"
 #include "attune/models/describe.h"
-#include "attune/models/forms_test.h"
+#include "attune/models/form_gradients_test.h"
 #include "attune/models/task.h"
-#include "attune/nn/module_gradients.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/ops/cross_entropy.h"
 #include "attune/ops/op_checks.h"
@@ -122,19 +121,9 @@ TEST(EncoderModel, a_sequence_does_not_depend_on_its_batch) {
 }
 
 TEST(EncoderModel, every_form_has_right_parameter_gradients_in_float64) {
-  for (const testing::Form& form : forms()) {
-    ModelConfig config = form.config;
-    config.encoder_layers = 1;
-    config.width = 4, config.feed_forward = 8;
-    config.source_vocabulary = config.target_vocabulary = 12;
-    config.activation = config.activation == "relu" ? "silu" : config.activation;  // no kinks
-    const auto model = ready(config, DType::float64);
-    const Input input({4, 2, 7}, config);
-    const Pass pass{.dropout = Rng(4)};
-    const auto worst = parameter_gradient_error(model->parameters(), [&] { return loss_of(*model, input, pass); });
-    EXPECT_LE(worst.error, 2e-7) << form.name << ' ' << worst.where;
-    EXPECT_GT(worst.checked, 50) << form.name;
-  }
+  testing::expect_right_gradients(forms(), ready, [](const MaskedLanguageModel& model, const Pass& pass) {
+    return loss_of(model, Input({4, 2, 7}, model.config()), pass);
+  });
 }
 
 TEST(EncoderModel, one_and_two_threads_give_the_same_bits) {

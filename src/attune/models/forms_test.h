@@ -118,6 +118,14 @@ inline const std::vector<Change>& changes_of(std::string_view architecture) {
         {"rotary_decoder_alone", [](ModelConfig& c) { c.positions = "rotary", c.encoder_mixer = "gru"; }},
         {"survival", [](ModelConfig& c) { c.survival = 0.5; }},
         {"post_norm_survival", [](ModelConfig& c) { c.norm_position = "post", c.survival = 0.5; }},
+        {"reversible", [](ModelConfig& c) { c.reversible = true; }},
+        {"reversible_gmlp", [](ModelConfig& c) { gate(c), c.reversible = true; }},
+        {"reversible_chunks",
+         [](ModelConfig& c) {
+           c.reversible = c.gated_feed_forward = true, c.feed_forward_chunk = 4;
+           c.survival = 0.7, c.activation_dropout = 0.3, c.norm = "rms_norm";
+         }},
+        {"feed_forward_chunks", [](ModelConfig& c) { c.feed_forward_chunk = 2, c.activation_dropout = 0.3; }},
         {"no_positions", [](ModelConfig& c) { c.positions = "none"; }},
         {"gelu_tanh", [](ModelConfig& c) { c.activation = "gelu_tanh"; }},
         {"tanh", [](ModelConfig& c) { c.activation = "tanh"; }},

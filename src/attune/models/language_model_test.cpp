@@ -7,9 +7,8 @@
 
 #include "attune/base/error_of_test.h"
 #include "attune/models/describe.h"
-#include "attune/models/forms_test.h"
+#include "attune/models/form_gradients_test.h"
 #include "attune/models/task.h"
-#include "attune/nn/module_gradients.h"
 #include "attune/ops/cross_entropy.h"
 #include "attune/ops/embedding.h"
 
@@ -133,19 +132,9 @@ TEST(LanguageModel, rows_that_are_decoded_together_and_reordered_are_as_if_alone
 }
 
 TEST(LanguageModel, every_form_has_right_parameter_gradients_in_float64) {
-  for (const testing::Form& form : forms()) {
-    ModelConfig config = form.config;
-    config.decoder_layers = 1;
-    config.width = 4, config.feed_forward = 8;
-    config.source_vocabulary = config.target_vocabulary = 12;
-    config.activation = config.activation == "relu" ? "silu" : config.activation;  // no kinks
-    const auto model = ready(config, DType::float64);
-    const Input input({4, 2, 7}, config);
-    const Pass pass{.dropout = Rng(4)};
-    const auto worst = parameter_gradient_error(model->parameters(), [&] { return loss_of(*model, input, pass); });
-    EXPECT_LE(worst.error, 2e-7) << form.name << ' ' << worst.where;
-    EXPECT_GT(worst.checked, 50) << form.name;
-  }
+  testing::expect_right_gradients(forms(), ready, [](const LanguageModel& model, const Pass& pass) {
+    return loss_of(model, Input({4, 2, 7}, model.config()), pass);
+  });
 }
 
 TEST(LanguageModel, is_a_decoder_without_cross_attention_and_costs_what_it_is) {

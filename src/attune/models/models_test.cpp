@@ -215,8 +215,7 @@ TEST(Describe, gmlp_blocks_count_what_the_paper_says) {
     const int64_t d = published.width, f = published.inner, n = 196, block_parameters = parameters_of(block).count();
     EXPECT_EQ(block_parameters, 2 * d + d * f + f + f + n * n + n + f / 2 * d + d);
     EXPECT_EQ(30 * block_parameters + 768 * d + d + 2 * d + 1000 * d + 1000, published.parameters);
-    const MixerCost cost =
-        mixer_kind("spatial_gating").cost(self_mixer_options(config, 0), n);
+    const MixerCost cost = mixer_kind("spatial_gating").cost(self_mixer_options(config, 0), n);
     EXPECT_EQ(cost.per_query, d * f + f / 2 * d);
     EXPECT_EQ(cost.scores, n * f / 2);
     const double all = static_cast<double>(n * (30 * (cost.per_query + cost.per_key + cost.scores) + 768 * d));

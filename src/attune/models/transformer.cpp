@@ -23,6 +23,7 @@ FeedForwardOptions feed_forward_options(const ModelConfig& config) {
   options.biases = config.biases;
   options.dropout = rate_or(config.activation_dropout, config.dropout);
   options.initialiser = initialiser_of_name(config.initialiser);
+  options.chunk = config.feed_forward_chunk;
   return options;
 }
 
@@ -31,12 +32,10 @@ std::optional<FeedForwardSublayer> feed_forward_behind(const std::string& mixer,
   return mixer_kind(mixer).feeds_forward ? std::optional<FeedForwardSublayer>() : FeedForwardSublayer(config, depth);
 }
 
-Norm make_norm(const ModelConfig& config) {
-  return Norm(config.width, norm_kind_of_name(config.norm), {config.norm_epsilon});
-}
-
-Positions positions_of(const ModelConfig& config) {
-  return {position_kind_of_name(config.positions), config.width, config.max_positions};
+// What a mixer of its own sequence adds.
+Tensor self_mixed(const Mixer& mixer, const Tensor& h, const Context& context, const Pass& pass) {
+  const ProfileScope part("self_attention");
+  return pass.shown("output", mixer(h, context.rows, h, context.rows, pass));
 }
 
 // What every decoder layer remembers, and how far the hypotheses are.
@@ -55,6 +54,17 @@ struct DecoderState : DecodingState {
     count = static_cast<int>(from.size());
   }
 };
+
+void check_memory_forms(const ModelConfig& config) {
+  check_usage(
+      !config.reversible || config.norm_position == "pre",
+      "norm-position: a reversible model adds what its sublayers make to streams that stay as they are; expected "
+      "pre, got \"",
+      config.norm_position, "\"");
+  check_usage(config.feed_forward_chunk % 2 == 0 || config.feed_forward % 2 == 0,
+              "feed-forward-chunk: expected an even number of tokens where feed-forward (", config.feed_forward,
+              ") is odd, got ", config.feed_forward_chunk);
+}
 
 std::string words_with_positions() {
   std::string words;
@@ -91,6 +101,7 @@ void check_transformer(const ModelConfig& config) {
                   config.width / config.heads % 2 == 0,
               "positions: ", config.positions, " turns pairs of numbers, but a head has ", config.width / config.heads,
               " (width / heads)");
+  check_memory_forms(config);
   if (has_encoder(config)) {
     mixer_kind(config.encoder_mixer).check(self_mixer_options(config, 0));
   }
@@ -124,31 +135,13 @@ std::vector<AttentionPlace> transformer_attends(const ModelConfig& config) {
   return places;
 }
 
-Residual::Residual(const ModelConfig& config, const Depth& depth)
-    : norm(make_norm(config)),
-      pre(config.norm_position == "pre"),
-      dropout(config.dropout),
-      survival(1 - (1 - config.survival) * (depth.layer + 1) / depth.layers) {}
-
-Tensor Residual::with(const Tensor& x, const Tensor& added, const Segments& segments, const Pass& pass) const {
-  if (!pass.dropout || survival >= 1) {
-    return add_residual(x, added, dropout, pass);
-  }
-  const Rng rng = pass.dropout->stream("survival");
-  std::vector<double> factors(static_cast<size_t>(segments.rows()));
-  for (int s = 0; s < segments.count(); ++s) {
-    const bool survives = rng.uniform(static_cast<uint64_t>(s)) < survival;
-    std::fill_n(factors.begin() + segments.begin(s), segments.length(s), survives ? 1 / survival : 0.0);
-  }
-  return add_residual(x, scale_rows(added, factors), dropout, pass);
-}
-
 FeedForwardSublayer::FeedForwardSublayer(const ModelConfig& config, const Depth& depth)
     : layer(feed_forward_options(config)), around(config, depth) {}
 
-Tensor FeedForwardSublayer::operator()(const Tensor& x, const Segments& segments, const Pass& pass) const {
-  return around(x, segments, pass,
-                [&](const Tensor& h) { return pass.shown("output", layer(h, pass.within("inner"))); });
+Sublayer FeedForwardSublayer::sublayer(const Pass& pass) const {
+  return {&around, pass, [this](const Tensor& h, const Context&, const Pass& inner) {
+            return inner.shown("output", layer(h, inner.within("inner")));
+          }};
 }
 
 EncoderLayer::EncoderLayer(const ModelConfig& config, const Depth& depth)
@@ -156,14 +149,15 @@ EncoderLayer::EncoderLayer(const ModelConfig& config, const Depth& depth)
       feed_forward(feed_forward_behind(config.encoder_mixer, config, depth)),
       around_self_attention(config, depth) {}
 
-Tensor EncoderLayer::operator()(const Tensor& x, const Segments& segments, const Pass& pass) const {
-  const ProfileScope scope("encoder.layer");
-  const Pass attending = pass.within("self_attention");
-  const Tensor mixed = around_self_attention(x, segments, attending, [&](const Tensor& h) {
-    const ProfileScope part("self_attention");
-    return attending.shown("output", (*self_attention)(h, segments, h, segments, attending));
-  });
-  return pass.shown("output", feed_forward ? (*feed_forward)(mixed, segments, pass.within("feed_forward")) : mixed);
+std::vector<Sublayer> EncoderLayer::sublayers(const Pass& pass) const {
+  std::vector<Sublayer> list{{&around_self_attention, pass.within("self_attention"),
+                              [this](const Tensor& h, const Context& context, const Pass& inner) {
+                                return self_mixed(*self_attention, h, context, inner);
+                              }}};
+  if (feed_forward) {
+    list.push_back(feed_forward->sublayer(pass.within("feed_forward")));
+  }
+  return list;
 }
 
 DecoderLayer::DecoderLayer(const ModelConfig& config, const Depth& depth)
@@ -173,55 +167,88 @@ DecoderLayer::DecoderLayer(const ModelConfig& config, const Depth& depth)
       around_self_attention(config, depth),
       around_cross_attention(config, depth) {}
 
-Tensor DecoderLayer::operator()(const Tensor& x, const Segments& targets, const Tensor& memory, const Segments& sources,
-                                const Pass& pass) const {
-  const ProfileScope scope("decoder.layer");
-  const Pass attending = pass.within("self_attention"), crossing = pass.within("cross_attention");
-  Tensor mixed = around_self_attention(x, targets, attending, [&](const Tensor& h) {
-    const ProfileScope part("self_attention");
-    return attending.shown("output", (*self_attention)(h, targets, h, targets, attending));
-  });
+std::vector<Sublayer> DecoderLayer::sublayers(const Pass& pass) const {
+  std::vector<Sublayer> list{{&around_self_attention, pass.within("self_attention"),
+                              [this](const Tensor& h, const Context& context, const Pass& inner) {
+                                return self_mixed(*self_attention, h, context, inner);
+                              }}};
   if (cross_attention) {
-    mixed = around_cross_attention(mixed, targets, crossing, [&](const Tensor& h) {
-      const ProfileScope part("cross_attention");
-      return crossing.shown("output", (*cross_attention)(h, targets, memory, sources, crossing));
-    });
+    list.push_back({&around_cross_attention, pass.within("cross_attention"),
+                    [this](const Tensor& h, const Context& context, const Pass& inner) {
+                      const ProfileScope part("cross_attention");
+                      return inner.shown("output",
+                                         (*cross_attention)(h, context.rows, context.memory, context.sources, inner));
+                    }});
   }
-  return pass.shown("output", feed_forward ? (*feed_forward)(mixed, targets, pass.within("feed_forward")) : mixed);
+  if (feed_forward) {
+    list.push_back(feed_forward->sublayer(pass.within("feed_forward")));
+  }
+  return list;
 }
 
-Tensor DecoderLayer::step(const Tensor& x, MixerState& past, MixerState* memory, const Pass& pass) const {
-  const ProfileScope scope("decoder.layer");
-  Tensor mixed = around_self_attention(x, {}, pass, [&](const Tensor& h) {
-    const ProfileScope part("self_attention");
-    return self_attention->step(h, past, pass);
-  });
+std::vector<Sublayer> DecoderLayer::step(MixerState& past, MixerState* memory, const Pass& pass) const {
+  std::vector<Sublayer> list{
+      {&around_self_attention, pass, [this, &past](const Tensor& h, const Context&, const Pass& inner) {
+         const ProfileScope part("self_attention");
+         return self_attention->step(h, past, inner);
+       }}};
   if (cross_attention) {
-    mixed = around_cross_attention(mixed, {}, pass, [&](const Tensor& h) {
-      const ProfileScope part("cross_attention");
-      return cross_attention->step(h, *memory, pass);
-    });
+    list.push_back({&around_cross_attention, pass, [this, memory](const Tensor& h, const Context&, const Pass& inner) {
+                      const ProfileScope part("cross_attention");
+                      return cross_attention->step(h, *memory, inner);
+                    }});
   }
-  return feed_forward ? (*feed_forward)(mixed, {}, pass) : mixed;
+  if (feed_forward) {
+    list.push_back(feed_forward->sublayer(pass));
+  }
+  return list;
 }
 
-Decoder::Decoder(const ModelConfig& config) {
-  positions = positions_of(config);
-  for (int i = 0; i < config.decoder_layers; ++i) {
-    layers.emplace_back(config, Depth{i, config.decoder_layers});
+template <class Layer>
+Stack<Layer>::Stack(const ModelConfig& config, int layer_count)
+    : positions(position_kind_of_name(config.positions), config.width, config.max_positions),
+      reversible(config.reversible) {
+  for (int i = 0; i < layer_count; ++i) {
+    layers.emplace_back(config, Depth{i, layer_count});
+    layers.back().self_attention->share_with(*layers.front().self_attention);
   }
   if (config.norm_position == "pre") {
     norm = make_norm(config);
   }
 }
 
+// A reversible stack that is looked into keeps everything, so that what a probe is shown can be watched.
+template <class Layer>
+Tensor Stack<Layer>::mix(const Tensor& rows, const Context& context, const Pass& pass) const {
+  const Pass inner = pass.within("layers");
+  if (reversible && pass.probe == nullptr) {
+    std::vector<Sublayer> all;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const auto more = layers[i].sublayers(inner.within(static_cast<int>(i)));
+      all.insert(all.end(), more.begin(), more.end());
+    }
+    return run_reversibly(std::move(all), rows, context);
+  }
+  Streams streams{rows, reversible ? rows : Tensor()};
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const ProfileScope scope(Layer::profile_name);
+    const Pass of_layer = inner.within(static_cast<int>(i));
+    streams = run(layers[i].sublayers(of_layer), std::move(streams), context);
+    if (pass.probe != nullptr) {
+      of_layer.offer("output", streams.out());
+    }
+  }
+  return streams.out();
+}
+
+Tensor EncoderStack::operator()(const Tensor& rows, const Segments& segments, const Pass& pass, DType result) const {
+  const Tensor x = mix(rows, {segments}, pass);
+  return pass.shown("output", norm.weight ? norm(x, result) : x);
+}
+
 Tensor Decoder::operator()(const Tensor& rows, const Segments& targets, const Tensor& memory, const Segments& sources,
                            const Pass& pass) const {
-  Tensor x = rows;
-  const Pass inner = pass.within("layers");
-  for (size_t i = 0; i < layers.size(); ++i) {
-    x = layers[i](x, targets, memory, sources, inner.within(static_cast<int>(i)));
-  }
+  const Tensor x = mix(rows, {targets, memory, sources}, pass);
   return pass.shown("output", norm.weight ? norm(x) : x);
 }
 
@@ -248,23 +275,20 @@ Tensor Decoder::step(DecodingState& any_state, const Tensor& rows, const Pass& p
   auto& state = dynamic_cast<DecoderState&>(any_state);
   check(rows.size(0) == state.count, "step: ", rows.size(0), " tokens for ", state.count, " rows");
   const std::vector<int32_t> at(static_cast<size_t>(state.count), state.position);
-  Tensor x = positions.at(rows, at);
+  const Tensor placed = positions.at(rows, at);
+  Streams streams{placed, reversible ? placed : Tensor()};
   for (size_t i = 0; i < layers.size(); ++i) {
-    x = layers[i].step(x, *state.past[i], state.memory.empty() ? nullptr : state.memory[i].get(), pass);
+    const ProfileScope scope(DecoderLayer::profile_name);
+    MixerState* const memory = state.memory.empty() ? nullptr : state.memory[i].get();
+    streams = run(layers[i].step(*state.past[i], memory, pass), std::move(streams), {});
   }
   ++state.position;
+  const Tensor x = streams.out();
   return norm.weight ? norm(x) : x;
 }
 
-Transformer::Transformer(const ModelConfig& config) : config_(config), embeddings_(config), decoder_(config) {
-  encoder_.positions = positions_of(config);
-  for (int i = 0; i < config.encoder_layers; ++i) {
-    encoder_.layers.emplace_back(config, Depth{i, config.encoder_layers});
-    encoder_.layers.back().self_attention->share_with(*encoder_.layers.front().self_attention);
-  }
-  if (config.norm_position == "pre") {
-    encoder_.norm = make_norm(config);
-  }
+Transformer::Transformer(const ModelConfig& config)
+    : config_(config), embeddings_(config), encoder_(config), decoder_(config) {
   output_ = OutputParameters(config, config.biases);
   parameters_ = parameters_of(*this);
 }
@@ -273,12 +297,7 @@ Tensor Transformer::encode(std::span<const int32_t> source, const Segments& sour
   const ProfileScope scope("encoder");
   const Tensor rows = scaled_embedding(source, embeddings_.source_table(), config_);
   pass.within("embedding").offer("rows", rows);
-  Tensor x = drop_embedding(encoder_.positions(rows, sources), config_, pass);
-  const Pass layers = pass.within("layers");
-  for (size_t i = 0; i < encoder_.layers.size(); ++i) {
-    x = encoder_.layers[i](x, sources, layers.within(static_cast<int>(i)));
-  }
-  return pass.shown("output", encoder_.norm.weight ? encoder_.norm(x, pass.compute) : x);
+  return encoder_(drop_embedding(encoder_.positions(rows, sources), config_, pass), sources, pass, pass.compute);
 }
 
 Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {

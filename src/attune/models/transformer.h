@@ -1,6 +1,5 @@
-// The Transformer (Vaswani 2017), pre- or post-norm, with any mixer: its layers, and the encoder-decoder made of them:
-//   pre-norm:  x + dropout(f(norm(x))), and a norm at the end of each stack
-//   post-norm: norm(x + dropout(f(x)))
+// The Transformer (Vaswani 2017), pre-norm, post-norm or reversible (models/sublayer.h), with any mixer: its layers,
+// the stacks of them, with a norm at the end unless it is post-norm, and the encoder-decoder made of two.
 #pragma once
 
 #include <optional>
@@ -10,44 +9,17 @@
 #include "attune/models/cost.h"
 #include "attune/models/embeddings.h"
 #include "attune/models/model.h"
+#include "attune/models/sublayer.h"
 #include "attune/nn/feed_forward.h"
 #include "attune/nn/mixer.h"
-#include "attune/nn/norm.h"
 #include "attune/nn/positions.h"
 
 namespace attune {
 
-// Which layer of how many, from 0.
-struct Depth {
-  int layer = 0, layers = 1;
-};
-
-// One sublayer's surroundings: where the norm stands, and the dropout on what the sublayer adds, of single numbers and
-// of whole sequences (stochastic depth, Huang 2016): in training a sequence goes without the sublayer with probability
-// 1 - survival, and what is added to the others is divided by survival.
-struct Residual {
-  Residual() = default;
-  // The probability of survival falls linearly from layer to layer, to config.survival in the last one.
-  Residual(const ModelConfig& config, const Depth& depth);
-
-  // f: normalised input -> what is added. The segments say what is one sequence; only training asks.
-  template <class Fn>
-  Tensor operator()(const Tensor& x, const Segments& segments, const Pass& pass, Fn&& f) const {
-    return pre ? with(x, f(norm(x, pass.compute)), segments, pass) : norm(with(x, f(x), segments, pass));
-  }
-
-  Norm norm;
-  bool pre = true;
-  double dropout = 0, survival = 1;
-
- private:
-  Tensor with(const Tensor& x, const Tensor& added, const Segments& segments, const Pass& pass) const;
-};
-
 // A feed-forward layer with its surroundings: a layer's last sublayer.
 struct FeedForwardSublayer {
   FeedForwardSublayer(const ModelConfig& config, const Depth& depth);
-  Tensor operator()(const Tensor& x, const Segments& segments, const Pass& pass) const;
+  Sublayer sublayer(const Pass& pass) const;
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
@@ -60,8 +32,9 @@ struct FeedForwardSublayer {
 };
 
 struct EncoderLayer {
+  static constexpr std::string_view profile_name = "encoder.layer";
   EncoderLayer(const ModelConfig& config, const Depth& depth);
-  Tensor operator()(const Tensor& x, const Segments& segments, const Pass& pass) const;
+  std::vector<Sublayer> sublayers(const Pass& pass) const;
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
@@ -79,10 +52,11 @@ struct EncoderLayer {
 
 // Without cross-attention, and so without memory, where the task has no source: the decoder is the whole model.
 struct DecoderLayer {
+  static constexpr std::string_view profile_name = "decoder.layer";
   DecoderLayer(const ModelConfig& config, const Depth& depth);
-  Tensor operator()(const Tensor& x, const Segments& targets, const Tensor& memory, const Segments& sources,
-                    const Pass& pass) const;
-  Tensor step(const Tensor& x, MixerState& past, MixerState* memory, const Pass& pass) const;
+  std::vector<Sublayer> sublayers(const Pass& pass) const;
+  // The same for one token a row. The states are borrowed.
+  std::vector<Sublayer> step(MixerState& past, MixerState* memory, const Pass& pass) const;
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
@@ -105,6 +79,12 @@ struct DecoderLayer {
 // Layers and, for pre-norm, the norm behind the last one.
 template <class Layer>
 struct Stack {
+  Stack() = default;
+  Stack(const ModelConfig& config, int layer_count);
+
+  // Rows [tokens, width], positions added and dropped, through all layers; the norm is left to do.
+  Tensor mix(const Tensor& rows, const Context& context, const Pass& pass) const;
+
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
     each("layers", self.layers);
@@ -118,12 +98,23 @@ struct Stack {
   std::vector<Layer> layers;
   Positions positions;
   Norm norm;  // not given for post-norm
+  bool reversible = false;
+};
+
+// Rows of embeddings in, hidden states out.
+struct EncoderStack : Stack<EncoderLayer> {
+  EncoderStack() = default;
+  explicit EncoderStack(const ModelConfig& config) : Stack(config, config.encoder_layers) {}
+
+  // rows [tokens, width], positions added and dropped. result: bfloat16 where only products read it, as in the norm.
+  Tensor operator()(const Tensor& rows, const Segments& segments, const Pass& pass,
+                    DType result = DType::float32) const;
 };
 
 // Rows of embeddings in, hidden states out; of whole targets, or of one token a row.
 struct Decoder : Stack<DecoderLayer> {
   Decoder() = default;
-  explicit Decoder(const ModelConfig& config);
+  explicit Decoder(const ModelConfig& config) : Stack(config, config.decoder_layers) {}
 
   // rows [target tokens, width], positions added and dropped; memory and sources not given in a decoder alone.
   Tensor operator()(const Tensor& rows, const Segments& targets, const Tensor& memory, const Segments& sources,
@@ -161,7 +152,7 @@ class Transformer : public Model {
 
   ModelConfig config_;
   Embeddings embeddings_;
-  Stack<EncoderLayer> encoder_;
+  EncoderStack encoder_;
   Decoder decoder_;
   OutputParameters output_;
   Parameters parameters_;

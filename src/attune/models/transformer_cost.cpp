@@ -42,14 +42,18 @@ int64_t kept_by_keys(const ModelConfig& config, const RowBytes& bytes) {
   return 2 * config.width * bytes.full;
 }
 
-// The inner activations, and before them what their slopes are functions of; and the norm's. None behind a mixer that
-// feeds forward itself.
+// The inner activations, and before them what their slopes are functions of.
+int64_t kept_inside(const ModelConfig& config, const RowBytes& bytes) {
+  const int64_t before = config.gated_feed_forward ? 2 : config.activation == "relu" ? 0 : 1;
+  return config.feed_forward * (before * bytes.full + bytes.operand);
+}
+
+// In chunks the norm's result alone. Nothing behind a mixer that feeds forward itself.
 int64_t kept_by_feed_forward(const std::string& mixer, const ModelConfig& config, const RowBytes& bytes) {
   if (feeds_forward(mixer)) {
     return 0;
   }
-  const int64_t before = config.gated_feed_forward ? 2 : config.activation == "relu" ? 0 : 1;
-  return kept_by_norm(config, bytes, 1) + config.feed_forward * (before * bytes.full + bytes.operand);
+  return kept_by_norm(config, bytes, 1) + (config.feed_forward_chunk > 0 ? 0 : kept_inside(config, bytes));
 }
 
 // Of a mixer that mixes its own sequence.
@@ -64,30 +68,68 @@ int64_t kept_by_sublayers(const std::string& mixer, const ModelConfig& config, c
          kept_by_feed_forward(mixer, config, batch.bytes);
 }
 
+// Of a stack of layers that keep so much each. A reversible one keeps the last two streams, however deep it is.
+int64_t kept_by_stack(const ModelConfig& config, const RowBytes& bytes, int layers, int64_t layer) {
+  return config.reversible ? 2 * config.width * bytes.full : layers * layer;
+}
+
+int64_t kept_by_cross_attention(const ModelConfig& config, const RowBytes& bytes) {
+  return kept_by_norm(config, bytes, 1) + kept_by_queries(config, bytes);
+}
+
 int64_t kept_activations(const ModelConfig& config, const CostOptions& batch) {
   const RowBytes& bytes = batch.bytes;
   const int64_t encoder = kept_by_sublayers(config.encoder_mixer, config, batch),
-                decoder = kept_by_sublayers(config.decoder_mixer, config, batch);
-  const int64_t cross = kept_by_norm(config, bytes, 1) + kept_by_queries(config, bytes);
+                decoder =
+                    kept_by_sublayers(config.decoder_mixer, config, batch) + kept_by_cross_attention(config, bytes);
   // Behind the last layer: the norm's input, the memory or the hidden state, and their statistics.
   const int64_t memory = config.norm_position == "pre"
                              ? config.width * (bytes.full + bytes.operand) + 3 * bytes.full
                              : config.width * (bytes.rounds() ? 2 * config.decoder_layers * bytes.operand : bytes.full);
   const int64_t hidden = config.width * (config.norm_position == "pre" ? 2 : 1) * bytes.full;
-  return batch.source *
-             (config.encoder_layers * encoder + memory + config.decoder_layers * kept_by_keys(config, bytes)) +
-         batch.target * (config.decoder_layers * (decoder + cross) + hidden);
+  const int64_t keys = config.reversible ? 0 : config.decoder_layers * kept_by_keys(config, bytes);
+  return batch.source * (kept_by_stack(config, bytes, config.encoder_layers, encoder) + memory + keys) +
+         batch.target * (kept_by_stack(config, bytes, config.decoder_layers, decoder) + hidden);
 }
 
-// What the backward of a layer needs beside what is kept, at most: the gradients of the inner activations on both sides
-// of the activation, or of queries, keys and values, and of the residual.
-int64_t passing_in_backward(const ModelConfig& config, const CostOptions& batch) {
+// What the backward of a feed-forward layer needs beside what is kept: the gradients of the inner activations on both
+// sides of the activation, and of the residual; in chunks, one chunk's inner activations as well.
+int64_t passing_in_feed_forward(const ModelConfig& config, const RowBytes& bytes, int64_t rows) {
+  const int64_t inner = config.feed_forward * (config.gated_feed_forward ? 3 * bytes.full : bytes.full + bytes.operand);
+  const int64_t outer = rows * 2 * config.width * bytes.full;
+  return config.feed_forward_chunk == 0
+             ? rows * inner + outer
+             : std::min<int64_t>(rows, config.feed_forward_chunk) * (inner + kept_inside(config, bytes)) + outer;
+}
+
+// The same of a mixer: of queries, keys and values, and of the residual.
+int64_t passing_in_mixer(const ModelConfig& config, const RowBytes& bytes, int64_t rows) {
+  return rows * 7 * config.width * bytes.full;
+}
+
+// Of a reversible stack with this mixer: what one sublayer would have kept, but the stream that it reads; that stream
+// and the other, the gradients of both, and what the sublayer adds.
+int64_t passing_in_reversible(const std::string& mixer, const ModelConfig& config, const CostOptions& batch,
+                              int64_t rows) {
   const RowBytes& bytes = batch.bytes;
-  const int64_t inner = config.gated_feed_forward ? 3 * bytes.full : bytes.full + bytes.operand;
-  const int64_t row =
-      std::max(config.feed_forward * inner + 2 * config.width * bytes.full, 7 * config.width * bytes.full);
-  const int64_t memory = config.decoder_layers > 1 ? batch.source * config.width * bytes.full : 0;
-  return std::max(batch.target * row + memory, batch.source * row);
+  const int64_t streams = 4 * config.width * bytes.full;
+  const int64_t mixed =
+      rows * kept_by_mixer(config, bytes, cost_of(mixer, config, batch.length)) + passing_in_mixer(config, bytes, rows);
+  const int64_t fed = rows * kept_by_feed_forward(mixer, config, bytes) + passing_in_feed_forward(config, bytes, rows);
+  return rows * streams + (feeds_forward(mixer) ? mixed : std::max(mixed, fed));
+}
+
+// What the backward of a layer needs beside what is kept, at most.
+int64_t passing_in_layer(const std::string& mixer, const ModelConfig& config, const CostOptions& batch, int64_t rows) {
+  return config.reversible ? passing_in_reversible(mixer, config, batch, rows)
+                           : std::max(passing_in_feed_forward(config, batch.bytes, rows),
+                                      passing_in_mixer(config, batch.bytes, rows));
+}
+
+int64_t passing_in_backward(const ModelConfig& config, const CostOptions& batch) {
+  const int64_t memory = config.decoder_layers > 1 ? batch.source * config.width * batch.bytes.full : 0;
+  return std::max(passing_in_layer(config.decoder_mixer, config, batch, batch.target) + memory,
+                  passing_in_layer(config.encoder_mixer, config, batch, batch.source));
 }
 
 // Behind the last layer of a stack that nothing attends to: the norm's input and result, and its statistics.
@@ -103,10 +145,9 @@ ModelCost encoder_cost(const ModelConfig& config, const CostOptions& options) {
   cost.source_multiply_adds = config.encoder_layers * (mixer.per_query + mixer.per_key + mixer.scores +
                                                        feed_forward_cost(config.encoder_mixer, config));
   const int64_t layer = kept_by_sublayers(config.encoder_mixer, config, options);
-  cost.kept = options.target * (config.encoder_layers * layer + kept_behind_stack(config, bytes));
-  CostOptions alone = options;
-  alone.source = 0;
-  cost.passing = passing_in_backward(config, alone);
+  cost.kept =
+      options.target * (kept_by_stack(config, bytes, config.encoder_layers, layer) + kept_behind_stack(config, bytes));
+  cost.passing = passing_in_layer(config.encoder_mixer, config, options, options.target);
   return cost;
 }
 
@@ -117,10 +158,9 @@ ModelCost decoder_cost(const ModelConfig& config, const CostOptions& options) {
   cost.target_multiply_adds = config.decoder_layers * (mixer.per_query + mixer.per_key + mixer.scores / 2 +
                                                        feed_forward_cost(config.decoder_mixer, config));
   const int64_t layer = kept_by_sublayers(config.decoder_mixer, config, options);
-  cost.kept = options.target * (config.decoder_layers * layer + kept_behind_stack(config, options.bytes));
-  CostOptions alone = options;
-  alone.source = 0;
-  cost.passing = passing_in_backward(config, alone);
+  cost.kept = options.target * (kept_by_stack(config, options.bytes, config.decoder_layers, layer) +
+                                kept_behind_stack(config, options.bytes));
+  cost.passing = passing_in_layer(config.decoder_mixer, config, options, options.target);
   return cost;
 }
 

@@ -111,6 +111,14 @@ TEST(StepMemory, is_what_describe_said_within_a_tenth) {
     check("aMLP", [](ModelConfig& c) {
       c.encoder_mixer = c.decoder_mixer = "spatial_gating", c.max_positions = 32, c.tiny_attention = 32;
     });
+    check("reversible", [](ModelConfig& c) { c.reversible = true; });
+    check("reversible, deep", [](ModelConfig& c) { c.reversible = true, c.encoder_layers = c.decoder_layers = 6; });
+    check("reversible gMLP", [](ModelConfig& c) {
+      c.reversible = true, c.encoder_mixer = c.decoder_mixer = "spatial_gating", c.max_positions = 32;
+    });
+    check("feed-forward in chunks", [](ModelConfig& c) { c.feed_forward_chunk = 64, c.feed_forward = 512; });
+    check("reversible, feed-forward in chunks",
+          [](ModelConfig& c) { c.reversible = true, c.feed_forward_chunk = 64, c.feed_forward = 1024; });
     check("wide", [](ModelConfig& c) { c.width = 128, c.heads = 8, c.feed_forward = 128; });
     check("narrow inner layer", [](ModelConfig& c) { c.feed_forward = 64; });
   }
@@ -245,6 +253,36 @@ TEST(StepMemory, of_language_models_is_what_describe_said_within_a_tenth) {
       }
     }
   }
+}
+
+// Of a step of a model so deep, the weights' own memory left out: in bytes.
+int64_t step_peak(ModelConfig config, int depth) {
+  config.encoder_layers = config.decoder_layers = depth;
+  Training training(config, "float32");
+  const std::vector<Batch> batches{batch_of(40, 40, 40)};
+  training.step(batches);
+  release_cached_memory();
+  reset_peak_memory();
+  const int64_t before = memory_use().in_use;
+  training.step(batches);
+  return memory_use().peak - before;
+}
+
+TEST(StepMemory, of_a_reversible_model_grows_with_depth_by_the_gradients_alone) {
+  ModelConfig config = base();
+  const auto parameters_of_depth = [&](int depth) {
+    ModelConfig deep = config;
+    deep.encoder_layers = deep.decoder_layers = depth;
+    return describe(deep).weight_bytes;
+  };
+  const int64_t parameters = parameters_of_depth(8) - parameters_of_depth(2);
+  const int64_t kept = step_peak(config, 8) - step_peak(config, 2);
+  config.reversible = true;
+  const int64_t rebuilt = step_peak(config, 8) - step_peak(config, 2);
+  // The gradients; weights of products are packed for the forward and for the backward, and padded.
+  EXPECT_LT(rebuilt, 3.2 * static_cast<double>(parameters));
+  EXPECT_GT(rebuilt, parameters);
+  EXPECT_GT(kept, 10 * rebuilt);
 }
 
 TEST(StepMemory, is_not_asked_for_again_once_the_batches_have_come_by_a_few_times) {
