@@ -183,6 +183,8 @@ const std::map<std::string, std::string> other_values{
     {"window-blocks", "1"},
     {"global-blocks", "1"},
     {"random-blocks", "1"},
+    {"lsh-hashes", "4"},
+    {"lsh-chunk", "16"},
     {"projected-length", "32"},
     {"projection-sharing", "layers"},
     {"features", "8"},

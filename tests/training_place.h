@@ -43,6 +43,7 @@ inline std::vector<TrainingForm> training_forms() {
        "--max-positions 300"},
       {"convolution_mixers", "--tokenizer words --encoder-mixer convolution --decoder-mixer convolution"},
       {"bigbird_and_local", "--tokenizer words --encoder-mixer bigbird --block 4 --decoder-mixer local --window 6"},
+      {"lsh_and_linear", "--tokenizer words --encoder-mixer lsh --lsh-chunk 4 --decoder-mixer linear"},
       {"linformer_and_performer",
        "--tokenizer words --encoder-mixer linformer --encoder-layers 2 --projection-sharing layers "
        "--projected-length 8 --decoder-mixer performer --max-positions 300 --compute-type bfloat16"},

@@ -67,6 +67,8 @@ void check_config(const ModelConfig& config) {
   check_size("window-blocks", config.window_blocks, 1);
   check_size("global-blocks", config.global_blocks, 0);
   check_size("random-blocks", config.random_blocks, 0);
+  check_whole("lsh-hashes", config.lsh_hashes, {1, most_rounds});
+  check_size("lsh-chunk", config.lsh_chunk, 0);
   check_size("projected-length", config.projected_length, 1);
   check_size("features", config.features, 0);
   check_word("feature-kernel", config.feature_kernel, {"exponential", "relu"});

@@ -21,6 +21,7 @@ struct ModelConfig {
   std::string sparse_pattern = "strided";  // strided, fixed
   int stride = 128, summary = 8;
   int block = 64, window_blocks = 3, global_blocks = 2, random_blocks = 3;
+  int lsh_hashes = 2, lsh_chunk = 64;
   int projected_length = 256;
   std::string projection_sharing = "heads";  // none, heads, key_value, layers
   int features = 0;                          // 0: depth ln(depth), rounded up
@@ -88,10 +89,11 @@ struct ModelConfig {
     each("heads", self.heads, "attention heads; must divide the width");
     each("feed-forward", self.feed_forward, "inner width of the feed-forward layers, and of spatial gating");
     each("encoder-mixer", self.encoder_mixer,
-         "what mixes source tokens: scaled_dot, local, sparse, bigbird, linformer, performer, linear, nystrom, mean, "
+         "what mixes source tokens: scaled_dot, local, sparse, bigbird, lsh, linformer, performer, linear, nystrom, "
+         "mean, "
          "rnn, gru, lstm, convolution, spatial_gating");
     each("decoder-mixer", self.decoder_mixer,
-         "what mixes target tokens: scaled_dot, local, sparse, performer, linear, rnn, gru, lstm, convolution, "
+         "what mixes target tokens: scaled_dot, local, sparse, lsh, performer, linear, rnn, gru, lstm, convolution, "
          "spatial_gating");
     each("cross-mixer", self.cross_mixer,
          "what reads the source from the decoder: scaled_dot, mean; bahdanau: additive; luong: dot, general, concat, "
@@ -113,6 +115,10 @@ struct ModelConfig {
     each("window-blocks", self.window_blocks, "blocks around its own one that a query sees (bigbird)");
     each("global-blocks", self.global_blocks, "blocks that see all and are seen by all (bigbird)");
     each("random-blocks", self.random_blocks, "other blocks, drawn for each block, head and layer (bigbird)");
+    each("lsh-hashes", self.lsh_hashes,
+         "rounds of hashing; may differ between training and use, and so may the chunk (lsh)");
+    each("lsh-chunk", self.lsh_chunk,
+         "tokens, sorted by hashes, that see one another and the chunk before; 0: all tokens, without hashes (lsh)");
     each("projected-length", self.projected_length,
          "what the keys and values of a sequence of max-positions are projected to (linformer)");
     each("projection-sharing", self.projection_sharing,

@@ -84,6 +84,8 @@ inline const std::vector<Change>& changes_of(std::string_view architecture) {
            c.encoder_mixer = "bigbird", c.block = c.window_blocks = c.random_blocks = c.global_tokens = 1;
            c.global_blocks = 0;
          }},
+        {"lsh", [](ModelConfig& c) { c.encoder_mixer = "lsh", c.lsh_chunk = 2; }},
+        {"lsh_decoder", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "lsh", c.lsh_hashes = 1; }},
         {"linformer", [](ModelConfig& c) { c.encoder_mixer = "linformer", c.projected_length = 4; }},
         {"linformer_unshared",
          [](ModelConfig& c) { c.encoder_mixer = "linformer", c.projected_length = 4, c.projection_sharing = "none"; }},

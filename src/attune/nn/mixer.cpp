@@ -7,6 +7,7 @@
 #include "attune/nn/convolution_mixer.h"
 #include "attune/nn/feature_mixer.h"
 #include "attune/nn/low_rank_mixers.h"
+#include "attune/nn/lsh_mixer.h"
 #include "attune/nn/mean_mixer.h"
 #include "attune/nn/multi_head_attention.h"
 #include "attune/nn/recurrent_mixer.h"
@@ -48,12 +49,14 @@ MixerCost convolution_cost(const MixerOptions& options, int) {
 
 std::span<const MixerKind> mixers() {
   using K = MixerKind;
-  constexpr bool causal = true, reads_memory = true, feeds_forward = true, attends = true, positions = true, no = false;
+  constexpr bool causal = true, reads_memory = true, feeds_forward = true, attends = true, positions = true,
+                 regroups = true, no = false;
   static constexpr std::array table{
       K{"scaled_dot", causal, reads_memory, no, attends, positions, make<MultiHeadAttention>, attention_cost, no_check},
       K{"local", causal, no, no, attends, positions, make_local, local_cost, check_local},
       K{"sparse", causal, no, no, attends, positions, make_sparse, sparse_cost, check_sparse},
       K{"bigbird", no, no, no, attends, positions, make_bigbird, bigbird_cost, check_bigbird},
+      K{"lsh", causal, no, no, attends, no, make<LshMixer>, LshMixer::cost, no_check, regroups},
       K{"linformer", no, no, no, attends, no, make<LinformerMixer>, LinformerMixer::cost, no_check},
       K{"performer", causal, no, no, attends, no, make<PerformerMixer>, PerformerMixer::cost, no_check},
       K{"linear", causal, no, no, attends, no, make<LinearAttentionMixer>, LinearAttentionMixer::cost, no_check},

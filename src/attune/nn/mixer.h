@@ -62,6 +62,7 @@ struct MixerOptions {
   SpatialGatingForm spatial = {};
   SparseForm sparse = {};
   LinformerForm linformer = {};
+  LshForm lsh = {};
   PerformerForm performer = {};
   NystromForm nystrom = {};
 };
@@ -86,6 +87,9 @@ struct MixerKind {
   std::unique_ptr<Mixer> (*make)(const MixerOptions& options);
   MixerCost (*cost)(const MixerOptions& options, int length);
   void (*check)(const MixerOptions& options);  // throws a UsageError that names the config key
+  // Which earlier tokens a causal one is shown depends on where later ones stand: a step says what the last token of
+  // the whole so far says, but a longer whole may say something else of it.
+  bool regroups = false;
 };
 std::span<const MixerKind> mixers();
 // Throws a UsageError that names the config key and lists the known words.

@@ -50,6 +50,11 @@ struct PerformerForm {
   bool redraw = true;  // new features at every update of a training; else always those of evaluation
 };
 
+struct LshForm {
+  int rounds = 2;
+  int chunk = 64;  // tokens; 0: the whole sequence
+};
+
 struct NystromForm {
   int landmarks = 64, rounds = 6;
   int taps = 0;  // of the convolution of values; 0: none

@@ -78,6 +78,7 @@ MixerOptions small_mixer() {
           .spatial = {.inner = 6, .positions = 4},
           .sparse = {.window = {2, {}}, .stride = 2, .summary = 1, .bigbird = {1, 1, 1, 1, 0}},
           .linformer = {2, 4, ProjectionSharing::heads},
+          .lsh = {2, 1},
           .performer = {.features = 6},
           .nystrom = {2, 6, 3}};
 }

@@ -40,12 +40,12 @@ Tensor by_head(const Tensor& weights) {
 
 }  // namespace
 
-ProjectedMixer::ProjectedMixer(std::string_view word, const MixerOptions& options)
+ProjectedMixer::ProjectedMixer(std::string_view word, const MixerOptions& options, Keys keys)
     : word_(word),
       heads_(options.heads),
       depth_(options.width / options.heads),
       query_({options.width, options.width, options.biases}, options.initialiser),
-      key_({options.width, options.width, options.biases}, options.initialiser),
+      key_(keys == Keys::own ? Linear({options.width, options.width, options.biases}, options.initialiser) : Linear()),
       value_({options.width, options.width, options.biases}, options.initialiser),
       output_({options.width, options.width, options.biases}, options.initialiser) {}
 
@@ -60,7 +60,8 @@ Tensor ProjectedMixer::put_out(const Tensor& mixed, const Pass& pass) const {
 Tensor ProjectedMixer::operator()(const Tensor& x, const Segments& queries, const Tensor&, const Segments&,
                                   const Pass& pass) const {
   pass.offer("input", x);
-  const Tensor q = in_heads(query_(x, pass)), k = in_heads(key_(x, pass)), v = in_heads(value_(x, pass));
+  const Tensor q = in_heads(query_(x, pass)), k = key_.weight ? in_heads(key_(x, pass)) : q;
+  const Tensor v = in_heads(value_(x, pass));
   const Rows rows{x, q, k, v, queries};
   offer_weights(rows, pass);
   const Tensor mixed = attend(rows, pass);
@@ -97,15 +98,21 @@ Tensor ProjectedMixer::step(const Tensor&, MixerState&, const Pass&) const {
 }
 
 ProjectedMixer::Projected ProjectedMixer::project_step(const Tensor& x, const Pass& pass) const {
-  const std::array<const Linear*, 3> parts{&query_, &key_, &value_};
-  const Tensor joined = joined_linear(x, parts, pass);
   const Heads heads{heads_, depth_};
+  if (!key_.weight) {
+    const Tensor joined = joined_linear(x, std::array<const Linear*, 2>{&query_, &value_}, pass);
+    const Tensor q = part_in_heads(joined, 0, heads);
+    return {q, q, part_in_heads(joined, 1, heads)};
+  }
+  const Tensor joined = joined_linear(x, std::array<const Linear*, 3>{&query_, &key_, &value_}, pass);
   return {part_in_heads(joined, 0, heads), part_in_heads(joined, 1, heads), part_in_heads(joined, 2, heads)};
 }
 
 void ProjectedMixer::collect(Parameters& list, const std::string& name) {
   detail::collect(list, name + ".query", query_);
-  detail::collect(list, name + ".key", key_);
+  if (key_.weight) {
+    detail::collect(list, name + ".key", key_);
+  }
   detail::collect(list, name + ".value", value_);
   detail::collect(list, name + ".output", output_);
 }

@@ -18,8 +18,9 @@ class ProjectedMixer : public Mixer {
   void collect(Parameters& list, const std::string& name) override;
 
  protected:
+  enum class Keys : uint8_t { own, queries };  // a product of their own, or the queries are keys
   // `word`: the mixer's name in messages.
-  ProjectedMixer(std::string_view word, const MixerOptions& options);
+  ProjectedMixer(std::string_view word, const MixerOptions& options, Keys keys = Keys::own);
 
   struct Rows {
     const Tensor& x;          // [tokens, width]
@@ -41,7 +42,7 @@ class ProjectedMixer : public Mixer {
 
   std::string word_;
   int64_t heads_, depth_;
-  Linear query_, key_, value_, output_;
+  Linear query_, key_, value_, output_;  // no key_ where queries are keys
 
  private:
   void offer_weights(const Rows& rows, const Pass& pass) const;

@@ -100,6 +100,7 @@ TEST(StepMemory, is_what_describe_said_within_a_tenth) {
     check("bigbird", [](ModelConfig& c) { c.encoder_mixer = "bigbird", c.block = 4; });
     check("linformer",
           [](ModelConfig& c) { c.encoder_mixer = "linformer", c.max_positions = 32, c.projected_length = 8; });
+    check("lsh", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "lsh", c.lsh_chunk = 4; });
     check("performer", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "performer"; });
     check("linear", [](ModelConfig& c) { c.encoder_mixer = c.decoder_mixer = "linear"; });
     check("nystrom", [](ModelConfig& c) { c.encoder_mixer = "nystrom", c.landmarks = 8; });

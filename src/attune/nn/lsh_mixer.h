@@ -1,0 +1,34 @@
+// Reformer's attention as a mixer (attention/lsh.h): one product gives queries and keys. Rotations are no parameters:
+// they follow from the layer, and in training from the update. So the number of rounds and the length of chunks may
+// differ between training and use.
+#pragma once
+
+#include "attune/attention/lsh.h"
+#include "attune/nn/projected_mixer.h"
+
+namespace attune {
+
+struct HashedPast;
+
+class LshMixer : public ProjectedMixer {
+ public:
+  explicit LshMixer(const MixerOptions& options);
+
+  using ProjectedMixer::begin;
+  std::unique_ptr<MixerState> begin(int rows) const override;
+  // What the last token of the whole sequence so far sees: tokens are sorted anew at each.
+  Tensor step(const Tensor& x, MixerState& state, const Pass& pass) const override;
+
+  static MixerCost cost(const MixerOptions& options, int length);
+
+ private:
+  Tensor attend(const Rows& rows, const Pass& pass) const override;
+  bool hashes(int longest) const { return options_.chunk > 0 && longest > options_.chunk; }  // or all is one chunk
+  Tensor rotations(int longest, const Pass& pass) const;
+  void update_buckets(const Tensor& q, HashedPast& past) const;  // q: of the tokens that were read last
+
+  attention::LshOptions options_;
+  int layer_;
+};
+
+}  // namespace attune
