@@ -90,9 +90,12 @@ std::vector<Mechanism> all_mechanisms() {
   };
 }
 
-int64_t bytes_of(std::span<const Tensor> tensors) {
+// Of those that there are: a mechanism need not read all of its operands.
+int64_t bytes_of(const Gradients& gradients, std::span<const Tensor> watched) {
   int64_t bytes = 0;
-  for (const Tensor& x : tensors) bytes += x.bytes();
+  for (const Tensor& x : watched) {
+    if (const Tensor gradient = gradients.of(x)) bytes += gradient.bytes();
+  }
   return bytes;
 }
 
@@ -141,7 +144,7 @@ class Bench {
     const Stopwatch backward;
     const Gradients gradients = tape.backward(std::span(&out, 1), std::span(&dout_, 1));
     result.backward = backward.seconds();
-    beside(out.bytes() + bytes_of(watched_));
+    beside(out.bytes() + bytes_of(gradients, watched_));
     return result;
   }
 
