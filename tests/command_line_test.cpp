@@ -500,8 +500,8 @@ TEST_F(CommandLine, writes_generated_corpora_that_follow_their_flags) {
     for (const std::string& line : lines) {
       const size_t tab = line.find('\t');
       ASSERT_NE(tab, std::string::npos);
-      const std::string target = line.substr(tab + 1);
-      EXPECT_TRUE(task == "listops" ? target.size() == 1 : line.starts_with("0 " + target + " 0\t")) << line;
+      const std::string told = line.substr(tab + 1);
+      EXPECT_TRUE(task == "listops" ? told.size() == 1 : line.starts_with("0 " + told + " 0\t")) << line;
     }
     EXPECT_FALSE(std::filesystem::exists(place->path(directory + "/train.align")));
   }
