@@ -176,7 +176,9 @@ TEST(Generator, writes_what_the_whole_text_before_it_says) {
         ids.push_back(sample(last, sampling, std::vector<int>{0, 1, 2}, rng.uniform(i)));
       }
       const std::vector<int> behind(ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.end());
-      EXPECT_EQ(generated(*model, *tokenizer, prompt, {30, sampling}), tokenizer->decode(behind)) << mixer;
+      EXPECT_EQ(generated(*model, *tokenizer, prompt, {.max_tokens = 30, .sampling = sampling}),
+                tokenizer->decode(behind))
+          << mixer;
     }
   }
 }
@@ -184,7 +186,8 @@ TEST(Generator, writes_what_the_whole_text_before_it_says) {
 TEST(Generator, gives_equal_texts_for_equal_seeds_and_the_beginning_of_a_longer_one_for_fewer_tokens) {
   const auto tokenizer = bytes();
   const auto model = ready(tiny(259));
-  const GenerateOptions one{40, {.temperature = 2, .seed = 1}}, other{40, {.temperature = 2, .seed = 2}};
+  const GenerateOptions one{.max_tokens = 40, .sampling = {.temperature = 2, .seed = 1}},
+      other{.max_tokens = 40, .sampling = {.temperature = 2, .seed = 2}};
   const std::string text = generated(*model, *tokenizer, "x", one);
   EXPECT_TRUE(valid_utf8(text));
   EXPECT_EQ(generated(*model, *tokenizer, "x", one), text);
