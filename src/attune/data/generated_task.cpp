@@ -65,8 +65,8 @@ GeneratedCorpus different_pairs(const GeneratedTaskOptions& options, const Draw&
   uint64_t index = 0;
   const auto fill = [&](std::vector<GeneratedPair>& part, int count, int longest) {
     for (int in_vain = 0; part.size() < static_cast<size_t>(count); ++in_vain) {
-      check_usage(in_vain < most_in_vain, "length: ", most_in_vain, " draws in a row gave no new sequence of ",
-                  options.min_length, " to ", longest, "; ask for fewer or allow for more lengths");
+      check_usage(in_vain < most_in_vain, "length: ", most_in_vain,
+                  " draws in a row gave no new sequence; ask for fewer pairs or allow for more lengths");
       std::optional<GeneratedPair> pair = draw(rng.stream(index++), longest);
       if (pair && seen.insert(pair->source).second) {
         part.push_back(std::move(*pair));
