@@ -9,6 +9,7 @@
 #include "attune/attention/spatial_gating.h"
 #include "attune/autograd/tape.h"
 #include "attune/models/architecture.h"
+#include "attune/models/mixer_options.h"
 #include "attune/models/transformer.h"
 
 namespace attune {
@@ -100,8 +101,7 @@ TEST(GoldenSpatialGating, output_and_every_gradient_of_a_block_equal_pytorch) {
     config.dropout = 0;
     EncoderLayer layer(config, {});
     if (run["causal"]) {
-      MixerOptions options{.width = 4, .causal = true, .spatial = spatial_gating_form(config)};
-      layer.self_attention = make_mixer("spatial_gating", options);
+      layer.self_attention = make_mixer("spatial_gating", causal_mixer_options(config, 0));
     }
     Parameters parameters = parameters_of(layer);
     parameters.allocate(dtype);
@@ -112,7 +112,7 @@ TEST(GoldenSpatialGating, output_and_every_gradient_of_a_block_equal_pytorch) {
     const Tensor x = start_value(9, {sentences().rows(), 4}, "x", dtype);
     Tape tape(parameters);
     tape.watch(x);
-    const Tensor y = run(layer.sublayers({}), {x}, {sentences()}).out();
+    const Tensor y = attune::run(layer.sublayers({}), {x}, {sentences()}).out();
     const Tensor seed = start_value(8, y.shape(), "seed", dtype);
     const Gradients gradients = tape.backward(std::span(&y, 1), std::span(&seed, 1));
     expect_near(y, run["output"], tolerance, "output");
