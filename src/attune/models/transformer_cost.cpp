@@ -92,19 +92,24 @@ int64_t kept_activations(const ModelConfig& config, const CostOptions& batch) {
          batch.target * (kept_by_stack(config, bytes, config.decoder_layers, decoder) + hidden);
 }
 
-// What the backward of a feed-forward layer needs beside what is kept: the gradients of the inner activations on both
-// sides of the activation, and of the residual; in chunks, one chunk's inner activations as well.
+// The gradients of the inner activations on both sides of the activation.
+int64_t passing_inside(const ModelConfig& config, const RowBytes& bytes) {
+  return config.feed_forward * (config.gated_feed_forward ? 3 * bytes.full : bytes.full + bytes.operand);
+}
+
+// What the backward of a feed-forward layer needs beside what is kept: those, and the gradient of the residual; in
+// chunks, one chunk's inner activations as well.
 int64_t passing_in_feed_forward(const ModelConfig& config, const RowBytes& bytes, int64_t rows) {
-  const int64_t inner = config.feed_forward * (config.gated_feed_forward ? 3 * bytes.full : bytes.full + bytes.operand);
-  const int64_t outer = rows * 2 * config.width * bytes.full;
+  const int64_t outer = rows * 2 * config.width * bytes.full, inner = passing_inside(config, bytes);
   return config.feed_forward_chunk == 0
              ? rows * inner + outer
              : std::min<int64_t>(rows, config.feed_forward_chunk) * (inner + kept_inside(config, bytes)) + outer;
 }
 
-// The same of a mixer: of queries, keys and values, and of the residual.
-int64_t passing_in_mixer(const ModelConfig& config, const RowBytes& bytes, int64_t rows) {
-  return rows * 7 * config.width * bytes.full;
+// The same of a mixer: of queries, keys and values, and of the residual; or of inner activations of its own.
+int64_t passing_in_mixer(const std::string& mixer, const ModelConfig& config, const RowBytes& bytes, int64_t rows) {
+  const int64_t fed = feeds_forward(mixer) ? passing_inside(config, bytes) + 2 * config.width * bytes.full : 0;
+  return rows * std::max(7 * config.width * bytes.full, fed);
 }
 
 // Of a reversible stack with this mixer: what one sublayer would have kept, but the stream that it reads; that stream
@@ -113,17 +118,19 @@ int64_t passing_in_reversible(const std::string& mixer, const ModelConfig& confi
                               int64_t rows) {
   const RowBytes& bytes = batch.bytes;
   const int64_t streams = 4 * config.width * bytes.full;
-  const int64_t mixed =
-      rows * kept_by_mixer(config, bytes, cost_of(mixer, config, batch.length)) + passing_in_mixer(config, bytes, rows);
+  const int64_t mixed = rows * kept_by_mixer(config, bytes, cost_of(mixer, config, batch.length)) +
+                        passing_in_mixer(mixer, config, bytes, rows);
   const int64_t fed = rows * kept_by_feed_forward(mixer, config, bytes) + passing_in_feed_forward(config, bytes, rows);
   return rows * streams + (feeds_forward(mixer) ? mixed : std::max(mixed, fed));
 }
 
 // What the backward of a layer needs beside what is kept, at most.
 int64_t passing_in_layer(const std::string& mixer, const ModelConfig& config, const CostOptions& batch, int64_t rows) {
-  return config.reversible ? passing_in_reversible(mixer, config, batch, rows)
-                           : std::max(passing_in_feed_forward(config, batch.bytes, rows),
-                                      passing_in_mixer(config, batch.bytes, rows));
+  if (config.reversible) {
+    return passing_in_reversible(mixer, config, batch, rows);
+  }
+  const int64_t fed = feeds_forward(mixer) ? 0 : passing_in_feed_forward(config, batch.bytes, rows);
+  return std::max(fed, passing_in_mixer(mixer, config, batch.bytes, rows));
 }
 
 int64_t passing_in_backward(const ModelConfig& config, const CostOptions& batch) {
