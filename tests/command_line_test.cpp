@@ -614,7 +614,8 @@ TEST_F(CommandLine, measures_mixers_beside_exact_attention_in_an_object_a_row) {
     }
     mechanisms.insert(mechanism);
   }
-  for (const char* each : {"scaled_dot", "local", "sparse", "bigbird", "linformer", "performer", "linear", "nystrom"}) {
+  for (const char* each :
+       {"scaled_dot", "local", "sparse", "bigbird", "lsh", "linformer", "performer", "linear", "nystrom"}) {
     EXPECT_EQ(mechanisms.count(each), 1U) << each;
   }
   EXPECT_EQ(rows % 2, 0);

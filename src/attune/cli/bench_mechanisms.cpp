@@ -6,6 +6,7 @@
 
 #include "attune/attention/linear_attention.h"
 #include "attune/attention/linformer.h"
+#include "attune/attention/lsh.h"
 #include "attune/attention/nystrom.h"
 #include "attune/attention/performer.h"
 #include "attune/attention/scaled_dot.h"
@@ -42,6 +43,16 @@ constexpr int projected = 256, random_features = 256, block = 64;
 attention::BigBird tenth_of_blocks(int length) {
   const int visible = std::max(1, static_cast<int>(std::lround(length / (10.0 * block))));
   return {.block = block, .window_blocks = 1, .global_blocks = 0, .random_blocks = visible - 1};
+}
+
+// The hashing is part of a forward.
+Mechanism::Ready lsh_at(int length) {
+  const attention::LshOptions options;
+  const Tensor rotations = attention::lsh_rotations(mixer_heads, mixer_depth, length, Rng(8), 0, options);
+  return {[rotations, options](const MixerOperands& in) {
+    const Tensor buckets = attention::lsh_buckets(in.q, in.tokens, rotations, options);
+    return attention::lsh(in.q, in.v, buckets, in.tokens, options);
+  }};
 }
 
 Mechanism::Ready linformer_at(int length) {
@@ -83,6 +94,7 @@ std::vector<Mechanism> all_mechanisms() {
        [](int) { return with_pattern(attention::BigBird{}); }},
       {"bigbird", "tenth", "blocks of 64: one in ten, the query's own and random ones", 2, true,
        [](int n) { return with_pattern(tenth_of_blocks(n)); }},
+      {"lsh", "", "2 rounds, chunks of 64, keys from the queries", 1, false, lsh_at},
       {"linformer", "", "k 256, E and F shared by the heads", 1, false, linformer_at},
       {"performer", "", "256 orthogonal features, exponential kernel", 1, false, performer_at},
       {"linear", "", "elu + 1", 1, false, linear_at},
