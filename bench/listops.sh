@@ -15,6 +15,7 @@ source "$here/bench/mixer_forms.sh"
 if [ -n "${PUBLISHED:-}" ]; then
   forms=${FORMS:-exact local lsh linear} sizes=(--min-length 500 --max-length 2000 --train 96000)
   lines="max-positions = 2048
+max-train-length = 2047
 batch-tokens = 32768
 max-update = 0
 max-minutes = ${MINUTES:-60}"
