@@ -24,14 +24,14 @@ namespace attune::cli {
 std::span<const Command> commands() {
   static constexpr std::array list{
       Command{"demo", "the whole way on a corpus made here: train, translate, measure; minutes", demo},
-      Command{"corpus", "write a generated corpus: sequences to copy or reverse, a grammar", corpus},
+      Command{"corpus", "write a generated corpus: a grammar, sequences to copy, nested lists", corpus},
       Command{"train", "train a model on parallel text", train},
       Command{"compare", "train several configs on the same data and measure them in one table", compare},
       Command{"translate", "translate standard input, line by line", translate},
       Command{"generate", "text that a language model goes on with", generate},
       Command{"fill-mask", "the words that a masked language model puts in the place of [MASK]", fill_mask},
       Command{"classify", "labels of texts, words or images, with their probabilities", classify},
-      Command{"evaluate", "BLEU and chrF of translations, equal to sacreBLEU's", evaluate},
+      Command{"evaluate", "BLEU of translations, or how good a model is on a test file", evaluate},
       Command{"inspect", "what a trained model looks at, as a page or as data", inspect_model},
       Command{"score", "log-probability of given translations", score},
       Command{"diff", "the first module in which two models part", diff},
