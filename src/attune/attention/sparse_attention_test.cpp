@@ -285,8 +285,7 @@ TEST(SparseAttention, gives_rows_without_keys_zero_and_no_gradient) {
     const int64_t row = int64_t{i} * 2 + 1;
     EXPECT_EQ(y.all[1].at(row), -INFINITY);
     for (int c = 0; c < 16; ++c) {
-      EXPECT_EQ(y.all[0].at(row * 16 + c), 0);
-      EXPECT_EQ(y.all[2].at(row * 16 + c), 0);
+      for (const size_t result : {0, 2}) EXPECT_EQ(y.all[result].at(row * 16 + c), 0) << result_names[result];
     }
   }
   for (const size_t i : {0, 2, 3, 4}) {
@@ -375,13 +374,10 @@ TEST(SparseAttention, visits_the_blocks_of_its_pattern_and_no_other) {
 
 TEST(SparseAttention, says_what_is_wrong) {
   const Problem p = problem_of({6}, {6}, {2, 2, 4, 4}), one_head = problem_of({6}, {6}, {1, 1, 4, 4});
-  const auto error = [](const Problem& problem, const Mask& mask) {
-    return error_of(
-        [&] { scaled_dot(problem.q, problem.k, problem.v, problem.queries, problem.keys, {.mask = mask}); });
-  };
-  const auto says = [&](const SparsePattern& pattern, const std::string& part, const Problem& problem) {
-    EXPECT_NE(error(problem, {.pattern = pattern}).find(part), std::string::npos)
-        << error(problem, {.pattern = pattern});
+  const auto says = [](SparsePattern pattern, const std::string& part, const Problem& in, bool causal = false) {
+    const Options options{.mask = {.causal = causal, .pattern = std::move(pattern)}};
+    const std::string error = error_of([&] { scaled_dot(in.q, in.k, in.v, in.queries, in.keys, options); });
+    EXPECT_NE(error.find(part), std::string::npos) << error;
   };
   says({SlidingWindow{.window = 5}}, "expected an even number", p);
   says({SlidingWindow{.dilation = {1, 2, 3}}}, "3 dilations for 2 heads", p);
@@ -397,7 +393,7 @@ TEST(SparseAttention, says_what_is_wrong) {
   says({SlidingWindow{}, {.positions = {{6}}}}, "global token 6 of sequence 0, which has 6 tokens", p);
   says({SlidingWindow{}}, "7 queries and 6 keys", problem_of({7}, {6}, {2, 2, 4, 4}));
   says({BigBird{}}, "5 queries and 6 keys", problem_of({5}, {6}, {2, 2, 4, 4}));
-  EXPECT_NE(error(p, {.causal = true, .pattern = {{BigBird{}}}}).find("no causal form"), std::string::npos);
+  says({BigBird{}}, "no causal form", p, true);
 }
 
 }  // namespace

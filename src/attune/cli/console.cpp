@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "attune/base/check.h"
+#include "attune/tensor/atomic_file.h"
 #include "attune/text/unicode.h"
 
 namespace attune::cli {
@@ -80,6 +81,15 @@ void flush_output() {
   errno = 0;
   if (std::fflush(stdout) != 0) {
     output_failed();
+  }
+}
+
+void write_result(const std::string& file, std::string_view text) {
+  if (file.empty()) {
+    print(text);
+    flush_output();
+  } else {
+    write_file_atomically(file, text);
   }
 }
 

@@ -29,6 +29,9 @@ void print(fmt::format_string<Value...> format, Value&&... values) {
   print(std::string_view(fmt::format(format, std::forward<Value>(values)...)));
 }
 
+// All of it into this file, or where none is named to standard output.
+void write_result(const std::string& file, std::string_view text);
+
 // Standard error, one line each.
 void note_line(std::string_view text);
 void warn_line(std::string_view text);   // "warning: ..."

@@ -10,7 +10,6 @@
 #include "attune/inspect/encoder_inspector.h"
 #include "attune/inspect/report.h"
 #include "attune/models/task.h"
-#include "attune/tensor/atomic_file.h"
 #include "attune/text/unicode.h"
 
 namespace attune::cli {
@@ -257,12 +256,7 @@ int inspect_model(const Arguments& arguments) {
   const Inspections inspections =
       is_encoder_task(config) ? inspected(load_encoder, lines, settings) : inspected(load_model, lines, settings);
   const std::string result = written(inspections, settings);
-  if (settings.output.empty()) {
-    print(result);
-    flush_output();
-  } else {
-    write_file_atomically(settings.output, result);
-  }
+  write_result(settings.output, result);
   note("{} {}, {}{}", lines.size(), reads_text(config) ? "sentences" : "images",
        bytes_text(static_cast<int64_t>(result.size())), settings.output.empty() ? "" : ": " + settings.output);
   return success;

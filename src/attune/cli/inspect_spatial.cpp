@@ -11,7 +11,6 @@
 #include "attune/inspect/spatial_weights.h"
 #include "attune/models/model_directory.h"
 #include "attune/models/task.h"
-#include "attune/tensor/atomic_file.h"
 
 namespace attune::cli {
 
@@ -109,15 +108,9 @@ int inspect_spatial(const Arguments& arguments) {
   check_usage(!maps.empty(), directory,
               ": expected a model whose encoder-mixer or decoder-mixer is spatial_gating, got ", config.encoder_mixer,
               is_encoder_task(config) ? "" : " and " + config.decoder_mixer);
-  const std::string result = format == "svg"    ? to_svg(picture_of(maps, *model, directory, shown))
-                             : format == "json" ? as_json(maps, shown)
-                                                : as_text(maps);
-  if (output.empty()) {
-    print(result);
-    flush_output();
-  } else {
-    write_file_atomically(output, result);
-  }
+  write_result(output, format == "svg"    ? to_svg(picture_of(maps, *model, directory, shown))
+                       : format == "json" ? as_json(maps, shown)
+                                          : as_text(maps));
   return success;
 }
 

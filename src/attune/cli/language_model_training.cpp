@@ -92,8 +92,7 @@ class LanguageTraining : public PreparedTraining {
     }
   }
   void start_directory(const std::string& directory) const override {
-    save_tokenizers(directory, model_.config(), tokenizers_);
-    save_config(directory, model_.config());
+    start_model_directory(directory, model_.config(), tokenizers_);
   }
   std::map<std::string, std::string> identity() const override {
     return {{"valid", valid_ ? fingerprint(valid_->lines()) : "none"}};
@@ -115,9 +114,7 @@ class LanguageTraining : public PreparedTraining {
 void check_language_model_run(const TrainingRun& run) {
   check_usage(!run.train.empty(), "--train is missing: files of ",
               run.options.completions ? "prompt<TAB>completion" : "text");
-  check_usage(!decoder_ends_at_max_positions(run.config) || run.options.sequence_length <= run.config.max_positions,
-              "sequence-length is ", run.options.sequence_length, ", but ", what_ends_at_max_positions(run.config),
-              " with max-positions = ", run.config.max_positions, " reaches no further than that");
+  check_sequence_length(run);
 }
 
 std::unique_ptr<PreparedTraining> prepare_language_model(const TrainingRun& run) {

@@ -60,8 +60,15 @@ void check_positions(const TrainingRun& run) {
               " pieces can be learnt");
 }
 
-std::string_view what_ends_at_max_positions(const ModelConfig& config) {
-  return config.positions == "learned" ? "positions = learned" : "spatial_gating";
+void check_sequence_length(const TrainingRun& run) {
+  check_usage(!ends_at_max_positions(run.config) || run.options.sequence_length <= run.config.max_positions,
+              "sequence-length is ", run.options.sequence_length, ", but ", what_ends_at_max_positions(run.config),
+              " with max-positions = ", run.config.max_positions, " reaches no further than that");
+}
+
+void start_model_directory(const std::string& directory, const ModelConfig& config, const Tokenizers& tokenizers) {
+  save_tokenizers(directory, config, tokenizers);
+  save_config(directory, config);
 }
 
 }  // namespace attune::cli

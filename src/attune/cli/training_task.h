@@ -52,8 +52,11 @@ ModelConfig sized(ModelConfig config, const Tokenizers& tokenizers);
 // Learnt positions and spatial gating end at max-positions: no sentence may reach beyond (</s> or <s> takes a place
 // too).
 void check_positions(const TrainingRun& run);
-// Which of the two it is, for a message: "positions = learned".
-std::string_view what_ends_at_max_positions(const ModelConfig& config);
+// The same of the sequences that are cut from a text. Of the two mixers, the task has one and leaves the other as it
+// is.
+void check_sequence_length(const TrainingRun& run);
+// What a model of text begins with.
+void start_model_directory(const std::string& directory, const ModelConfig& config, const Tokenizers& tokenizers);
 
 // Rows of the table.
 void check_translation_run(const TrainingRun& run);

@@ -93,8 +93,7 @@ class TranslationTraining : public PreparedTraining {
          with_separators(data_.batches(0)));
   }
   void start_directory(const std::string& directory) const override {
-    save_tokenizers(directory, model_->config(), tokenizers_);
-    save_config(directory, model_->config());
+    start_model_directory(directory, model_->config(), tokenizers_);
   }
   std::map<std::string, std::string> identity() const override {
     return {{"valid (source)", fingerprint(valid_corpus_.source)},

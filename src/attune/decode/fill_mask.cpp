@@ -50,11 +50,16 @@ std::vector<int32_t> masked_text_ids(const Tokenizer& tokenizer, const std::stri
   return ids;
 }
 
+Tensor read_masked_text(const MaskedLanguageModel& model, std::span<const int32_t> ids, const Pass& pass) {
+  const std::vector<int32_t> types(model.config().next_sentence ? ids.size() : 0, 0);
+  const Segments whole = Segments::of_lengths(std::array{static_cast<int>(ids.size())});
+  return model.encoder()({ids, whole, types}, pass.within("encoder"));
+}
+
 std::vector<FilledMask> fill_masks(const MaskedLanguageModel& model, const Tokenizer& tokenizer,
-                                   const std::string& text, int top_k) {
+                                   std::span<const int32_t> ids, const Tensor& hidden, int top_k) {
   const NoTape pause;
   std::vector<FilledMask> filled;
-  const std::vector<int32_t> ids = masked_text_ids(tokenizer, text);
   std::vector<int32_t> rows;
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] == mask_id) {
@@ -65,9 +70,6 @@ std::vector<FilledMask> fill_masks(const MaskedLanguageModel& model, const Token
   if (filled.empty()) {
     return filled;
   }
-  const std::vector<int32_t> types(model.config().next_sentence ? ids.size() : 0, 0);
-  const Segments whole = Segments::of_lengths(std::array{static_cast<int>(ids.size())});
-  const Tensor hidden = model.encoder()({ids, whole, types}, {});
   const OutputLayer output = model.output();
   const Tensor probabilities = softmax(linear(model.predicted(hidden, rows, {}), output.weight, output.bias));
   const auto width = static_cast<size_t>(probabilities.columns());
@@ -75,6 +77,13 @@ std::vector<FilledMask> fill_masks(const MaskedLanguageModel& model, const Token
     filled[i].guesses = best_of(probabilities.data<float>().subspan(i * width, width), tokenizer, top_k);
   }
   return filled;
+}
+
+std::vector<FilledMask> fill_masks(const MaskedLanguageModel& model, const Tokenizer& tokenizer,
+                                   const std::string& text, int top_k) {
+  const NoTape pause;
+  const std::vector<int32_t> ids = masked_text_ids(tokenizer, text);
+  return fill_masks(model, tokenizer, ids, read_masked_text(model, ids, {}), top_k);
 }
 
 }  // namespace attune

@@ -2,6 +2,7 @@
 // each given that the others are masked too.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,13 @@ struct FilledMask {
 // <cls>, the text's pieces, <sep>: what the model reads.
 std::vector<int32_t> masked_text_ids(const Tokenizer& tokenizer, const std::string& text);
 
-// One for each [MASK] of the text, in order.
+// [ids, width]: the encoder's hidden states of such ids, all of one piece of text.
+Tensor read_masked_text(const MaskedLanguageModel& model, std::span<const int32_t> ids, const Pass& pass);
+
+// One for each [MASK] of ids, in order. hidden: what the encoder made of them.
+std::vector<FilledMask> fill_masks(const MaskedLanguageModel& model, const Tokenizer& tokenizer,
+                                   std::span<const int32_t> ids, const Tensor& hidden, int top_k);
+// The same of a text.
 std::vector<FilledMask> fill_masks(const MaskedLanguageModel& model, const Tokenizer& tokenizer,
                                    const std::string& text, int top_k);
 

@@ -13,11 +13,6 @@ namespace attune {
 
 namespace {
 
-// What ends at max-positions.
-std::string_view end_of(const ModelConfig& config) {
-  return config.positions == "learned" ? "positions = learned" : "spatial_gating";
-}
-
 // Pieces that can be generated behind a prompt: all but the last one are fed to the model.
 int64_t room_behind(size_t prompt, const ModelConfig& config) {
   if (!decoder_ends_at_max_positions(config)) {
@@ -25,7 +20,7 @@ int64_t room_behind(size_t prompt, const ModelConfig& config) {
   }
   check(prompt <= static_cast<size_t>(config.max_positions), "prompt: ", prompt,
         " pieces, the line's end in front included, but the model reads at most ", config.max_positions, " (",
-        end_of(config), ", max-positions); shorten the prompt");
+        what_ends_at_max_positions(config), ", max-positions); shorten the prompt");
   return config.max_positions - static_cast<int64_t>(prompt) + 1;
 }
 
@@ -80,7 +75,7 @@ Generated generate(const LanguageModel& model, const Tokenizer& tokenizer, std::
   }
   write(text.end());
   if (!complete()) {
-    result.cut_short_by = end_of(model.config());
+    result.cut_short_by = what_ends_at_max_positions(model.config());
   }
   return result;
 }

@@ -1,5 +1,7 @@
 #include "attune/inspect/attention_maps.h"
 
+#include <algorithm>
+
 #include "attune/decode/cross_attention.h"
 #include "attune/inspect/attention_statistics.h"
 
@@ -25,6 +27,10 @@ void add_heads(const AttentionModule& named, const Tensor& weights, const ModelC
     map.statistics = statistics_of(map);
     maps.push_back(std::move(map));
   }
+}
+
+void sort_by_kind(std::vector<AttentionMap>& maps) {
+  std::stable_sort(maps.begin(), maps.end(), [](const auto& a, const auto& b) { return a.kind < b.kind; });
 }
 
 std::vector<InspectedPiece> pieces_of(std::span<const int> ids, const Tokenizer& tokenizer) {

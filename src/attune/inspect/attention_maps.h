@@ -15,6 +15,8 @@ std::optional<AttentionModule> attention_of_weights(std::string_view name);
 // A map for each head. weights [heads, queries, keys]
 void add_heads(const AttentionModule& named, const Tensor& weights, const ModelConfig& config,
                std::vector<AttentionMap>& maps);
+// Maps of one kind stay in the order in which they were added: by layer and head.
+void sort_by_kind(std::vector<AttentionMap>& maps);
 
 // Of a text without the special pieces around it.
 std::vector<InspectedPiece> pieces_of(std::span<const int> ids, const Tokenizer& tokenizer);

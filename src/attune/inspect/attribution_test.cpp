@@ -110,7 +110,7 @@ std::vector<Attention> attentions_of(const std::vector<AttentionMap>& maps, cons
   return result;
 }
 
-// A tiny attention is an addend of a gate, which no probe is offered.
+// A tiny attention offers a probe its weights alone: without its values there is no gradient by them.
 bool hides_an_attention(const testing::Form& form) {
   const ModelConfig& config = form.config;
   const auto other = [&](const std::string& mixer) {

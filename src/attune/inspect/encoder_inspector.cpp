@@ -63,10 +63,8 @@ class Reading {
   void fill(const MaskedLanguageModel& model) {
     const std::vector<int32_t> ids = masked_text_ids(*loaded_.tokenizer, request_.source);
     add_pieces(ids);
-    const std::vector<int32_t> types(config().next_sentence ? ids.size() : 0, 0);
-    const Segments whole = Segments::of_lengths(std::array{static_cast<int>(ids.size())});
-    model.encoder()({ids, whole, types}, watched().within("encoder"));
-    for (const FilledMask& mask : fill_masks(model, *loaded_.tokenizer, request_.source, options_.next_pieces)) {
+    const Tensor hidden = read_masked_text(model, ids, watched());
+    for (const FilledMask& mask : fill_masks(model, *loaded_.tokenizer, ids, hidden, options_.next_pieces)) {
       InspectedAnswer answer{fmt::format("mask {}", sentence_.answers.size() + 1), {}};
       for (const MaskGuess& guess : mask.guesses) {
         answer.probable.push_back({guess.word, std::log(guess.probability)});
@@ -142,7 +140,7 @@ class Reading {
 
   void add_maps_of_the_model() {
     auto& maps = sentence_.maps;
-    std::stable_sort(maps.begin(), maps.end(), [](const auto& a, const auto& b) { return a.kind < b.kind; });
+    sort_by_kind(maps);
     const auto length = static_cast<int>(sentence_.source.size());
     for (auto& more : {encoder_rollout(maps, config().encoder_layers),
                        spatial_maps(*loaded_.model, AttentionKind::encoder_spatial, length)}) {

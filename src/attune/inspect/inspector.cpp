@@ -108,9 +108,6 @@ class Look {
   static void add(std::vector<AttentionMap> more, std::vector<AttentionMap>& maps) {
     std::move(more.begin(), more.end(), std::back_inserter(maps));
   }
-  static void sort_by_kind(std::vector<AttentionMap>& maps) {
-    std::stable_sort(maps.begin(), maps.end(), [](const auto& a, const auto& b) { return a.kind < b.kind; });
-  }
 
   void describe(const Tensor& hidden, const Batch& batch, InspectedHypothesis& hypothesis) const {
     const Tokenizer& tokenizer = *loaded_.tokenizers.target;

@@ -27,6 +27,18 @@ AttentionMap leading_part(const Tensor& weights, int head, int length) {
   return map;
 }
 
+// each(query, key, weight)
+template <class Each>
+void for_each_visible(const AttentionMap& map, const Each& each) {
+  for (int i = 0; i < map.queries; ++i) {
+    for (int j = 0; j < map.keys; ++j) {
+      if (!map.is_hidden(i, j)) {
+        each(i, j, static_cast<double>(map.weight(i, j)));
+      }
+    }
+  }
+}
+
 struct Sums {
   double sum = 0, squares = 0;
   int count = 0;
@@ -67,28 +79,20 @@ std::vector<AttentionMap> spatial_maps(const Network& model, AttentionKind kind,
 double mean_magnitude(const AttentionMap& map) {
   double sum = 0;
   int count = 0;
-  for (int i = 0; i < map.queries; ++i) {
-    for (int j = 0; j < map.keys; ++j) {
-      if (!map.is_hidden(i, j)) {
-        sum += std::abs(static_cast<double>(map.weight(i, j)));
-        ++count;
-      }
-    }
-  }
+  for_each_visible(map, [&](int, int, double weight) {
+    sum += std::abs(weight);
+    ++count;
+  });
   return count > 0 ? sum / count : 0;
 }
 
 std::optional<double> toeplitz_share(const AttentionMap& map) {
   Sums all;
   std::map<int, Sums> diagonals;
-  for (int i = 0; i < map.queries; ++i) {
-    for (int j = 0; j < map.keys; ++j) {
-      if (!map.is_hidden(i, j)) {
-        all.add(static_cast<double>(map.weight(i, j)));
-        diagonals[j - i].add(static_cast<double>(map.weight(i, j)));
-      }
-    }
-  }
+  for_each_visible(map, [&](int i, int j, double weight) {
+    all.add(weight);
+    diagonals[j - i].add(weight);
+  });
   const int free = all.count - static_cast<int>(diagonals.size());
   if (free <= 0 || all.scatter() <= 0) {
     return {};

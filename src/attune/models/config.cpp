@@ -122,6 +122,12 @@ bool ends_at_max_positions(const ModelConfig& config) {
          config.encoder_mixer == "linformer";
 }
 
+std::string_view what_ends_at_max_positions(const ModelConfig& config) {
+  return config.positions == "learned"                                                     ? "positions = learned"
+         : config.encoder_mixer == "linformer" && config.decoder_mixer != "spatial_gating" ? "linformer"
+                                                                                           : "spatial_gating";
+}
+
 std::string to_json(const ModelConfig& config) {
   nlohmann::ordered_json json;
   json["format-version"] = format_version;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace attune {
 
@@ -210,10 +211,12 @@ struct ModelConfig {
 // Throws a UsageError naming the key, what was expected and what came (e.g. heads that do not divide the width).
 void check_config(const ModelConfig& config);
 
-// Whether the encoder or the decoder learns something by position, so that no sequence may be longer than
-// max-positions.
+// Whether the encoder or the decoder learns something by position (embeddings, spatial gating, Linformer), so that no
+// sequence may be longer than max-positions.
 bool ends_at_max_positions(const ModelConfig& config);
 bool decoder_ends_at_max_positions(const ModelConfig& config);
+// Which it is, for a message: "positions = learned".
+std::string_view what_ends_at_max_positions(const ModelConfig& config);
 
 // config.json, with the format's version. read_config refuses unknown keys.
 std::string to_json(const ModelConfig& config);

@@ -143,13 +143,12 @@ ValidationFigures LanguageObjective::validate() {
 }
 
 std::map<std::string, std::string> LanguageObjective::identity() const {
-  Checksum checksum;
+  Checksum checksum;  // without the length that add_list puts in front, so that runs from before it can be resumed
   checksum.add(text_.pieces().data(), text_.pieces().size_bytes());
   for (const Window& line : text_.lines()) {
     checksum.add(&line.skip, sizeof line.skip);
   }
-  return {{"training pieces", std::to_string(text_.predicted())},
-          {"training pieces' checksum", std::to_string(checksum.value())}};
+  return identity_of("pieces", text_.predicted(), checksum);
 }
 
 }  // namespace attune
