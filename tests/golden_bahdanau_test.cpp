@@ -1,7 +1,5 @@
 // A tiny Bahdanau model against PyTorch's loop over the paper's equations: logits and every parameter's gradient
 // (tests/goldens/make_bahdanau_golden.py).
-#include <fstream>
-
 #include "attune/models/architecture.h"
 #include "golden_model.h"
 
@@ -11,8 +9,7 @@ namespace {
 class GoldenBahdanau : public ::testing::TestWithParam<DType> {
  protected:
   void SetUp() override {
-    std::ifstream file(ATTUNE_SOURCE_DIR "/tests/goldens/bahdanau_golden.json");
-    golden_ = nlohmann::json::parse(file);
+    golden_ = testing::golden_file("bahdanau_golden.json");
     ModelConfig config = defaults_of("bahdanau");
     config.width = 8, config.source_vocabulary = config.target_vocabulary = 11, config.dropout = 0;
     config.embedding_scale = false;

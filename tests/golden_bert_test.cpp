@@ -2,8 +2,6 @@
 // gradient (tests/goldens/make_bert_golden.py). The weights come from the same formula on both sides.
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "attune/train/masked_language_objective.h"
 #include "golden_model.h"
 
@@ -15,8 +13,7 @@ using testing::expect_near_golden;
 class GoldenBert : public ::testing::TestWithParam<DType> {
  protected:
   GoldenBert() {
-    std::ifstream file(ATTUNE_SOURCE_DIR "/tests/goldens/bert_golden.json");
-    golden_ = nlohmann::json::parse(file);
+    golden_ = testing::golden_file("bert_golden.json");
     batch_.ids = golden_["ids"].get<std::vector<int32_t>>();
     batch_.segments = Segments::of_lengths(golden_["lengths"].get<std::vector<int>>());
     batch_.types = golden_["types"].get<std::vector<int32_t>>();

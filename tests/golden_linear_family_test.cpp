@@ -1,19 +1,16 @@
 // Attention in linear time against PyTorch: output and all gradients (tests/goldens/make_linear_family_golden.py).
-#include <gtest/gtest.h>
-
-#include <cmath>
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "attune/attention/linear_attention.h"
 #include "attune/attention/linformer.h"
 #include "attune/attention/lsh.h"
 #include "attune/attention/nystrom.h"
 #include "attune/attention/performer.h"
 #include "attune/autograd/tape.h"
+#include "golden_values.h"
 
 namespace attune::attention {
 namespace {
+
+using attune::testing::expect_near;
 
 constexpr int64_t heads = 2, depth = 3, values = 2;
 
@@ -23,20 +20,7 @@ const Segments& sentences() {
 }
 
 Tensor start_value(int k, const Shape& shape, DType dtype) {
-  Tensor result = Tensor::empty(shape, DType::float64);
-  for (int64_t i = 0; i < shape.elements(); ++i) {
-    const auto place = static_cast<double>(i);
-    result.data<double>()[static_cast<size_t>(i)] = std::sin(0.37 * (k + 1) + 1.7 * place + 0.013 * k * place);
-  }
-  return result.to(dtype);
-}
-
-void expect_near(const Tensor& found, const std::vector<double>& expected, double tolerance, const std::string& what) {
-  ASSERT_TRUE(found) << what;
-  ASSERT_EQ(found.elements(), static_cast<int64_t>(expected.size())) << what;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_NEAR(found.at(static_cast<int64_t>(i)), expected[i], tolerance) << what << '[' << i << ']';
-  }
+  return attune::testing::wave(k, shape, 1).to(dtype);
 }
 
 // What a run's mechanism learns.
@@ -89,8 +73,7 @@ Tensor attend(const nlohmann::json& run, const std::vector<Tensor>& x) {
 }
 
 TEST(GoldenLinearFamily, output_and_every_gradient_equal_pytorch) {
-  std::ifstream file(ATTUNE_SOURCE_DIR "/tests/goldens/linear_family_golden.json");
-  const nlohmann::json runs = nlohmann::json::parse(file);
+  const nlohmann::json runs = attune::testing::golden_file("linear_family_golden.json");
   ASSERT_EQ(runs.size(), 18U);
   for (const auto& run : runs) {
     for (const DType dtype : {DType::float64, DType::float32}) {

@@ -1,33 +1,15 @@
-// What the tests against PyTorch's models share: start values by formula, the batch, and the comparison of logits and
-// gradients (tests/goldens).
+// What the tests against PyTorch's models share: the batch, and the comparison of logits, gradients and losses of
+// training (tests/goldens).
 #pragma once
-
-#include <gtest/gtest.h>
-
-#include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "attune/autograd/tape.h"
 #include "attune/models/model.h"
 #include "attune/ops/cross_entropy.h"
 #include "attune/ops/linear.h"
+#include "attune/train/optimizer.h"
+#include "golden_values.h"
 
 namespace attune::testing {
-
-inline void set_start_values(Parameters& parameters) {
-  int k = 0;
-  for (const auto& entry : parameters.entries()) {
-    const bool norm = entry.name.find("norm.weight") != std::string::npos;
-    const bool bias = entry.name.ends_with(".bias");
-    Tensor wide = Tensor::empty(entry.parameter->shape(), DType::float64);
-    for (int i = 0; i < wide.elements(); ++i) {
-      const double wave = std::sin(0.37 * (k + 1) + 1.7 * i + 0.013 * k * i);
-      wide.data<double>()[static_cast<size_t>(i)] = norm ? 1 + 0.1 * wave : bias ? 0.1 * wave : 0.4 * wave;
-    }
-    entry.parameter->copy_from(wide);
-    ++k;
-  }
-}
 
 inline Batch golden_batch() {
   const std::vector<Example> examples{{{5, 3, 7}, {8, 4, 9}}, {{4, 10}, {3}}, {{6, 6, 8, 9, 3}, {7, 10, 5, 5, 6}}};
@@ -49,10 +31,7 @@ inline double largest_of(const std::vector<double>& values) {
 // Relative to the largest.
 inline void expect_near_golden(const Tensor& found, const nlohmann::json& golden, double tolerance) {
   const auto expected = golden.get<std::vector<double>>();
-  ASSERT_EQ(found.elements(), static_cast<int64_t>(expected.size()));
-  for (size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_NEAR(found.at(static_cast<int64_t>(i)), expected[i], tolerance * largest_of(expected)) << i;
-  }
+  expect_near(found, expected, tolerance * largest_of(expected), "");
 }
 
 inline void expect_golden_logits(const Model& model, const Batch& batch, const nlohmann::json& golden,
@@ -86,6 +65,24 @@ inline void expect_golden_gradients(const Model& model, const Batch& batch, cons
   Tape tape(model.parameters());
   const Gradients gradients = tape.backward(golden_loss(model, batch).loss);
   expect_golden_gradients(model.parameters(), gradients, static_cast<double>(batch.target_tokens()), golden, tolerance);
+}
+
+// Of steps of Adam with the learning rate 0.003.
+inline void expect_golden_training(Model& model, const Batch& batch, const nlohmann::json& golden, double tolerance) {
+  Parameters& parameters = model.parameters();
+  Optimizer optimizer({}, parameters.flat_elements(), parameters.dtype());
+  const auto expected = golden.get<std::vector<double>>();
+  ASSERT_EQ(expected.size(), 10U);
+  const auto tokens = static_cast<double>(batch.target_tokens());
+  for (const double wanted : expected) {
+    Tape tape(parameters);
+    const Tensor loss = golden_loss(model, batch).loss;
+    ASSERT_NEAR(loss.item() / tokens, wanted, tolerance * wanted);
+    const Gradients gradients = tape.backward(loss);
+    Tensor flat = parameters.flat();
+    optimizer.step(flat, gradients.flat(), {0.003, 1 / tokens});
+  }
+  EXPECT_LT(expected.back(), expected.front());
 }
 
 }  // namespace attune::testing

@@ -1,39 +1,19 @@
 // Positions inside self-attention against PyTorch, as an encoder's and a decoder's: outputs, all gradients, and step by
 // step (tests/goldens/make_positions_golden.py).
-#include <gtest/gtest.h>
-
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "attune/attention/scaled_dot_relative.h"
 #include "attune/autograd/tape.h"
 #include "attune/nn/multi_head_attention.h"
+#include "golden_values.h"
 
 namespace attune {
 namespace {
 
+using testing::expect_near;
+using testing::wave;
+
 const nlohmann::json& golden() {
-  static const nlohmann::json all = [] {
-    std::ifstream file(ATTUNE_SOURCE_DIR "/tests/goldens/positions_golden.json");
-    return nlohmann::json::parse(file);
-  }();
+  static const nlohmann::json all = testing::golden_file("positions_golden.json");
   return all;
-}
-
-Tensor start_value(int k, const Shape& shape, double size) {
-  Tensor result = Tensor::empty(shape, DType::float64);
-  for (int64_t i = 0; i < shape.elements(); ++i) {
-    result.data<double>()[static_cast<size_t>(i)] =
-        size * std::sin(0.37 * (k + 1) + 1.7 * static_cast<double>(i) + 0.013 * k * static_cast<double>(i));
-  }
-  return result;
-}
-
-void expect_near(const Tensor& found, const std::vector<double>& expected, double tolerance, const std::string& what) {
-  ASSERT_EQ(found.elements(), static_cast<int64_t>(expected.size())) << what;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_NEAR(found.at(static_cast<int64_t>(i)), expected[i], tolerance) << what << '[' << i << ']';
-  }
 }
 
 struct Layer {
@@ -45,10 +25,7 @@ struct Layer {
                    .max_positions = 6}) {
     attention.collect(parameters, "");
     parameters.allocate(dtype);
-    int k = 0;
-    for (const auto& entry : parameters.entries()) {
-      entry.parameter->copy_from(start_value(k++, entry.parameter->shape(), entry.name.ends_with("bias") ? 0.1 : 0.4));
-    }
+    testing::set_start_values(parameters);
   }
   MultiHeadAttention attention;
   Parameters parameters;
@@ -65,11 +42,11 @@ TEST(GoldenPositions, output_and_every_gradient_equal_pytorch) {
     for (const DType dtype : {DType::float64, DType::float32}) {
       const double tolerance = dtype == DType::float64 ? 1e-10 : 5e-6;
       const Layer layer(run, dtype);
-      const Tensor x = start_value(30, {layer.segments.rows(), 12}, 0.4).to(dtype);
+      const Tensor x = wave(30, {layer.segments.rows(), 12}).to(dtype);
       Tape tape(layer.parameters);
       tape.watch(x);
       const Tensor y = layer.attention(x, layer.segments, x, layer.segments, {});
-      const Tensor seed = start_value(31, y.shape(), 0.4).to(dtype);
+      const Tensor seed = wave(31, y.shape()).to(dtype);
       const Gradients gradients = tape.backward(std::span(&y, 1), std::span(&seed, 1));
       expect_near(y, run["output"], tolerance, name_of(run) + "output");
       expect_near(gradients.of(x), run["of-input"], tolerance, name_of(run) + "input");
@@ -86,7 +63,7 @@ TEST(GoldenPositions, a_decoder_step_by_step_equals_pytorch) {
   for (const auto& run : golden()["layers"]) {
     if (!run["causal"]) continue;
     const Layer layer(run, DType::float32);
-    const Tensor x = start_value(30, {layer.segments.rows(), 12}, 0.4).to(DType::float32);
+    const Tensor x = wave(30, {layer.segments.rows(), 12}).to(DType::float32);
     const auto expected = run["output"].get<std::vector<double>>();
     const auto state = layer.attention.begin(1);
     for (int64_t row = layer.segments.begin(2); row < layer.segments.rows(); ++row) {

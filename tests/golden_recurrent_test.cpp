@@ -1,37 +1,25 @@
 // Recurrent layers against PyTorch's nn.LSTM and nn.GRU: two layers, both ways, packed sequences of different lengths;
 // outputs, last states and every gradient (tests/goldens/make_recurrent_golden.py). Weights, inputs and the gradients
 // of the outputs come from the same formula on both sides.
-#include <gtest/gtest.h>
-
-#include <cmath>
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "attune/autograd/tape.h"
 #include "attune/models/recurrent_encoder.h"
 #include "attune/nn/recurrent_formats.h"
 #include "attune/ops/concat.h"
+#include "golden_values.h"
 
 namespace attune {
 namespace {
 
-Tensor wave(int k, const Shape& shape, double size = 0.4) {
-  Tensor x = Tensor::empty(shape, DType::float64);
-  for (int i = 0; i < x.elements(); ++i) {
-    x.data<double>()[static_cast<size_t>(i)] = size * std::sin(0.37 * (k + 1) + 1.7 * i + 0.013 * k * i);
-  }
-  return x;
-}
+using testing::wave;
 
 std::string name_of(const char* part, size_t layer, bool backward) {
   return part + ("_l" + std::to_string(layer)) + (backward ? "_reverse" : "");
 }
 
-class GoldenRecurrent : public testing::TestWithParam<std::tuple<const char*, DType>> {
+class GoldenRecurrent : public ::testing::TestWithParam<std::tuple<const char*, DType>> {
  protected:
   GoldenRecurrent() {
-    std::ifstream file(ATTUNE_SOURCE_DIR "/tests/goldens/recurrent_golden.json");
-    const auto all = nlohmann::json::parse(file);
+    const auto all = testing::golden_file("recurrent_golden.json");
     golden_ = all[std::get<0>(GetParam())];
     RecurrentEncoderOptions options;
     options.cell = lstm_ ? Cell::lstm : Cell::gru_reset_after;
@@ -63,12 +51,7 @@ class GoldenRecurrent : public testing::TestWithParam<std::tuple<const char*, DT
   }
 
   void expect_equal(const Tensor& found, const nlohmann::json& expected, const std::string& what) const {
-    ASSERT_EQ(found.elements(), static_cast<int64_t>(expected.size())) << what;
-    for (int64_t i = 0; i < found.elements(); ++i) {
-      ASSERT_NEAR(found.at(i), expected[static_cast<size_t>(i)].get<double>(),
-                  (dtype_ == DType::float64 ? 1e-11 : 1e-5))
-          << what << '[' << i << ']';
-    }
+    testing::expect_near(found, expected, dtype_ == DType::float64 ? 1e-11 : 1e-5, what);
   }
 
   bool lstm_ = std::string(std::get<0>(GetParam())) == "lstm";

@@ -1,47 +1,22 @@
 // Spatial gating units and gMLP and aMLP blocks against PyTorch: output and all gradients
 // (tests/goldens/make_spatial_gating_golden.py).
-#include <gtest/gtest.h>
-
-#include <cmath>
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "attune/attention/spatial_gating.h"
 #include "attune/autograd/tape.h"
 #include "attune/models/architecture.h"
 #include "attune/models/mixer_options.h"
 #include "attune/models/transformer.h"
+#include "golden_values.h"
 
 namespace attune {
 namespace {
 
-nlohmann::json golden(const char* part) {
-  std::ifstream file(ATTUNE_SOURCE_DIR "/tests/goldens/spatial_gating_golden.json");
-  return nlohmann::json::parse(file)[part];
-}
+using testing::expect_near;
+using testing::golden_file;
+using testing::start_value;
+using testing::wave;
 
 constexpr double epsilon = 1e-3;
 constexpr int positions = 6;
-
-Tensor start_value(int k, const Shape& shape, const std::string& name, DType dtype) {
-  Tensor result = Tensor::empty(shape, DType::float64);
-  for (int64_t i = 0; i < shape.elements(); ++i) {
-    const double wave = std::sin(0.37 * (k + 1) + 1.7 * static_cast<double>(i) + 0.013 * k * static_cast<double>(i));
-    const bool scale = name.find("norm.weight") != std::string::npos;
-    result.data<double>()[static_cast<size_t>(i)] = scale                    ? 1 + 0.1 * wave
-                                                    : name.ends_with("bias") ? 0.1 * wave
-                                                                             : 0.4 * wave;
-  }
-  return result.to(dtype);
-}
-
-void expect_near(const Tensor& found, const std::vector<double>& expected, double tolerance, const std::string& what) {
-  ASSERT_TRUE(found) << what;
-  ASSERT_EQ(found.elements(), static_cast<int64_t>(expected.size())) << what;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_NEAR(found.at(static_cast<int64_t>(i)), expected[i], tolerance) << what << '[' << i << ']';
-  }
-}
 
 const Segments& sentences() {
   static const Segments segments = Segments::of_lengths(std::vector<int>{3, 1, 5, 2});
@@ -51,7 +26,7 @@ const Segments& sentences() {
 // Of every run in both types: (run, type, tolerance).
 template <class Check>
 void each_run(const char* part, Check&& check) {
-  const nlohmann::json runs = golden(part);
+  const nlohmann::json runs = golden_file("spatial_gating_golden.json")[part];
   ASSERT_GE(runs.size(), 7U);
   for (const auto& run : runs) {
     for (const DType dtype : {DType::float64, DType::float32}) {
@@ -66,21 +41,22 @@ TEST(GoldenSpatialGating, output_and_every_gradient_of_a_unit_equal_pytorch) {
   each_run("units", [](const nlohmann::json& run, DType dtype, double tolerance) {
     const attention::Gate gate = attention::gate_of_name(run["gate"].get<std::string>(), "gate");
     const int64_t inner = 8, channels = attention::gate_channels(gate, inner), heads = run["heads"];
-    const Tensor z = start_value(9, {sentences().rows(), inner}, "z", dtype);
+    const Tensor z = wave(9, {sentences().rows(), inner}).to(dtype);
     const std::vector<std::pair<std::string, Tensor>> parameters{
-        {"gate_norm.weight", start_value(0, {channels}, "norm.weight", dtype)},
-        {"gate_norm.bias", start_value(1, {channels}, "bias", dtype)},
+        {"gate_norm.weight", start_value(0, {channels}, "norm.weight").to(dtype)},
+        {"gate_norm.bias", start_value(1, {channels}, "bias").to(dtype)},
         {"spatial.weight",
          start_value(2, run["toeplitz"] ? Shape{heads, 2 * positions - 1} : Shape{heads, positions, positions},
-                     "weight", dtype)},
-        {"spatial.bias", start_value(3, {heads, positions}, "bias", dtype)}};
+                     "weight")
+             .to(dtype)},
+        {"spatial.bias", start_value(3, {heads, positions}, "bias").to(dtype)}};
     Tape tape;
     tape.watch(z);
     for (const auto& [name, parameter] : parameters) tape.watch(parameter);
     const Tensor y = attention::spatial_gating(
         {z, parameters[0].second, parameters[1].second, parameters[2].second, parameters[3].second}, sentences(),
         {.gate = gate, .causal = run["causal"], .epsilon = epsilon});
-    const Tensor seed = start_value(8, y.shape(), "seed", dtype);
+    const Tensor seed = wave(8, y.shape()).to(dtype);
     const Gradients gradients = tape.backward(std::span(&y, 1), std::span(&seed, 1));
     expect_near(y, run["output"], tolerance, "output");
     expect_near(gradients.of(z), run["of-input"], tolerance, "input");
@@ -105,22 +81,16 @@ TEST(GoldenSpatialGating, output_and_every_gradient_of_a_block_equal_pytorch) {
     }
     Parameters parameters = parameters_of(layer);
     parameters.allocate(dtype);
-    int k = 0;
-    for (const auto& entry : parameters.entries()) {
-      entry.parameter->copy_from(start_value(k++, entry.parameter->shape(), entry.name, dtype));
-    }
-    const Tensor x = start_value(9, {sentences().rows(), 4}, "x", dtype);
+    testing::set_start_values(parameters);
+    const Tensor x = wave(9, {sentences().rows(), 4}).to(dtype);
     Tape tape(parameters);
     tape.watch(x);
     const Tensor y = attune::run(layer.sublayers({}), {x}, {sentences()}).out();
-    const Tensor seed = start_value(8, y.shape(), "seed", dtype);
+    const Tensor seed = wave(8, y.shape()).to(dtype);
     const Gradients gradients = tape.backward(std::span(&y, 1), std::span(&seed, 1));
     expect_near(y, run["output"], tolerance, "output");
     expect_near(gradients.of(x), run["of-input"], tolerance, "input");
-    ASSERT_EQ(run["gradients"].size(), parameters.entries().size());
-    for (const auto& entry : parameters.entries()) {
-      expect_near(gradients[entry.name], run["gradients"].at(entry.name), tolerance, entry.name);
-    }
+    expect_near(parameters, gradients, run["gradients"], tolerance);
   });
 }
 

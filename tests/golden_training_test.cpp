@@ -2,10 +2,6 @@
 // training (tests/goldens/make_transformer_golden.py). The weights come from the same formula on both sides.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-
-#include "attune/train/optimizer.h"
 #include "golden_model.h"
 
 namespace attune {
@@ -13,13 +9,12 @@ namespace {
 
 using testing::expect_golden_gradients;
 using testing::expect_golden_logits;
+using testing::expect_golden_training;
 using testing::golden_batch;
-using testing::golden_loss;
 using testing::set_start_values;
 
 nlohmann::json golden_runs() {
-  std::ifstream file(ATTUNE_SOURCE_DIR "/tests/goldens/transformer_golden.json");
-  return nlohmann::json::parse(file)["runs"];
+  return testing::golden_file("transformer_golden.json")["runs"];
 }
 
 std::unique_ptr<Model> make_golden_model(const nlohmann::json& run, DType dtype) {
@@ -55,21 +50,7 @@ TEST_P(GoldenRun, every_gradient_equals_pytorch) {
 }
 
 TEST_P(GoldenRun, ten_training_losses_equal_pytorch) {
-  Parameters& parameters = model_->parameters();
-  OptimizerOptions options;
-  Optimizer optimizer(options, parameters.flat_elements(), dtype_);
-  const auto expected = run_["losses"].get<std::vector<double>>();
-  ASSERT_EQ(expected.size(), 10u);
-  const auto tokens = static_cast<double>(batch_.target_tokens());
-  for (double wanted : expected) {
-    Tape tape(parameters);
-    const Tensor loss = golden_loss(*model_, batch_).loss;
-    ASSERT_NEAR(loss.item() / tokens, wanted, tolerance_ * wanted);
-    const Gradients gradients = tape.backward(loss);
-    Tensor flat = parameters.flat();
-    optimizer.step(flat, gradients.flat(), {0.003, 1 / tokens});
-  }
-  EXPECT_LT(expected.back(), expected.front());
+  expect_golden_training(*model_, batch_, run_["losses"], tolerance_);
 }
 
 INSTANTIATE_TEST_SUITE_P(PreAndPostNorm, GoldenRun,
