@@ -9,29 +9,23 @@
 namespace {
 
 using attune::testing::expect_one_error;
+using attune::testing::InOnePlace;
 using attune::testing::Ran;
 using attune::testing::TrainingPlace;
 
-class Ablation : public ::testing::Test {
+class Ablation : public InOnePlace<TrainingPlace> {
  protected:
   static void SetUpTestSuite() {
-    place = new TrainingPlace;
+    InOnePlace::SetUpTestSuite();
     trained = place->run(TrainingPlace::command("model", "--tokenizer words --max-update 30"));
     other = place->run(TrainingPlace::command("other", "--tokenizer words --max-update 31"));
-  }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
   }
   void SetUp() override {
     ASSERT_EQ(trained.code, 0) << trained.err;
     ASSERT_EQ(other.code, 0) << other.err;
   }
-  static TrainingPlace* place;
-  static Ran trained, other;
+  inline static Ran trained, other;
 };
-TrainingPlace* Ablation::place = nullptr;
-Ran Ablation::trained, Ablation::other;
 
 TEST_F(Ablation, of_heads_changes_scores_and_translations_and_not_the_files) {
   const std::string score = "score --model model --source test.en --target test.vi --threads 1";

@@ -14,6 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::expect_one_error;
+using testing::InOnePlace;
 using testing::Ran;
 using testing::TrainingPlace;
 
@@ -182,17 +183,16 @@ std::vector<Damage> tokenizer_damages() {
   };
 }
 
-class BadModels : public ::testing::Test {
+class BadModels : public InOnePlace<TrainingPlace> {
  protected:
   static void SetUpTestSuite() {
-    place = new TrainingPlace;
+    InOnePlace::SetUpTestSuite();
     for (const Form* form : {&words, &pieces}) {
       trained.push_back(place->run(TrainingPlace::command(form->directory, form->flags + "--max-update 2")));
     }
   }
   static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
+    InOnePlace::TearDownTestSuite();
     trained.clear();
   }
   void SetUp() override {
@@ -227,11 +227,8 @@ class BadModels : public ::testing::Test {
     }
   }
 
-  static TrainingPlace* place;
-  static std::vector<Ran> trained;
+  inline static std::vector<Ran> trained;
 };
-TrainingPlace* BadModels::place = nullptr;
-std::vector<Ran> BadModels::trained;
 
 TEST_F(BadModels, damaged_weights_are_refused) {
   expect_refused(words, "model.safetensors", weight_damages(), &Reader::weights);

@@ -11,6 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::expect_one_error;
+using testing::InOnePlace;
 using testing::lines_of;
 using testing::Ran;
 using testing::TrainingPlace;
@@ -40,10 +41,10 @@ const std::map<std::string, Call> calls{
     {"bench", {"bench products --size 8 --rounds 1"}},
 };
 
-class BadValues : public ::testing::Test {
+class BadValues : public InOnePlace<TrainingPlace> {
  protected:
   static void SetUpTestSuite() {
-    place = new TrainingPlace;
+    InOnePlace::SetUpTestSuite();
     place->write("row.toml",
                  "encoder-layers = 1\ndecoder-layers = 1\nwidth = 16\nheads = 2\nfeed-forward = 32\n"
                  "tokenizer = \"words\"\nbatch-tokens = 300\n");
@@ -62,8 +63,7 @@ class BadValues : public ::testing::Test {
     }
   }
   static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
+    InOnePlace::TearDownTestSuite();
     commands.clear();
   }
   void SetUp() override {
@@ -76,13 +76,9 @@ class BadValues : public ::testing::Test {
       ASSERT_EQ(calls.count(command), 1U) << "a new command needs a row in the table above: " << command;
     }
   }
-  static TrainingPlace* place;
-  static Ran trained, masked, language, classifier;
-  static std::vector<std::string> commands;
+  inline static Ran trained, masked, language, classifier;
+  inline static std::vector<std::string> commands;
 };
-TrainingPlace* BadValues::place = nullptr;
-Ran BadValues::trained, BadValues::masked, BadValues::language, BadValues::classifier;
-std::vector<std::string> BadValues::commands;
 
 // What stands before the flags: "bench products".
 std::string words_of(const std::string& command) {

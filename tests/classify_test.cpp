@@ -10,22 +10,19 @@ namespace {
 
 using nlohmann::json;
 using testing::expect_one_error;
+using testing::InOnePlace;
 using testing::lines_of;
 using testing::Ran;
 using testing::TrainingPlace;
 
-class Classify : public ::testing::Test {
+class Classify : public InOnePlace<TrainingPlace> {
  protected:
   static void SetUpTestSuite() {
-    place = new TrainingPlace;
+    InOnePlace::SetUpTestSuite();
     texts = place->run(TrainingPlace::command("texts", "--task classification --tokenizer words --max-update 40"));
     words = place->run(TrainingPlace::command("words", "--task tagging --tokenizer words --max-update 60"));
     images = place->run(TrainingPlace::command(
         "images", "--task image_classification --patch-size 2 --max-update 60 --dropout 0 --lr-scheduler constant"));
-  }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
   }
   void SetUp() override { ASSERT_EQ(texts.code + words.code + images.code, 0) << texts.err << words.err << images.err; }
 
@@ -46,11 +43,8 @@ class Classify : public ::testing::Test {
     EXPECT_EQ(line["label"], best);
   }
 
-  static TrainingPlace* place;
-  static Ran texts, words, images;
+  inline static Ran texts, words, images;
 };
-TrainingPlace* Classify::place = nullptr;
-Ran Classify::texts, Classify::words, Classify::images;
 
 TEST_F(Classify, every_text_gets_its_label_and_the_probabilities_of_all) {
   const std::vector<std::string> inputs = lines_of(place->read("test.en"));

@@ -8,6 +8,7 @@
 namespace attune {
 namespace {
 
+using testing::InOnePlace;
 using testing::lines_of;
 using testing::Ran;
 using testing::Workplace;
@@ -335,10 +336,10 @@ const std::vector<BadInput> bad_inputs{
     {"demo --directory ok.en", 1, {"ok.en"}},
 };
 
-class CommandLine : public ::testing::Test {
+class CommandLine : public InOnePlace<Workplace> {
  protected:
   static void SetUpTestSuite() {
-    place = new Workplace;
+    InOnePlace::SetUpTestSuite();
     place->write("ok.en", "a cat sleeps .\na dog runs .\nthe cat runs .\n");
     place->write("ok.vi", "con mèo ngủ .\ncon chó chạy .\ncon mèo chạy .\n");
     place->write("links.txt", "0-0 1-1\n0-0\n");
@@ -380,13 +381,7 @@ class CommandLine : public ::testing::Test {
     std::filesystem::create_directory(place->path("unknown-key"));
     place->write("unknown-key/config.json", "{\"format-version\": 1, \"surprise\": 3}");
   }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
-  }
-  static Workplace* place;
 };
-Workplace* CommandLine::place = nullptr;
 
 TEST_F(CommandLine, answers_every_mistake_with_one_message_that_names_it) {
   for (const BadInput& bad : bad_inputs) {

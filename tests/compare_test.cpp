@@ -12,6 +12,7 @@ namespace attune {
 namespace {
 
 using nlohmann::json;
+using testing::InOnePlace;
 using testing::lines_of;
 using testing::Ran;
 using testing::Workplace;
@@ -23,10 +24,10 @@ const std::string tiny =
     "--batch-tokens 300 --warmup-updates 4 --log-freq 2 --save-freq 4 --threads 1 --max-decoding-length 12 ";
 const std::string basic = "compare " + data + tiny + "--lr 0.02 --max-update 12 --configs narrow.toml wide.toml ";
 
-class Compare : public ::testing::Test {
+class Compare : public InOnePlace<Workplace> {
  protected:
   static void SetUpTestSuite() {
-    place = new Workplace;
+    InOnePlace::SetUpTestSuite();
     const GeneratedCorpus corpus = make_grammar_corpus({.train = 200, .valid = 20, .test = 20, .seed = 3});
     write("train", corpus.train);
     write("valid", corpus.valid);
@@ -34,10 +35,6 @@ class Compare : public ::testing::Test {
     place->write("narrow.toml", "width = 16\n");
     place->write("wide.toml", "width = 24\n");
     compared = place->run(basic + test + "--directory basic");
-  }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
   }
   static void write(const std::string& name, const std::vector<GeneratedPair>& pairs) {
     std::string source, target;
@@ -63,11 +60,8 @@ class Compare : public ::testing::Test {
   }
   static json result_of(const std::string& row) { return json::parse(place->read(row + "/comparison.json")); }
 
-  static Workplace* place;
-  static Ran compared;
+  inline static Ran compared;
 };
-Workplace* Compare::place = nullptr;
-Ran Compare::compared;
 
 // A figure as the table shows it: rounded, with separators.
 void expect_shown(const std::string& cell, double value) {

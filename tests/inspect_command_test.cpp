@@ -10,14 +10,15 @@ namespace attune {
 namespace {
 
 using nlohmann::json;
+using testing::InOnePlace;
 using testing::lines_of;
 using testing::Ran;
 using testing::TrainingPlace;
 
-class InspectCommand : public ::testing::Test {
+class InspectCommand : public InOnePlace<TrainingPlace> {
  protected:
   static void SetUpTestSuite() {
-    place = new TrainingPlace;
+    InOnePlace::SetUpTestSuite();
     for (const char* model : {"transformer --max-update 12 --keep-last 3", "luong --max-update 2"}) {
       const std::string name = std::string(model).substr(0, std::string(model).find(' '));
       const Ran ran =
@@ -29,18 +30,12 @@ class InspectCommand : public ::testing::Test {
     place->write("two.vi", target[0] + "\n\n" + target[1] + "\n");
     place->write("two.align", "0-0\n\n0-0 1p1\n");
   }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
-  }
   static json inspected(const std::string& flags) {
     const Ran ran = place->run("inspect --max-decoding-length 8 --format json " + flags + " < two.en");
     EXPECT_EQ(ran.code, 0) << ran.err;
     return json::parse(ran.out);
   }
-  static TrainingPlace* place;
 };
-TrainingPlace* InspectCommand::place = nullptr;
 
 TEST_F(InspectCommand, looks_at_the_translations_of_translate) {
   const json document = inspected("--model transformer --n-best 3");

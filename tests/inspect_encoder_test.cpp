@@ -12,14 +12,15 @@ namespace {
 
 using nlohmann::json;
 using testing::expect_one_error;
+using testing::InOnePlace;
 using testing::lines_of;
 using testing::Ran;
 using testing::TrainingPlace;
 
-class InspectEncoder : public ::testing::Test {
+class InspectEncoder : public InOnePlace<TrainingPlace> {
  protected:
   static void SetUpTestSuite() {
-    place = new TrainingPlace;
+    InOnePlace::SetUpTestSuite();
     const std::string gated =
         " --tokenizer words --encoder-mixer spatial_gating --spatial-initialiser lecun_normal "
         "--max-positions 60 --max-train-length 59 ";
@@ -35,10 +36,6 @@ class InspectEncoder : public ::testing::Test {
     spoken = lines_of(place->read("test.en"))[0];
     place->write("one.en", spoken + "\n");
     place->write("masked.en", "[MASK] " + spoken + " [MASK]\n");
-  }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
   }
   static json inspected(const std::string& flags) {
     const Ran ran = place->run("inspect --format json --model " + flags);
@@ -66,11 +63,8 @@ class InspectEncoder : public ::testing::Test {
     }
   }
 
-  static TrainingPlace* place;
-  static std::string spoken;
+  inline static std::string spoken;
 };
-TrainingPlace* InspectEncoder::place = nullptr;
-std::string InspectEncoder::spoken;
 
 TEST_F(InspectEncoder, a_masked_language_model_shows_its_attention_and_what_it_puts_in_the_masks) {
   const json seen = inspected("masks --next-pieces 3 < masked.en");

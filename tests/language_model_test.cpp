@@ -12,31 +12,25 @@ namespace {
 
 using nlohmann::json;
 using testing::expect_one_error;
+using testing::InOnePlace;
 using testing::lines_of;
 using testing::Ran;
 using testing::TrainingPlace;
 
-class LanguageModels : public ::testing::Test {
+class LanguageModels : public InOnePlace<TrainingPlace> {
  protected:
   static void SetUpTestSuite() {
-    place = new TrainingPlace;
+    InOnePlace::SetUpTestSuite();
     trained = place->run(TrainingPlace::command("lm",
                                                 "--task language_model --tokenizer characters --positions rotary "
                                                 "--label-smoothing 0 --width 32 --dropout 0 --lr 0.02 --max-epoch 0 "
                                                 "--batch-tokens 800 --valid-freq 100 --max-update 300"));
   }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
-  }
   void SetUp() override { ASSERT_EQ(trained.code, 0) << trained.err; }
   static Ran generate(const std::string& flags) { return place->run("generate --model lm " + flags); }
 
-  static TrainingPlace* place;
-  static Ran trained;
+  inline static Ran trained;
 };
-TrainingPlace* LanguageModels::place = nullptr;
-Ran LanguageModels::trained;
 
 // "4-gram 1.2345" of a line of them
 double figure(const std::string& text, const std::string& name) {

@@ -10,30 +10,24 @@ namespace {
 
 using nlohmann::json;
 using testing::expect_one_error;
+using testing::InOnePlace;
 using testing::lines_of;
 using testing::Ran;
 using testing::TrainingPlace;
 
 const std::string masked = "--task masked_language_model ";
 
-class MaskedLanguageModels : public ::testing::Test {
+class MaskedLanguageModels : public InOnePlace<TrainingPlace> {
  protected:
   static void SetUpTestSuite() {
-    place = new TrainingPlace;
+    InOnePlace::SetUpTestSuite();
     trained = place->run(TrainingPlace::command(
         "lm", masked + "--vocab-size 120 --width 32 --dropout 0 --lr 0.02 --max-epoch 0 --max-update 400"));
   }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
-  }
   void SetUp() override { ASSERT_EQ(trained.code, 0) << trained.err; }
 
-  static TrainingPlace* place;
-  static Ran trained;
+  inline static Ran trained;
 };
-TrainingPlace* MaskedLanguageModels::place = nullptr;
-Ran MaskedLanguageModels::trained;
 
 TEST_F(MaskedLanguageModels, training_says_what_the_unigram_would_reach_and_beats_it) {
   EXPECT_NE(trained.err.find(" documents in "), std::string::npos) << trained.err;

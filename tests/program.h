@@ -1,11 +1,13 @@
 // Runs the built program as a user does, through the shell, in a directory of its own.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -53,6 +55,16 @@ class Workplace {
 
  private:
   std::filesystem::path directory_;
+};
+
+// A suite whose tests share one directory, there before the first of them and gone behind the last.
+template <class Place>
+class InOnePlace : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { place = std::make_unique<Place>(); }
+  static void TearDownTestSuite() { place.reset(); }
+
+  inline static std::unique_ptr<Place> place;
 };
 
 inline std::vector<std::string> lines_of(const std::string& text) {

@@ -10,6 +10,7 @@ namespace attune {
 namespace {
 
 using testing::expect_shown;
+using testing::InOnePlace;
 using testing::lines_of;
 using testing::Ran;
 using testing::scope_at;
@@ -18,23 +19,16 @@ using testing::TrainingPlace;
 
 const std::string with_words = TrainingPlace::command("model", "--tokenizer words --joint-vocabulary=false ");
 
-class RoundTrip : public ::testing::Test {
+class RoundTrip : public InOnePlace<TrainingPlace> {
  protected:
   static void SetUpTestSuite() {
-    place = new TrainingPlace;
+    InOnePlace::SetUpTestSuite();
     trained = place->run(with_words + "--max-update 12");
-  }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
   }
   void SetUp() override { ASSERT_EQ(trained.code, 0) << trained.err; }
 
-  static TrainingPlace* place;
-  static Ran trained;
+  inline static Ran trained;
 };
-TrainingPlace* RoundTrip::place = nullptr;
-Ran RoundTrip::trained;
 
 TEST_F(RoundTrip, leaves_a_model_directory_with_a_report_of_every_step) {
   EXPECT_EQ(trained.out, "");

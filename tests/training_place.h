@@ -276,16 +276,12 @@ inline void expect_one_error(const Ran& ran, int code) {
 
 // A run of 14 updates with checkpoints at 12 and 14, which each test finds anew as "run" and may spoil and resume, and
 // the same training of 24 updates in one go as "whole".
-class HalfTrained : public ::testing::Test {
+class HalfTrained : public InOnePlace<TrainingPlace> {
  protected:
   static void SetUpTestSuite() {
-    place = new TrainingPlace;
+    InOnePlace::SetUpTestSuite();
     part = place->run(TrainingPlace::command("part", form + "--max-update 14"));
     whole = place->run(TrainingPlace::command("whole", form + "--max-update 24"));
-  }
-  static void TearDownTestSuite() {
-    delete place;
-    place = nullptr;
   }
   void SetUp() override {
     ASSERT_EQ(part.code + whole.code, 0) << part.err << whole.err;
@@ -297,7 +293,6 @@ class HalfTrained : public ::testing::Test {
   }
 
   inline static const std::string form = "--tokenizer words --joint-vocabulary=false --ema-decay 0.9 ";
-  inline static TrainingPlace* place = nullptr;
   inline static Ran part, whole;
 };
 
