@@ -1,6 +1,6 @@
 # The page of `attune inspect` as one C++ string: page.html with its styles and its scripts, in this order.
 set(page_directory ${CMAKE_CURRENT_SOURCE_DIR}/src/attune/inspect/page)
-set(page_parts data.js scale.js overview.js large.js panels.js beside.js main.js)
+set(page_parts data.js scale.js overview.js large.js panels.js beside.js inside.js main.js)
 set(SCRIPT "")
 foreach(part IN LISTS page_parts)
   file(READ ${page_directory}/${part} text)

@@ -147,6 +147,19 @@ TEST_F(InspectPage, shows_the_weight_under_the_pointer) {
   }
 }
 
+TEST_F(InspectPage, shows_what_a_mechanism_has_in_place_of_weights) {
+  ModelConfig config = tiny("transformer");
+  config.encoder_mixer = "linformer", config.projected_length = 3;
+  const Inspections inspection = look(config, {{"a b c d", "e f", {}}}, {});
+  const json parts = json::parse(to_json(inspection))["models"][0]["sentences"][0]["parts"];
+  open(inspection);
+  EXPECT_EQ(value_of("document.getElementById('inside').hidden"), true) << "cross-attention has weights";
+  browser->evaluate("document.querySelector('#kinds input[value=encoder]').click()");
+  EXPECT_EQ(value_of("document.getElementById('inside').hidden"), false);
+  EXPECT_EQ(value_of("document.querySelectorAll('#parts .card').length"), 3);
+  EXPECT_EQ(json::parse(text("#parts .card .pointed b")), parts[0]["values"][0][0]) << "of the chosen head";
+}
+
 TEST_F(InspectPage, keeps_hostile_pieces_as_text) {
   const std::vector<std::string> words{"<script>window.hacked=1</script>",
                                        "</script><script>window.hacked=1</script>",

@@ -63,4 +63,11 @@ FeatureState linear_attention_state(const Tensor& k, const Tensor& v, const Segm
   return features::state_after(Elu(k.size(2)), call);
 }
 
+Tensor linear_map(const Tensor& x) {
+  const Tensor rows = detach(x).to(DType::float64).compact();
+  Tensor result = Tensor::empty(x.shape(), DType::float64);
+  DefinedElu{x.elements()}.value(rows.pointer<double>(), result.pointer<double>());
+  return result;
+}
+
 }  // namespace attune::attention

@@ -28,4 +28,7 @@ Tensor linear_attention_step(const Tensor& q, const Tensor& k, const Tensor& v, 
 // The state behind the last token of every sequence, for steps to go on from; float32.
 FeatureState linear_attention_state(const Tensor& k, const Tensor& v, const Segments& keys);
 
+// phi of every row of x [rows, heads, D], float64, without a gradient: what inspection shows.
+Tensor linear_map(const Tensor& x);
+
 }  // namespace attune::attention

@@ -18,6 +18,11 @@ void add_heads(const AttentionModule& named, const Tensor& weights, const ModelC
 // Maps of one kind stay in the order in which they were added: by layer and head.
 void sort_by_kind(std::vector<AttentionMap>& maps);
 
+// Of "encoder.layers.3.self_attention.parts.landmarks.0" what was offered under that name, [heads or 1, rows, columns],
+// a part for each head; of any other name nothing.
+void add_parts(std::string_view name, const Tensor& value, const ModelConfig& config,
+               std::vector<InspectedPart>& parts);
+
 // Of a text without the special pieces around it.
 std::vector<InspectedPiece> pieces_of(std::span<const int> ids, const Tokenizer& tokenizer);
 

@@ -32,6 +32,8 @@ class Reading {
         probe_([this](const std::string& name, const Tensor& value) {
           if (const auto named = attention_of_weights(name)) {
             add_heads(*named, value, config(), sentence_.maps);
+          } else {
+            add_parts(name, value, config(), sentence_.parts);
           }
         }) {
     sentence_.text = request.source;

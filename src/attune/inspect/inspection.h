@@ -80,6 +80,23 @@ struct AttentionMap {
   }
 };
 
+// What stands between queries and keys and the weights of a mechanism that computes none: feature maps, projections,
+// landmarks. Rows and columns are pieces, or numbered from 0 (features, projected keys, landmarks).
+//   query_features, key_features         pieces x features (linear, performer)
+//   projected_weights                    pieces x projected keys (linformer)
+//   key_projection, value_projection     projected keys x pieces, signed, learnt
+//   token_landmarks                      pieces x landmarks (nystrom: F)
+//   landmarks                            landmarks x landmarks (A)
+//   landmark_tokens                      landmarks x pieces (B)
+struct InspectedPart {
+  std::string name;
+  AttentionKind of = AttentionKind::encoder;  // or decoder
+  int layer = 0, head = 0;                    // head -1: all heads share it
+  int rows = 0, columns = 0;
+  bool rows_are_pieces = false, columns_are_pieces = false;
+  std::vector<float> values;  // [rows, columns]
+};
+
 struct InspectedPiece {
   std::string text;  // as in the vocabulary
   int word = -1;     // of the sentence, from 0; -1: none, as <s> and </s>
@@ -104,6 +121,7 @@ struct InspectedHypothesis {
   bool cut_short = false;
   std::vector<InspectedPiece> read, written;  // <s>, pieces; pieces, </s>
   std::vector<AttentionMap> maps;             // decoder, cross and their rollouts
+  std::vector<InspectedPart> parts = {};      // of the decoder's mechanisms; pieces: those read
   std::vector<InspectedStep> steps;           // of each written piece
   std::optional<WordAttention> words = {};    // the mean of all layers and heads; where the model attends to the source
   Alignment links = {};                       // the source word that each target word looked at most
@@ -122,6 +140,7 @@ struct InspectedSentence {
   std::vector<InspectedPiece> source;  // pieces, </s>
   std::vector<AttentionMap> maps;      // encoder and its rollout
   std::vector<InspectedHypothesis> hypotheses;
+  std::vector<InspectedPart> parts = {};      // of the encoder's mechanisms
   std::vector<InspectedAnswer> answers = {};  // of encoder-only models, which have no hypotheses
 };
 

@@ -84,6 +84,29 @@ Json json_of(const std::vector<AttentionMap>& maps, int top_k) {
   return list;
 }
 
+Json json_of(const std::vector<InspectedPart>& parts) {
+  Json list = Json::array();
+  for (const InspectedPart& part : parts) {
+    Json rows = Json::array();
+    for (int row = 0; row < part.rows; ++row) {
+      Json numbers = Json::array();
+      for (int column = 0; column < part.columns; ++column) {
+        const size_t cell = static_cast<size_t>(row) * static_cast<size_t>(part.columns) + static_cast<size_t>(column);
+        numbers.push_back(rounded(static_cast<double>(part.values[cell])));
+      }
+      rows.push_back(std::move(numbers));
+    }
+    list.push_back({{"name", part.name},
+                    {"of", name_of(part.of)},
+                    {"layer", part.layer},
+                    {"head", part.head < 0 ? Json() : Json(part.head)},
+                    {"rows_are_pieces", part.rows_are_pieces},
+                    {"columns_are_pieces", part.columns_are_pieces},
+                    {"values", std::move(rows)}});
+  }
+  return list;
+}
+
 Json json_of(const std::vector<PieceProbability>& probable) {
   Json list = Json::array();
   for (const PieceProbability& piece : probable) {
@@ -122,6 +145,9 @@ Json json_of(const InspectedHypothesis& hypothesis, int top_k) {
   json["read"] = list_of(hypothesis.read);
   json["written"] = list_of(hypothesis.written);
   json["maps"] = json_of(hypothesis.maps, top_k);
+  if (!hypothesis.parts.empty()) {
+    json["parts"] = json_of(hypothesis.parts);
+  }
   json["steps"] = json_of(hypothesis.steps);
   if (hypothesis.words) {
     json["words"] = json_of(*hypothesis.words);
@@ -143,6 +169,9 @@ Json json_of(const std::vector<InspectedAnswer>& answers) {
 
 Json json_of(const InspectedSentence& sentence, int top_k) {
   Json json{{"text", sentence.text}, {"source", list_of(sentence.source)}, {"maps", json_of(sentence.maps, top_k)}};
+  if (!sentence.parts.empty()) {
+    json["parts"] = json_of(sentence.parts);
+  }
   json["hypotheses"] = Json::array();
   for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
     json["hypotheses"].push_back(json_of(hypothesis, top_k));

@@ -19,7 +19,9 @@ struct InspectionTextOptions {
 // weight], ...]] and "left_out": [sum of each row]. A hypothesis: {"text", "given", "score"?, "log_probability",
 // "cut_short", "read", "written", "maps", "steps": [{"log_probability", "next": [{"piece", "log_probability"}]}],
 // "words"?, "links", "gold"?}. A sentence that an encoder-only model read has "answers": [{"about", "probable":
-// [{"piece", "log_probability"}]}] besides.
+// [{"piece", "log_probability"}]}] besides. Sentences and hypotheses have "parts" where a mechanism has some
+// (InspectedPart):
+// [{"name", "of", "layer", "head", "rows_are_pieces", "columns_are_pieces", "values": [[...]]}].
 std::string to_json(const Inspections& inspections, const InspectionTextOptions& options = {});
 
 // record,model,sentence,hypothesis,kind,layer,head,query,query_piece,key,key_piece,value with the records weight,

@@ -60,6 +60,21 @@ TEST(InspectionText, json_has_every_weight_to_six_digits_and_masked_ones_as_null
   EXPECT_EQ(sentence["hypotheses"][0]["steps"].size(), 3U);
 }
 
+TEST(InspectionText, json_has_what_a_mechanism_has_in_place_of_weights) {
+  ModelConfig config = tiny("transformer");
+  config.encoder_mixer = "nystrom", config.landmarks = 2;
+  const Inspections inspection = one_sentence(config, "a b c d", "e f");
+  const std::vector<InspectedPart>& parts = inspection.models[0].sentences[0].parts;
+  const json sentence = json::parse(to_json(inspection))["models"][0]["sentences"][0], &written = sentence["parts"];
+  ASSERT_EQ(written.size(), static_cast<size_t>(3 * config.heads * config.encoder_layers));
+  ASSERT_EQ(written.size(), parts.size());
+  EXPECT_EQ(written[0]["name"], "token_landmarks");
+  EXPECT_EQ(written[0]["values"].size(), 5U);
+  EXPECT_EQ(written[0]["rows_are_pieces"], true);
+  EXPECT_NEAR(written[0]["values"][4][1], static_cast<double>(parts[0].values[9]), 1e-6);
+  EXPECT_FALSE(sentence["hypotheses"][0].contains("parts")) << "the decoder attends as ever";
+}
+
 TEST(InspectionText, long_rows_keep_their_largest_weights_and_the_sum_of_the_others) {
   const Inspections inspection = one_sentence(tiny("transformer"), sentence_of(12), sentence_of(3));
   const json map = json::parse(to_json(inspection, {.top_k = 5}))["models"][0]["sentences"][0]["maps"][0];

@@ -82,6 +82,8 @@ class Look {
         add_heads(*named, weights, config, hypothesis.maps);
       } else if (named && first) {
         add_heads(*named, weights, config, sentence.maps);
+      } else if (!named && (first || name.starts_with("decoder."))) {
+        add_parts(name, weights, config, name.starts_with("decoder.") ? hypothesis.parts : sentence.parts);
       }
     });
     const Tensor hidden = loaded_.model->hidden(batch, {.probe = &probe});

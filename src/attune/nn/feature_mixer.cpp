@@ -48,6 +48,11 @@ Tensor LinearAttentionMixer::attend(const Rows& rows, const Pass&) const {
   return attention::linear_attention(rows.q, rows.k, rows.v, rows.segments, rows.segments, {.causal = causal_});
 }
 
+LinearAttentionMixer::Parts LinearAttentionMixer::parts(const Rows& of_one) const {
+  return {{"query_features", by_head(attention::linear_map(of_one.q))},
+          {"key_features", by_head(attention::linear_map(of_one.k))}};
+}
+
 std::unique_ptr<MixerState> LinearAttentionMixer::begin(int) const {
   check(causal_, "the mixer linear that sees the whole sequence cannot read its own past");
   return std::make_unique<CarriedFeatures>();
@@ -85,6 +90,12 @@ Tensor PerformerMixer::features(const Pass& pass, DType dtype) const {
 Tensor PerformerMixer::attend(const Rows& rows, const Pass& pass) const {
   return attention::performer(rows.q, rows.k, rows.v, features(pass, rows.q.dtype()), rows.segments, rows.segments,
                               options_);
+}
+
+PerformerMixer::Parts PerformerMixer::parts(const Rows& of_one) const {
+  const Tensor drawn = features({}, of_one.q.dtype());
+  return {{"query_features", by_head(attention::performer_map(of_one.q, drawn, options_))},
+          {"key_features", by_head(attention::performer_map(of_one.k, drawn, options_))}};
 }
 
 std::unique_ptr<MixerState> PerformerMixer::begin(int) const {

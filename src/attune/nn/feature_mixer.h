@@ -19,6 +19,7 @@ class LinearAttentionMixer : public ProjectedMixer {
 
  private:
   Tensor attend(const Rows& rows, const Pass& pass) const override;
+  Parts parts(const Rows& of_one) const override;
 
   bool causal_;
 };
@@ -36,6 +37,7 @@ class PerformerMixer : public ProjectedMixer {
 
  private:
   Tensor attend(const Rows& rows, const Pass& pass) const override;
+  Parts parts(const Rows& of_one) const override;
   Tensor features(const Pass& pass, DType dtype) const;
 
   PerformerForm form_;

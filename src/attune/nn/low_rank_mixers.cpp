@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attune/attention/landmarks.h"
 #include "attune/attention/linformer.h"
 #include "attune/attention/nystrom.h"
+#include "attune/attention/token_projection.h"
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
 
@@ -58,6 +60,23 @@ Tensor LinformerMixer::attend(const Rows& rows, const Pass& pass) const {
                               options);
 }
 
+LinformerMixer::Parts LinformerMixer::parts(const Rows& of_one) const {
+  const int64_t length = of_one.segments.length(0);
+  const auto leading = [length](const Tensor& projection) {
+    const int64_t rows = projection.size(0) * projection.size(1);
+    return projection.viewed({rows, projection.size(2)})
+        .columns_view(0, length)
+        .compact()
+        .viewed({projection.size(0), projection.size(1), length});
+  };
+  const Tensor& along_keys = projections_->key;
+  const Segments projected = Segments::equal(1, static_cast<int>(along_keys.size(1)));
+  const Tensor keys = attention::token_projection(of_one.k, along_keys, of_one.segments);
+  return {{"projected_weights", attention::scaled_dot_weights(of_one.q, keys, of_one.segments, projected, 0)},
+          {"key_projection", leading(along_keys)},
+          {"value_projection", leading(projections_->value ? projections_->value : projections_->key)}};
+}
+
 MixerCost LinformerMixer::cost(const MixerOptions& options, int) {
   const int64_t projected = int64_t{options.width} * options.linformer.length;
   MixerCost cost = projected_cost(options);
@@ -86,6 +105,15 @@ Tensor NystromMixer::attend(const Rows& rows, const Pass&) const {
   options.rounds = form_.rounds;
   options.convolution = convolution_;
   return attention::nystrom(rows.q, rows.k, rows.v, rows.segments, options);
+}
+
+NystromMixer::Parts NystromMixer::parts(const Rows& of_one) const {
+  const Segments &tokens = of_one.segments, landmarks = attention::landmark_segments(tokens, form_.landmarks);
+  const Tensor q = attention::landmark_means(of_one.q, tokens, landmarks),
+               k = attention::landmark_means(of_one.k, tokens, landmarks);
+  return {{"token_landmarks", attention::scaled_dot_weights(of_one.q, k, tokens, landmarks, 0)},
+          {"landmarks", attention::scaled_dot_weights(q, k, landmarks, landmarks, 0)},
+          {"landmark_tokens", attention::scaled_dot_weights(q, of_one.k, landmarks, tokens, 0)}};
 }
 
 void check_nystrom(const MixerOptions& options) {

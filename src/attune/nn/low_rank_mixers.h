@@ -31,6 +31,7 @@ class LinformerMixer : public ProjectedMixer {
   };
 
   Tensor attend(const Rows& rows, const Pass& pass) const override;
+  Parts parts(const Rows& of_one) const override;
 
   double dropout_;
   ProjectionSharing sharing_;
@@ -48,6 +49,7 @@ class NystromMixer : public ProjectedMixer {
 
  private:
   Tensor attend(const Rows& rows, const Pass& pass) const override;
+  Parts parts(const Rows& of_one) const override;
 
   NystromForm form_;
   Parameter convolution_;  // [heads, taps], not given without taps

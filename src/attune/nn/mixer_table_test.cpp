@@ -61,10 +61,10 @@ TEST_P(EveryMixer, gives_a_sequence_the_same_bits_in_every_batch) {
 }
 
 TEST_P(EveryCausalMixer, learns_nothing_of_later_tokens) {
-  MixerOptions options = options_of(GetParam());
-  if (GetParam().regroups)
+  MixerOptions options = options_of(kind());
+  if (kind().regroups)
     options.lsh.chunk = 0;  // one group; of several it holds once groups are fixed (lsh_test.cpp)
-  const Ready mixer(GetParam(), options);
+  const Ready mixer(kind(), options);
   const Segments one = Segments::of_lengths(std::vector<int>{longest});
   const Tensor x = random_tensor({longest, width}, Rng(3), DType::float32), before = mixer(x, one);
   for (const int changed : {1, 2, 64, longest - 1}) {
@@ -82,7 +82,7 @@ TEST_P(EveryCausalMixer, says_the_same_step_by_step) {
   const Tensor x = random_tensor({2 * longest, width}, Rng(3), DType::float32), whole = mixer(x, two);
   // What a token says in its sequence, or, where that depends on later ones, at the end of what it has seen.
   const auto said = [&](int sequence, int i) {
-    if (!GetParam().regroups) return whole.rows_view(sequence * longest + i, 1);
+    if (!kind().regroups) return whole.rows_view(sequence * longest + i, 1);
     const Tensor seen = x.rows_view(sequence * longest, i + 1).clone();
     return mixer(seen, Segments::of_lengths(std::vector<int>{i + 1})).rows_view(i, 1);
   };

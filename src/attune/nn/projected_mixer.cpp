@@ -23,21 +23,6 @@ Tensor unit_values(int64_t tokens, int64_t heads, DType dtype) {
   return values.viewed({tokens, heads, tokens});
 }
 
-// [queries, heads, keys] -> [heads, queries, keys]
-Tensor by_head(const Tensor& weights) {
-  const int64_t queries = weights.size(0), heads = weights.size(1), keys = weights.size(2);
-  Tensor result = Tensor::zeros({heads, queries, keys});
-  for (int64_t i = 0; i < queries; ++i) {
-    for (int64_t h = 0; h < heads; ++h) {
-      for (int64_t j = 0; j < keys; ++j) {
-        result.data<float>()[static_cast<size_t>((h * queries + i) * keys + j)] =
-            static_cast<float>(weights.at((i * heads + h) * keys + j));
-      }
-    }
-  }
-  return result;
-}
-
 }  // namespace
 
 ProjectedMixer::ProjectedMixer(std::string_view word, const MixerOptions& options, Keys keys)
@@ -80,8 +65,30 @@ void ProjectedMixer::offer_weights(const Rows& rows, const Pass& pass) const {
     const Tensor x = rows.x.rows_view(begin, length), q = rows.q.rows_view(begin, length),
                  k = rows.k.rows_view(begin, length), v = unit_values(length, heads_, rows.v.dtype());
     const Segments one = Segments::of_lengths(std::array{static_cast<int>(length)});
-    pass.offer("weights." + std::to_string(s), by_head(attend({x, q, k, v, one, true}, {})));
+    const Rows of_one{x, q, k, v, one, true};
+    pass.offer("weights." + std::to_string(s), by_head(attend(of_one, {})));
+    for (const auto& [name, part] : parts(of_one)) {
+      pass.offer("parts." + std::string(name) + "." + std::to_string(s), part);
+    }
   }
+}
+
+ProjectedMixer::Parts ProjectedMixer::parts(const Rows&) const {
+  return {};
+}
+
+Tensor ProjectedMixer::by_head(const Tensor& x) {
+  const int64_t rows = x.size(0), heads = x.size(1), columns = x.size(2);
+  Tensor result = Tensor::zeros({heads, rows, columns});
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t h = 0; h < heads; ++h) {
+      for (int64_t j = 0; j < columns; ++j) {
+        result.data<float>()[static_cast<size_t>((h * rows + i) * columns + j)] =
+            static_cast<float>(x.at((i * heads + h) * columns + j));
+      }
+    }
+  }
+  return result;
 }
 
 std::unique_ptr<MixerState> ProjectedMixer::begin(int) const {

@@ -2,6 +2,9 @@
 // mixture a query and head: the four products around it, as a mixer. What mixers of this kind differ in is attend().
 #pragma once
 
+#include <utility>
+#include <vector>
+
 #include "attune/nn/linear.h"
 #include "attune/nn/mixer.h"
 
@@ -31,6 +34,12 @@ class ProjectedMixer : public Mixer {
   virtual Tensor attend(const Rows& rows, const Pass& pass) const = 0;
   // Whether all queries mix the values v; otherwise a probe is shown weights alone.
   virtual bool has_one_value_each() const { return true; }
+  // What stands between a sequence's queries and keys and its weights, [heads or 1, rows, columns] each: for a probe,
+  // which is offered them as parts.NAME.0, parts.NAME.1, ...
+  using Parts = std::vector<std::pair<std::string_view, Tensor>>;
+  virtual Parts parts(const Rows& of_one) const;
+
+  static Tensor by_head(const Tensor& x);  // [rows, heads, columns] -> [heads, rows, columns], float32
 
   Tensor in_heads(const Tensor& x) const;  // [rows, width] -> [rows, heads, depth]
   Tensor put_out(const Tensor& mixed, const Pass& pass) const;

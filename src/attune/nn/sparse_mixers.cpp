@@ -32,29 +32,36 @@ bool has_global_projections(const MixerOptions& options) {
 
 }  // namespace
 
+std::optional<SparsePattern> sparse_pattern_of(std::string_view word, const MixerOptions& options) {
+  const SparseForm& form = options.sparse;
+  if (word == "local") {
+    return SparsePattern{form.window, {.leading = form.global_tokens}};
+  }
+  if (word == "sparse") {
+    return form.fixed ? SparsePattern{attention::FixedPattern{form.stride, form.summary}}
+                      : SparsePattern{attention::StridedPattern{form.stride}};
+  }
+  if (word == "bigbird") {
+    attention::BigBird rule = form.bigbird;
+    rule.seed = static_cast<uint64_t>(options.layer);
+    return SparsePattern{rule, {.leading = form.global_tokens}};
+  }
+  return {};
+}
+
 std::unique_ptr<Mixer> make_local(const MixerOptions& options) {
   if (has_global_projections(options)) {
     return std::make_unique<LongformerMixer>(options);
   }
-  return std::make_unique<MultiHeadAttention>(
-      options, SparsePattern{options.sparse.window, {.leading = options.sparse.global_tokens}});
+  return std::make_unique<MultiHeadAttention>(options, sparse_pattern_of("local", options));
 }
 
 std::unique_ptr<Mixer> make_sparse(const MixerOptions& options) {
-  const SparseForm& form = options.sparse;
-  SparsePattern pattern;
-  if (form.fixed) {
-    pattern.rule = attention::FixedPattern{form.stride, form.summary};
-  } else {
-    pattern.rule = attention::StridedPattern{form.stride};
-  }
-  return std::make_unique<MultiHeadAttention>(options, pattern);
+  return std::make_unique<MultiHeadAttention>(options, sparse_pattern_of("sparse", options));
 }
 
 std::unique_ptr<Mixer> make_bigbird(const MixerOptions& options) {
-  attention::BigBird rule = options.sparse.bigbird;
-  rule.seed = static_cast<uint64_t>(options.layer);
-  return std::make_unique<MultiHeadAttention>(options, SparsePattern{rule, {.leading = options.sparse.global_tokens}});
+  return std::make_unique<MultiHeadAttention>(options, sparse_pattern_of("bigbird", options));
 }
 
 void check_local(const MixerOptions& options) {

@@ -11,6 +11,9 @@ std::unique_ptr<Mixer> make_local(const MixerOptions& options);
 std::unique_ptr<Mixer> make_sparse(const MixerOptions& options);   // strided or fixed
 std::unique_ptr<Mixer> make_bigbird(const MixerOptions& options);  // global tokens: ETC
 
+// What a mixer lets a token see; nothing of mixers that are no sparse pattern.
+std::optional<attention::SparsePattern> sparse_pattern_of(std::string_view word, const MixerOptions& options);
+
 MixerCost local_cost(const MixerOptions& options, int length);
 MixerCost sparse_cost(const MixerOptions& options, int length);
 MixerCost bigbird_cost(const MixerOptions& options, int length);

@@ -42,6 +42,7 @@ class State {
     this.maps = this.allMaps.filter((map) => map.kind === this.kind);
     this.chosen = clamp(this.chosen, this.maps.length - 1);
     byId("attention").hidden = this.maps.length === 0;
+    byId("inside").hidden = true;
     if (this.maps.length > 0) {
       const { note, query, key } = kinds[this.kind];
       byId("direction").textContent = note;
@@ -63,6 +64,7 @@ class State {
     this.query = clamp(this.query, this.view.queries.length - 1);
     this.key = clamp(this.key, this.view.keys.length - 1);
     drawLarge(this);
+    drawInside(this);
   }
   choose(index) {
     if (index === this.chosen) return;
