@@ -35,6 +35,8 @@ fuzz:
 	@cmake --build --preset fuzz
 	@tools/fuzz.sh $(SECONDS)
 
+# Of an allocation five frames of the stack are kept (ASAN_OPTIONS in CMakePresets.json), which is a quarter less to wait
+# for than thirty; a finding that needs more of them is run again by hand.
 sanitize:
 	@$(call configure,checks,sanitize)
 	@cmake --build --preset sanitize
