@@ -176,7 +176,11 @@ class Maker {
     Setting& s = example_.setting;
     if (page_.form.pattern != nullptr) {
       s.pattern = page_.form.pattern(options_);
-      s.global_projections = !s.causal && s.pattern->global.leading > 0;
+      const auto* const window = std::get_if<attention::SlidingWindow>(&s.pattern->rule);
+      check_usage(
+          window == nullptr || window->dilation.size() <= 1 || window->dilation.size() == static_cast<size_t>(s.heads),
+          "dilation: expected one number, or one for each of the ", s.heads, " heads");
+      s.global_projections = window != nullptr && !s.causal && s.pattern->global.leading > 0;
     }
     s.features = options_.features;
     s.feature_kernel =

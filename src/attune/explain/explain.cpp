@@ -253,7 +253,6 @@ void check_sizes(const ExplainOptions& o) {
   check_whole("states", o.states, {1, 64});
   check_whole("kernel-width", o.kernel_width, {1, 64});
   check_whole("window", o.window, {0, 256});
-  check_whole("dilation", o.dilation, {1, 256});
   check_whole("global-tokens", o.global_tokens, {0, 256});
   check_word("sparse-pattern", o.sparse_pattern, {"strided", "fixed"});
   check_whole("stride", o.stride, {1, 256});

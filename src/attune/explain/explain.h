@@ -19,7 +19,8 @@ struct ExplainOptions {
   bool causal = false, integer_weights = false;
   int states = 2, kernel_width = 3;
   int window = 0;  // 0: 1 of local-m and local-p, 2 of local
-  int dilation = 1, global_tokens = 1;
+  std::string dilation = {};
+  int global_tokens = 1;
   std::string sparse_pattern = "strided";
   int stride = 3, summary = 1;
   int block = 1, window_blocks = 3, global_blocks = 1, random_blocks = 1;
@@ -46,9 +47,11 @@ struct ExplainOptions {
     each("kernel-width", self.kernel_width, "of the convolution");
     each("window", self.window,
          "of local-m and local-p: tokens on each side (0: 1); of local: on both sides together (0: 2)");
-    each("dilation", self.dilation, "of local: its window's tokens are so many apart");
+    each("dilation", self.dilation,
+         "of local: how far apart its window's tokens are: a number, or one for each head, as 1,2; empty: 1");
     each("global-tokens", self.global_tokens,
-         "of local: the first ones see and are seen by all, with projections of their own unless causal");
+         "of local, and of bigbird without global blocks: the first ones see and are seen by all; in local with "
+         "projections of their own unless causal");
     each("sparse-pattern", self.sparse_pattern, "strided or fixed");
     each("stride", self.stride, "of sparse: l");
     each("summary", self.summary, "of sparse, fixed: the tokens at the end of each stretch that later ones see");

@@ -298,7 +298,7 @@ TEST(ExplainTopics, initialisers_keep_or_lose_the_signal_as_their_papers_say) {
 
 TEST(ExplainTopics, complexity_is_table_1) {
   const auto steps =
-      steps_of(explain_complexity({.length = 81, .width = 10, .kernel_width = 3, .neighbourhood = 9}, 1e6));
+      steps_of(explain_complexity({.length = 81, .width = 10, .kernel_width = 3, .neighbourhood = 9, .heads = 2}, 1e6));
   const auto column = [&](const char* name) {
     std::vector<double> values;
     for (int i = 0; i < 4; ++i) values.push_back(step_named(steps, name).value.at(i));
@@ -308,6 +308,23 @@ TEST(ExplainTopics, complexity_is_table_1) {
   EXPECT_EQ(column("sequential"), (std::vector<double>{1, 81, 1, 1}));
   EXPECT_EQ(column("path"), (std::vector<double>{1, 81, 4, 9}));
   EXPECT_NEAR(column("milliseconds")[1], 8.1, 1e-12);
+}
+
+TEST(ExplainTopics, complexity_counts_every_mixer_and_what_grows_with_the_length_alone) {
+  const auto mixers_at = [](int length) {
+    return step_named(steps_of(explain_complexity({.length = length, .width = 64, .heads = 4}, 1e6)), "mixers");
+  };
+  const Step once = mixers_at(4096), twice = mixers_at(8192);
+  ASSERT_EQ(once.labels.rows.size(), mixers().size());
+  for (size_t row = 0; row < mixers().size(); ++row) {
+    const std::string word(mixers()[row].word);
+    EXPECT_EQ(once.labels.rows[row], word);
+    const double growth = twice.value.at(static_cast<int64_t>(row)) / once.value.at(static_cast<int64_t>(row));
+    if (word == "linear" || word == "performer" || word == "linformer" || word == "local" || word == "bigbird") {
+      EXPECT_NEAR(growth, 2, 1e-9) << word;
+    }
+  }
+  EXPECT_EQ(once.value.at(0), 4096.0 * (4 * 64 * 64 + 2 * 64 * 4096));
 }
 
 // ---- Texts and layout -------------------------------------------------------------------------------------

@@ -91,6 +91,24 @@ std::span<const Message> topic_messages() {
        "float32. attune bench layers đo cả lớp.",
        "Миллисекунд на прямой проход, если бы слой шёл со скоростью матричных произведений этой машины, измеренной "
        "сейчас: {0} млрд умножений со сложением в секунду, float32. Слои целиком измеряет attune bench layers."},
+      {"section.complexity.mixers", "The mixers of this program", "Các mixer của chương trình này",
+       "Смесители этой программы"},
+      {"complexity.mixers",
+       "Multiply-adds of each mixer's products in a layer's forward, its projections included, with {0} heads and "
+       "everything else as a config has it by default (attune train --help: window, stride, block, features, "
+       "landmarks ...).",
+       "Số phép nhân-cộng trong các tích của mỗi mixer ở lượt xuôi của một lớp, kể cả các phép chiếu, với {0} đầu và "
+       "mọi "
+       "thiết lập khác theo mặc định (attune train --help: window, stride, block, features, landmarks ...).",
+       "Умножений со сложением в произведениях каждого смесителя на прямой проход слоя, с проекциями, при {0} головах "
+       "и "
+       "прочих настройках по умолчанию (attune train --help: window, stride, block, features, landmarks ...)."},
+      {"complexity.mixers.ratio", "The same, divided by that of full attention.",
+       "Cũng số ấy, chia cho số của attention đầy đủ.", "То же, делённое на число полного внимания."},
+      {"complexity.mixers.milliseconds",
+       "Milliseconds at the rate of this machine's products. attune bench mixers measures the mechanisms themselves.",
+       "Số mili giây theo tốc độ nhân ma trận của máy này. attune bench mixers đo chính các cơ chế.",
+       "Миллисекунд при скорости матричных произведений этой машины. Сами механизмы измеряет attune bench mixers."},
       {"title.beam", "A beam search, step by step", "Tìm kiếm chùm (beam search), từng bước", "Лучевой поиск по шагам"},
       {"section.beam", "The tree, level by level", "Cây tìm kiếm, từng tầng", "Дерево, уровень за уровнем"},
       {"section.beam.results", "The results", "Kết quả", "Результаты"},

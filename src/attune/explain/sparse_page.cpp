@@ -5,6 +5,7 @@
 
 #include "attune/attention/longformer.h"
 #include "attune/base/check.h"
+#include "attune/base/option_checks.h"
 #include "attune/explain/explain.h"
 #include "attune/ops/embedding.h"
 #include "attune/ops/matmul.h"
@@ -15,16 +16,6 @@ namespace attune::explain {
 namespace {
 
 using attention::BigBird;
-
-// 1 where the definition has a score, 0 where it computes none.
-Tensor visible(const Calculated& run) {
-  const Tensor& scores = run.values.at("S");
-  Tensor seen = Tensor::zeros(scores.shape(), DType::float64);
-  for (int64_t i = 0; i < scores.elements(); ++i) {
-    seen.data<double>()[static_cast<size_t>(i)] = std::isnan(scores.at(i)) ? 0 : 1;
-  }
-  return seen;
-}
 
 // Of each head and block of queries the blocks that were drawn, counted from 1; hidden where there are fewer.
 Tensor drawn_blocks(const BigBird& rule, int64_t heads, int blocks) {
@@ -47,19 +38,26 @@ Tensor drawn_blocks(const BigBird& rule, int64_t heads, int blocks) {
 
 struct Told {
   const char* text;
-  std::vector<int> numbers;
+  std::vector<std::string> numbers;
 };
+std::vector<std::string> texts_of(const std::vector<int>& numbers) {
+  std::vector<std::string> texts;
+  for (const int number : numbers) texts.push_back(std::to_string(number));
+  return texts;
+}
 Told told(const attention::SlidingWindow& rule) {
-  return {"pattern.window", {rule.window / 2, rule.dilation.front()}};
+  std::string apart;
+  for (const std::string& each : texts_of(rule.dilation)) apart.append(apart.empty() ? "" : ", ").append(each);
+  return {"pattern.window", {std::to_string(rule.window / 2), apart.empty() ? "1" : apart}};
 }
 Told told(const attention::StridedPattern& rule) {
-  return {"pattern.strided", {rule.stride}};
+  return {"pattern.strided", texts_of({rule.stride})};
 }
 Told told(const attention::FixedPattern& rule) {
-  return {"pattern.fixed", {rule.stride, rule.summary}};
+  return {"pattern.fixed", texts_of({rule.stride, rule.summary})};
 }
 Told told(const BigBird& rule) {
-  return {"pattern.bigbird", {rule.block, rule.window_blocks, rule.global_blocks, rule.random_blocks}};
+  return {"pattern.bigbird", texts_of({rule.block, rule.window_blocks, rule.global_blocks, rule.random_blocks})};
 }
 
 attention::GlobalRows globals_of(const Setting& s) {
@@ -68,10 +66,20 @@ attention::GlobalRows globals_of(const Setting& s) {
 
 }  // namespace
 
+Tensor visible_pairs(const Calculated& run) {
+  const Tensor& scores = run.values.at("S");
+  Tensor seen = Tensor::zeros(scores.shape(), DType::float64);
+  for (int64_t i = 0; i < scores.elements(); ++i) {
+    seen.data<double>()[static_cast<size_t>(i)] = std::isnan(scores.at(i)) ? 0 : 1;
+  }
+  return seen;
+}
+
 attention::SparsePattern local_pattern(const ExplainOptions& options) {
   const int window = options.window == 0 ? 2 : options.window;
   check_usage(window % 2 == 0, "window: of local, expected an even number, half of it for each side; got ", window);
-  return {attention::SlidingWindow{window, {options.dilation}}, {.leading = options.global_tokens}};
+  return {attention::SlidingWindow{window, listed_numbers("dilation", options.dilation, {1, 256})},
+          {.leading = options.global_tokens}};
 }
 
 attention::SparsePattern sparse_pattern(const ExplainOptions& options) {
@@ -86,35 +94,36 @@ attention::SparsePattern sparse_pattern(const ExplainOptions& options) {
 attention::SparsePattern bigbird_pattern(const ExplainOptions& options) {
   check_usage(options.window_blocks % 2 == 1,
               "window-blocks: expected an odd number, a token's own block in the middle; got ", options.window_blocks);
-  return {BigBird{options.block, options.window_blocks, options.global_blocks, options.random_blocks, options.seed}};
+  return {BigBird{options.block, options.window_blocks, options.global_blocks, options.random_blocks, options.seed},
+          {.leading = options.global_blocks > 0 ? 0 : options.global_tokens}};
 }
 
 void add_pattern(const Setting& s, std::vector<Line>& lines) {
   constexpr Axis tokens = Axis::tokens;
   const auto* const bigbird = std::get_if<BigBird>(&s.pattern->rule);
   if (bigbird != nullptr && bigbird->random_blocks > 0) {
-    const int blocks = attention::count_blocks(*bigbird, static_cast<int>(s.tokens));
+    const int behind = std::max(0, static_cast<int>(s.tokens) - s.pattern->global.leading);
+    const int blocks = attention::count_blocks(*bigbird, behind);
     const Tensor drawn = drawn_blocks(*bigbird, s.heads, blocks);
     if (drawn.columns() > 0) {
       lines.push_back({.name = "R",
                        .equation = "R",
                        .text = "pattern.random",
-                       .rows = bigbird->block == 1 ? tokens : Axis::nothing,
+                       .rows = bigbird->block == 1 && behind == s.tokens ? tokens : Axis::nothing,
                        .all_rows = true,
                        .value = [drawn](const Calculated&) { return drawn; },
                        .arguments = {std::to_string(blocks)}});
     }
   }
-  const auto [text, numbers] = std::visit([](const auto& rule) { return told(rule); }, s.pattern->rule);
-  Line line{.name = "M",
-            .equation = "M",
-            .text = text,
-            .rows = tokens,
-            .columns = tokens,
-            .all_rows = true,
-            .value = visible};
-  for (const int number : numbers) line.arguments.push_back(std::to_string(number));
-  lines.push_back(std::move(line));
+  Told told_of = std::visit([](const auto& rule) { return told(rule); }, s.pattern->rule);
+  lines.push_back({.name = "M",
+                   .equation = "M",
+                   .text = told_of.text,
+                   .rows = tokens,
+                   .columns = tokens,
+                   .all_rows = true,
+                   .value = visible_pairs,
+                   .arguments = std::move(told_of.numbers)});
 }
 
 void add_global_inputs(const Setting& s, std::vector<InputSpec>& list) {

@@ -12,6 +12,9 @@ attention::SparsePattern local_pattern(const ExplainOptions& options);
 attention::SparsePattern sparse_pattern(const ExplainOptions& options);
 attention::SparsePattern bigbird_pattern(const ExplainOptions& options);
 
+// 1 where the definition has a score, 0 where it computes none.
+Tensor visible_pairs(const Calculated& run);
+
 // A sparse pattern: what it lets through, as a matrix of zeros and ones; BigBird's random blocks.
 void add_pattern(const Setting& setting, std::vector<Line>& lines);
 // Longformer's global tokens, which read with projections of their own: their inputs, the attention of local and global

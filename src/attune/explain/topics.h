@@ -43,7 +43,7 @@ struct InitialisersOptions {
 Explanation explain_initialisers(const InitialisersOptions& options);
 
 struct ComplexityOptions {
-  int length = 50, width = 512, kernel_width = 3, neighbourhood = 16;
+  int length = 50, width = 512, kernel_width = 3, neighbourhood = 16, heads = 8;
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
@@ -51,6 +51,7 @@ struct ComplexityOptions {
     each("width", self.width, "d, of the layer");
     each("kernel-width", self.kernel_width, "k, of the convolution");
     each("neighbourhood", self.neighbourhood, "r, tokens that restricted attention sees");
+    each("heads", self.heads, "of the mixers of this program, which stand below the paper's table");
   }
 };
 void check_options(const ComplexityOptions& options);
