@@ -31,10 +31,11 @@ struct ExplainOptions {
 
   template <class Self, class Each>
   static void visit(Self& self, Each&& each) {
-    each("mechanism", self.mechanism,
-         "what is explained: scaled_dot, mean, rnn, gru, lstm, convolution, spatial_gating, local, sparse, "
-         "bigbird, linear, performer, linformer or nystrom; as the attention of a recurrent decoder additive, dot, "
-         "general, concat, location, local-m or local-p");
+    each(
+        "mechanism", self.mechanism,
+        "what is explained: scaled_dot, mean, rnn, gru, lstm, convolution, spatial_gating, local, sparse, "
+        "bigbird, lsh, linear, performer, linformer or nystrom; as the attention of a recurrent decoder additive, dot, "
+        "general, concat, location, local-m or local-p");
     each("loss", self.loss, "bce (binary cross entropy on a sigmoid), cross-entropy, or none (dY is given, else ones)");
     each("normaliser", self.normaliser, "of scaled_dot: softmax, relu, relu_mean, relu_sum or sigmoid");
     each("width", self.width, "columns of X; 0: 2 in the built-in example, 4 for a sentence");

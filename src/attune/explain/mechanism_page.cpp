@@ -38,7 +38,7 @@ std::span<const MechanismPage> mechanism_pages() {
   static const std::vector<MechanismPage> all = [] {
     std::vector<MechanismPage> pages;
     for (const auto& some : {attention_pages(), source_pages(), recurrent_pages(), local_pages(), gating_pages(),
-                             feature_pages(), landmark_pages()}) {
+                             feature_pages(), landmark_pages(), hash_pages()}) {
       pages.insert(pages.end(), some.begin(), some.end());
     }
     return pages;

@@ -106,6 +106,7 @@ std::string of_head(std::string text, bool several);
 
 std::span<const MechanismPage> attention_pages();  // scaled_dot, and local, sparse and bigbird as patterns of it
 std::span<const MechanismPage> feature_pages();    // linear, performer
+std::span<const MechanismPage> hash_pages();       // lsh
 std::span<const MechanismPage> landmark_pages();   // linformer, nystrom
 std::span<const MechanismPage> source_pages();
 std::span<const MechanismPage> recurrent_pages();

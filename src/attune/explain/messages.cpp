@@ -11,9 +11,9 @@ namespace attune::explain {
 
 namespace {
 
-constexpr std::array tables{frame_messages,     attention_messages, source_messages,
-                            recurrent_messages, gating_messages,    sparse_messages,
-                            feature_messages,   topic_messages,     attention_positions_messages};
+constexpr std::array tables{
+    frame_messages,  attention_messages, source_messages,  recurrent_messages, gating_messages,
+    sparse_messages, feature_messages,   hashing_messages, topic_messages,     attention_positions_messages};
 constexpr std::array<std::string_view, 3> codes{"en", "vi", "ru"};
 
 }  // namespace

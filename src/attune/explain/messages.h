@@ -31,6 +31,7 @@ std::span<const Message> source_messages();
 std::span<const Message> recurrent_messages();  // and mean, convolution
 std::span<const Message> gating_messages();
 std::span<const Message> sparse_messages();   // patterns and global tokens
+std::span<const Message> hashing_messages();  // lsh
 std::span<const Message> feature_messages();  // linear, performer, linformer, nystrom
 std::span<const Message> topic_messages();    // positions, initialisers, complexity
 std::span<const Message> attention_positions_messages();

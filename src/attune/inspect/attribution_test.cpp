@@ -114,7 +114,7 @@ std::vector<Attention> attentions_of(const std::vector<AttentionMap>& maps, cons
 bool hides_an_attention(const testing::Form& form) {
   const ModelConfig& config = form.config;
   const auto other = [&](const std::string& mixer) {
-    return mixer == "linformer" || mixer == "performer" || mixer == "linear" || mixer == "nystrom" ||
+    return mixer == "lsh" || mixer == "linformer" || mixer == "performer" || mixer == "linear" || mixer == "nystrom" ||
            (mixer == "local" && config.global_tokens > 0) || (mixer == "sparse" && config.sparse_pattern == "fixed");
   };
   return config.tiny_attention > 0 || other(config.encoder_mixer) || other(config.decoder_mixer);

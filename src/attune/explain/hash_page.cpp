@@ -1,0 +1,159 @@
+// The page of attention by hashing, lsh, one head: two rounds, chunks of two tokens.
+#include "attune/attention/lsh.h"
+
+#include <cmath>
+
+#include "attune/explain/mechanism_page.h"
+#include "attune/ops/matmul.h"
+#include "attune/ops/reshape.h"
+
+namespace attune::explain {
+
+namespace {
+
+constexpr int rounds = 2, chunk = 2;
+
+attention::LshOptions options_of(const Setting& s) {
+  return {.causal = s.causal, .rounds = rounds, .chunk = chunk};
+}
+Segments all_of(const Setting& s) {
+  return Segments::equal(1, static_cast<int>(s.tokens));
+}
+Tensor buckets_of(const Tensor& q, const Setting& s) {
+  const Tensor rotations =
+      attention::lsh_rotations(1, s.depth, static_cast<int>(s.tokens), Rng(s.seed), 0, options_of(s));
+  return attention::lsh_buckets(detach(q).viewed({s.tokens, 1, s.depth}), all_of(s), rotations, options_of(s));
+}
+
+std::vector<InputSpec> lsh_inputs(const Setting& s) {
+  return {{"X", {s.tokens, s.width}, false}, {"Wq", {s.width, s.depth}}, {"Wv", {s.width, s.value_depth}}};
+}
+
+Tensor lsh_forward(Calculation& c, const Setting& s) {
+  const Tensor x = c.input("X");
+  const Tensor q = c.keep("Q", matmul(branch(c, "X_q", x), c.input("Wq")));
+  const Tensor v = c.keep("V", matmul(branch(c, "X_v", x), c.input("Wv")));
+  const Shape pairs{s.tokens, s.tokens};
+  c.expect("QK", "S", pairs);
+  c.expect("dP", "dP", pairs);
+  for (const char* name : {"P", "dS"}) c.expect(name, name, pairs, 0);
+  return c.keep("O",
+                reshape(attention::lsh(reshape(q, {s.tokens, 1, s.depth}), reshape(v, {s.tokens, 1, s.value_depth}),
+                                       buckets_of(q, s), all_of(s), options_of(s)),
+                        {s.tokens, s.value_depth}));
+}
+
+// ---- What is laid out from the quantities ---------------------------------------------------------------------------
+
+Tensor keys(const Calculated& run) {
+  const Tensor& q = run.values.at("Q");
+  Tensor k = q.clone();
+  for (int64_t i = 0; i < q.rows(); ++i) {
+    double square = 0;
+    for (int64_t c = 0; c < q.columns(); ++c) square += q.at(i * q.columns() + c) * q.at(i * q.columns() + c);
+    for (int64_t c = 0; c < q.columns() && square > 0; ++c) {
+      k.data<double>()[static_cast<size_t>(i * q.columns() + c)] /= std::sqrt(square);
+    }
+  }
+  return k;
+}
+
+// [tokens, rounds], counted from 1.
+Tensor counted_from_1(const Tensor& numbers) {
+  Tensor result = numbers.to(DType::float64).viewed({numbers.size(0), numbers.size(2)}).clone();
+  for (double& each : result.data<double>()) each += 1;
+  return result;
+}
+
+// How many rounds show a token another one, or itself if nothing else; 0: it does not see it.
+Tensor shown(const Calculated& run, const Setting& s) {
+  const Tensor &scores = run.values.at("S"), q = run.values.at("Q");
+  const Tensor chunks = attention::lsh_chunks(buckets_of(q, s), all_of(s), 1, options_of(s));
+  const auto count = static_cast<int>((s.tokens + chunk - 1) / chunk);
+  Tensor result = Tensor::zeros(scores.shape(), DType::float64);
+  for (int64_t pair = 0; pair < scores.elements(); ++pair) {
+    if (std::isnan(scores.at(pair))) continue;
+    const int64_t i = pair / s.tokens, j = pair % s.tokens;
+    double times = i == j ? 1 : 0;
+    for (int64_t r = 0; r < rounds && i != j; ++r) {
+      const auto own = static_cast<int>(chunks.at(i * rounds + r)), other = static_cast<int>(chunks.at(j * rounds + r));
+      times += other == own || other == (own + count - 1) % count ? 1 : 0;
+    }
+    result.data<double>()[static_cast<size_t>(pair)] = times;
+  }
+  return result;
+}
+
+Tensor keys_gradient(const Calculated& run) {
+  return matmul(run.gradients.at("S"), run.values.at("Q"), {.transpose_a = true});
+}
+
+void lsh_lines(const Setting& s, Lines& all) {
+  constexpr Axis tokens = Axis::tokens;
+  const std::vector<std::string> numbers{std::to_string(rounds), std::to_string(chunk)};
+  all.forward = {
+      {"X", "X", "X", "a_i = X_i", tokens, {}, true},
+      {"Wq", "Wq", "lsh.Wq", "", {}, {}, true},
+      {"Wv", "Wv", "attention.Wv", "", {}, {}, true},
+      {"Q", "Q = {X Wq}", "attention.Q", "q_i = {a_i Wq}", tokens},
+      {.name = "K", .equation = "K_i = Q_i / |Q_i|", .text = "lsh.K", .rows = tokens, .all_rows = true, .value = keys},
+      {"V", "V = {X Wv}", "attention.V", "v_i = {a_i Wv}", tokens, {}, true},
+      {.name = "B",
+       .equation = "B_ir = argmax(Q_i R_r, - Q_i R_r)",
+       .text = "lsh.B",
+       .rows = tokens,
+       .all_rows = true,
+       .value = [s](const Calculated& run) { return counted_from_1(buckets_of(run.values.at("Q"), s)); },
+       .arguments = numbers},
+      {.name = "C",
+       .equation = "C",
+       .text = "lsh.C",
+       .rows = tokens,
+       .all_rows = true,
+       .value =
+           [s](const Calculated& run) {
+             return counted_from_1(
+                 attention::lsh_chunks(buckets_of(run.values.at("Q"), s), all_of(s), 1, options_of(s)));
+           },
+       .arguments = numbers},
+      {.name = "N",
+       .equation = "N",
+       .text = s.causal ? "lsh.N.causal" : "lsh.N",
+       .rows = tokens,
+       .columns = tokens,
+       .all_rows = true,
+       .value = [s](const Calculated& run) { return shown(run, s); }},
+      {"S", "S = {Q K'}", "lsh.S", "alpha_ij = {q_i k_j'}", tokens, tokens},
+      {"P", "P = softmax(S)", "lsh.P", "beta_ij = exp(alpha_ij) / sum_k exp(alpha_ik)", tokens, tokens},
+      {"O", "O = {P V}", "attention.O", "b_i = sum_j beta_ij v_j", tokens}};
+  all.output = "O";
+  all.backward = {{"dV", "dV = {P' dO}", "attention.dV", "dv_j = sum_i beta_ij db_i", tokens},
+                  {"dP", "dP = {dO V'}", "attention.dP", "dbeta_ij = {db_i v_j'}", tokens, tokens}};
+  add_jacobian(all.backward, tokens);
+  for (const Line& line :
+       std::vector<Line>{{"dS", "dS_ij = P_ij (dP_ij - sum_k dP_ik P_ik)", "attention.dS.softmax", "", tokens, tokens},
+                         {.name = "dK",
+                         .equation = "dK = {dS' Q}",
+                         .text = "attention.dK",
+                         .vector = "dk_j = sum_i dalpha_ij q_i",
+                         .rows = tokens,
+                         .value = keys_gradient},
+                         {"dQ", "dQ_i = {dS_i K} + (dK_i - ({dK_i K_i'}) K_i) / |Q_i|", "lsh.dQ", "", tokens},
+                         {"dWq", "dWq = {X' dQ}", "gradient.weight", "dWq = sum_i {a_i' dq_i}"},
+                         {"dWv", "dWv = {X' dV}", "gradient.weight", "dWv = sum_i {a_i' dv_i}"},
+                         {"dX_q", "dX_q = {dQ Wq'}", "attention.dX_q", "", tokens},
+                         {"dX_v", "dX_v = {dV Wv'}", "attention.dX_v", "", tokens},
+                         {"dX", "dX = dX_q + dX_v", "lsh.dX", "da_i = {dq_i Wq'} + {dv_i Wv'}", tokens}}) {
+    all.backward.push_back(line);
+  }
+}
+
+}  // namespace
+
+std::span<const MechanismPage> hash_pages() {
+  static constexpr MechanismPage::Form form{.causal = true, .long_example = true};
+  static constexpr MechanismPage pages[]{{"lsh", lsh_inputs, lsh_forward, lsh_lines, form}};
+  return pages;
+}
+
+}  // namespace attune::explain
