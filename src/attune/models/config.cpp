@@ -20,7 +20,8 @@ namespace attune {
 namespace {
 
 // Keys were added after the versions before this one: a config of theirs that lacks a key means its default.
-constexpr int format_version = 3;
+constexpr int format_version = 4;
+constexpr int format_of_images = 3;  // the first that knows of pixels
 constexpr int oldest_format = 1;
 constexpr int deepest_model = 1024;  // layers
 constexpr int widest_kernel = 1024;  // tokens
@@ -161,7 +162,7 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
   });
   read("source-vocabulary", config.source_vocabulary);
   read("target-vocabulary", config.target_vocabulary);
-  if (version == format_version) {
+  if (version >= format_of_images) {
     read("pixel-mean", config.pixel_mean);
     read("pixel-deviation", config.pixel_deviation);
   }

@@ -112,9 +112,9 @@ TEST(Convolutional, channels_are_listed_layer_by_layer) {
 TEST(Config, keys_that_an_older_file_does_not_have_mean_their_defaults) {
   std::string older = to_json(tiny()), key = "  \"kernel-width\": 3,\n";
   older.erase(older.find(key), key.size());
-  const std::string now = "\"format-version\": 3";
+  const std::string now = "\"format-version\": 4";
   EXPECT_NE(error_of([&] { read_config(older, "here"); }).find("kernel-width is missing"), std::string::npos);
-  for (const char* before : {"\"format-version\": 1", "\"format-version\": 2"}) {
+  for (const char* before : {"\"format-version\": 1", "\"format-version\": 2", "\"format-version\": 3"}) {
     std::string text = older;
     text.replace(text.find(now), now.size(), before);
     EXPECT_EQ(to_json(read_config(text, "here")), to_json(tiny()));
