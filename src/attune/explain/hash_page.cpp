@@ -126,7 +126,7 @@ void lsh_lines(const Setting& s, Lines& all) {
       {"S", "S = {Q K'}", "lsh.S", "alpha_ij = {q_i k_j'}", tokens, tokens},
       {"P", "P = softmax(S)", "lsh.P", "beta_ij = exp(alpha_ij) / sum_k exp(alpha_ik)", tokens, tokens},
       {"O", "O = {P V}", "attention.O", "b_i = sum_j beta_ij v_j", tokens}};
-  all.output = "O";
+  all.output = std::string("O");
   all.backward = {{"dV", "dV = {P' dO}", "attention.dV", "dv_j = sum_i beta_ij db_i", tokens},
                   {"dP", "dP = {dO V'}", "attention.dP", "dbeta_ij = {db_i v_j'}", tokens, tokens}};
   add_jacobian(all.backward, tokens);

@@ -62,8 +62,7 @@ TEST_P(EveryMixer, gives_a_sequence_the_same_bits_in_every_batch) {
 
 TEST_P(EveryCausalMixer, learns_nothing_of_later_tokens) {
   MixerOptions options = options_of(kind());
-  if (kind().regroups)
-    options.lsh.chunk = 0;  // one group; of several it holds once groups are fixed (lsh_test.cpp)
+  if (kind().regroups) options.lsh.chunk = 0;  // one group; of several it holds once groups are fixed (lsh_test.cpp)
   const Ready mixer(kind(), options);
   const Segments one = Segments::of_lengths(std::vector<int>{longest});
   const Tensor x = random_tensor({longest, width}, Rng(3), DType::float32), before = mixer(x, one);
