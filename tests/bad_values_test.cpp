@@ -293,7 +293,7 @@ TEST_F(BadValues, a_line_of_a_megabyte_is_taken_counted_or_refused) {
 }
 
 TEST_F(BadValues, a_misspelt_variable_of_the_environment_is_warned_of) {
-  const Ran ran = place->run("describe --model model", "ATTUNE_FORMTA=json ATTUNE_BEAM_SIZE=3 ATTUNE_PROJECT=x");
+  const Ran ran = place->run("describe --model model", "ATTUNE_FORMTA=json ATTUNE_BEAM_SIZE=3 ATTUNE_QUAY=x");
   EXPECT_EQ(ran.code, 0);
   EXPECT_EQ(ran.err, "warning: ATTUNE_FORMTA (environment) is no setting; did you mean ATTUNE_FORMAT?\n");
 }

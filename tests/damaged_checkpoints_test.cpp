@@ -228,6 +228,7 @@ const std::map<std::string, std::string> other_values{
     {"prediction-transform", "true"},
     {"next-sentence", "true"},
     {"sequence-length", "64"},
+    {"completions", "true"},
     {"whole-word-masking", "true"},
     {"pooling", "first"},
     {"binary-head", "true"},
