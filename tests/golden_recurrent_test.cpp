@@ -102,7 +102,7 @@ TEST_P(GoldenRecurrent, outputs_states_and_gradients_equal_pytorchs) {
 
 INSTANTIATE_TEST_SUITE_P(Cells, GoldenRecurrent,
                          ::testing::Combine(::testing::Values("lstm", "gru"),
-                                          ::testing::Values(DType::float64, DType::float32)));
+                                            ::testing::Values(DType::float64, DType::float32)));
 
 }  // namespace
 }  // namespace attune
