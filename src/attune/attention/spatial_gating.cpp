@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "attune/attention/products-inl.h"
+#include "attune/attention/spatial_gating_call-inl.h"
 #include "attune/attention/spatial_gating_cpu.h"
 #include "attune/attention/spatial_gating_definition.h"
 #include "attune/attention/spatial_gating_products-inl.h"
@@ -24,6 +25,14 @@
 
 namespace attune::attention {
 
+using gating::Call;
+using gating::count_products;
+using gating::multiply_parts;
+using gating::operand;
+using gating::over_rows;
+using gating::Part;
+using gating::parts_of;
+using gating::result;
 using gating::Side;
 using gating::square_of;
 
@@ -31,7 +40,7 @@ namespace {
 
 enum Input : size_t { z_input, norm_weight_input, norm_bias_input, weight_input, bias_input, addend_input };
 
-constexpr int64_t causal_block = 128;  // rows of W that are multiplied together with all columns that one of them sees
+constexpr int64_t weight_columns = 64;  // of dW that one thread sums
 
 void check_inputs(const SpatialGatingInputs& in, const SpatialGatingOptions& options) {
   const Tensor &z = in.z, &weight = in.weight, &bias = in.bias;
@@ -67,88 +76,13 @@ void check_length(int64_t length, int64_t positions) {
         "; train with a larger max-positions or leave out longer sentences");
 }
 
-SpatialGatingInputs compacted(const SpatialGatingInputs& in) {
-  const auto compact = [](const Tensor& x) { return x ? detach(x.compact()) : Tensor(); };
-  return {compact(in.z),      compact(in.norm_weight), compact(in.norm_bias),
-          compact(in.weight), compact(in.bias),        compact(in.addend)};
-}
-
-// ---- A call ---------------------------------------------------------------------------------------------------------
-
-struct Call {
-  Call(const SpatialGatingInputs& inputs, const Segments& where, const SpatialGatingOptions& settings)
-      : in(compacted(inputs)),
-        segments(where),
-        options(settings),
-        columns(in.z.columns()),
-        channels(gate_channels(settings.gate, columns)),
-        heads(in.bias.size(0)),
-        positions(in.bias.size(1)) {}
-
-  attune::cpu::NormRows norm_size() const {
-    return {in.z.size(0), channels, options.epsilon, true, std::max<int64_t>(1, columns)};
-  }
-  int64_t gate_column() const { return columns - channels; }
-  bool multiplies() const { return options.gate == Gate::split || options.gate == Gate::multiplicative; }
-  cpu::GateRow row(int64_t index) const {
-    return {options.gate, channels, heads,
-            options.gate == Gate::linear ? nullptr : in.z.pointer<float>() + index * columns,
-            in.addend ? in.addend.pointer<float>() + index * channels : nullptr};
-  }
-
-  SpatialGatingInputs in;
-  Segments segments;
-  SpatialGatingOptions options;
-  int64_t columns, channels, heads, positions;
-};
+// ---- Forward --------------------------------------------------------------------------------------------------------
 
 struct Saved {
   Tensor normalised;  // N, as products read it
   Tensor statistics;  // of LN
   Tensor gate;        // G, where the form multiplies
 };
-
-// A part of a sequence's product: rows of W with the columns that one of them sees.
-struct Block {
-  int64_t begin, end, columns;
-};
-
-// fn(head, first row of the sequence, its length, block)
-template <class Fn>
-void for_each_block(const Call& call, Fn&& fn) {
-  for (int s = 0; s < call.segments.count(); ++s) {
-    const int64_t length = call.segments.length(s), height = call.options.causal ? causal_block : length;
-    for (int64_t begin = 0; begin < length; begin += height) {
-      const int64_t end = std::min(length, begin + height);
-      for (int64_t head = 0; head < call.heads; ++head) {
-        fn(head, call.segments.begin(s), length, Block{begin, end, call.options.causal ? end : length});
-      }
-    }
-  }
-}
-
-// Rows of [rows, channels], one head's columns.
-template <class T>
-kernels::Matrix<const T> operand(const Call& call, const Tensor& x, int64_t row, int64_t rows, int64_t head) {
-  const int64_t width = call.channels / call.heads;
-  return {x.pointer<T>() + row * call.channels + head * width, rows, width, call.channels};
-}
-kernels::Matrix<float> result(const Call& call, Tensor& x, int64_t row, int64_t rows, int64_t head) {
-  const int64_t width = call.channels / call.heads;
-  return {x.pointer<float>() + row * call.channels + head * width, rows, width, call.channels};
-}
-
-// fn(row, its place in its sequence)
-template <class Fn>
-void over_rows(const Call& call, Fn&& fn) {
-  std::vector<int32_t> place(static_cast<size_t>(call.segments.rows()));
-  for (int s = 0; s < call.segments.count(); ++s) {
-    for (int i = 0; i < call.segments.length(s); ++i) place[static_cast<size_t>(call.segments.begin(s) + i)] = i;
-  }
-  parallel_for(call.segments.rows(), 16384 / (call.channels + 1) + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) fn(row, int64_t{place[static_cast<size_t>(row)]});
-  });
-}
 
 template <class Operand>
 void normalise(const Call& call, Tensor& to, Tensor* statistics) {
@@ -169,8 +103,8 @@ Tensor forward(const Call& call, Saved& saved, bool keeps) {
   normalise<Operand>(call, saved.normalised, keeps ? &saved.statistics : nullptr);
   const Tensor square = square_of<Operand>(call.in, call.options.causal);
   const int64_t n = call.positions;
-  Products product;
-  for_each_block(call, [&](int64_t head, int64_t first, int64_t, const Block& block) {
+  multiply_parts<Operand>(call, [&](Products& product, const Part& part) {
+    const auto& [head, first, length, block] = part;
     const int64_t height = block.end - block.begin;
     product({square.pointer<Operand>() + (head * n + block.begin) * n, height, block.columns, n},
             operand<Operand>(call, saved.normalised, first, block.columns, head),
@@ -261,14 +195,27 @@ void weight_backward(const Call& call, const Saved& saved, const Tensor& dgate, 
   const int64_t side = direct ? call.positions : call.segments.longest();
   Tensor cells = direct ? Tensor() : Tensor::zeros({call.heads, side, side});
   float* to = direct ? weight.to : cells.pointer<float>();
-  Products product;
-  for_each_block(call, [&](int64_t head, int64_t first, int64_t, const Block& block) {
-    const int64_t height = block.end - block.begin;
-    auto other = operand<Operand>(call, saved.normalised, first, block.columns, head);
-    other.transposed = true;
-    product(operand<Operand>(call, dgate, first + block.begin, height, head), other,
-            {to + (head * side + block.begin) * side, height, block.columns, side}, {.accumulate = true});
-  });
+  // A thread has columns of dW to itself, and goes through all sequences in their order. Causal columns cost more the
+  // further left they are: there all threads share each product.
+  const std::vector<Part> parts = parts_of(call);
+  const ProfileScope scope("product");
+  count_products(call, parts, sizeof(Operand));
+  const int64_t panels = (call.segments.longest() + weight_columns - 1) / weight_columns;
+  parallel_for(panels, gating::fits_one_thread<Operand> && !call.options.causal ? 1 : panels,
+               [&](int64_t first_panel, int64_t last_panel) {
+                 const ProfilePause pause;
+                 Products product;
+                 for (const auto& [head, first, length, block] : parts) {
+                   const int64_t height = block.end - block.begin, begin = first_panel * weight_columns,
+                                 end = std::min(block.columns, last_panel * weight_columns);
+                   if (begin >= end) continue;
+                   auto other = operand<Operand>(call, saved.normalised, first + begin, end - begin, head);
+                   other.transposed = true;
+                   product(operand<Operand>(call, dgate, first + block.begin, height, head), other,
+                           {to + (head * side + block.begin) * side + begin, height, end - begin, side},
+                           {.accumulate = true});
+                 }
+               });
   if (!direct) {
     add_cells(call, cells, weight);
   }
@@ -280,8 +227,8 @@ Tensor product_backward(const Call& call, const Tensor& dgate) {
   Tensor dn = Tensor::empty(dgate.shape());
   const Tensor square = square_of<Operand, Side::backward>(call.in, call.options.causal);
   const int64_t n = call.positions;
-  Products product;
-  for_each_block(call, [&](int64_t head, int64_t first, int64_t length, const Block& block) {
+  multiply_parts<Operand>(call, [&](Products& product, const Part& part) {
+    const auto& [head, first, length, block] = part;
     const int64_t readers = call.options.causal ? block.begin : 0, height = block.end - block.begin;
     product({square.pointer<Operand>() + (head * n + block.begin) * n + readers, height, length - readers, n},
             operand<Operand>(call, dgate, first + readers, length - readers, head),

@@ -56,6 +56,19 @@ void close_scope(uint64_t recorder);
 void count_in_scope(double flops, double bytes);
 }  // namespace detail
 
+// Nothing is recorded on this thread while it lives: around what opens scopes in the body of a parallel loop, whose
+// caller counts for all threads.
+class ProfilePause {
+ public:
+  ProfilePause() : paused_(detail::profile_recorder) { detail::profile_recorder = nullptr; }
+  ~ProfilePause() { detail::profile_recorder = paused_; }
+  ProfilePause(const ProfilePause&) = delete;
+  ProfilePause& operator=(const ProfilePause&) = delete;
+
+ private:
+  Profile::Recorder* paused_;
+};
+
 class ProfileScope {
  public:
   // name: of static storage, a literal as a rule. Equal names under one parent are one node.

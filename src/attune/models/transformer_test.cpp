@@ -151,5 +151,42 @@ TEST(TransformerPositions, refuses_what_cannot_be_and_says_why) {
   EXPECT_NE(message([](ModelConfig& c) { c.positions = "T5"; }).find("relative_offset"), std::string::npos);
 }
 
+TEST(TransformerMixers, refuse_what_they_cannot_be_and_say_why) {
+  const auto said = [](const char* mixer, void (*change)(ModelConfig&)) {
+    ModelConfig config = testing::tiny("transformer");
+    config.encoder_mixer = mixer;
+    change(config);
+    return error_of([&] { check_config(config); });
+  };
+  EXPECT_EQ(said("local", [](ModelConfig& c) { c.window = 5; }),
+            "window: expected an even number of keys, half of them on each side, got 5");
+  EXPECT_EQ(said("local", [](ModelConfig& c) { c.dilation = "1,2,4"; }),
+            "dilation: expected one number, or one for each of the 2 heads, got 3");
+  EXPECT_NE(said("local", [](ModelConfig& c) { c.dilation = "1,x"; }).find("dilation: expected whole numbers"),
+            std::string::npos);
+  EXPECT_NE(said("local", [](ModelConfig& c) { c.global_tokens = 1, c.positions = "alibi"; })
+                .find("global-tokens: local attention with global tokens holds no positions inside it"),
+            std::string::npos);
+  EXPECT_NE(said("local", [](ModelConfig& c) { c.global_tokens = 1, c.normaliser = "relu"; }).find("global-tokens: "),
+            std::string::npos);
+  EXPECT_EQ(said("sparse", [](ModelConfig& c) { c.heads = 1; }),
+            "heads: the mixer sparse needs 2 or more, as odd heads see what even ones do not; got 1");
+  EXPECT_EQ(said("sparse", [](ModelConfig& c) { c.sparse_pattern = "fixed", c.stride = 4; }),
+            "summary: expected at most stride (4), got 8");
+  EXPECT_EQ(said("bigbird", [](ModelConfig& c) { c.window_blocks = 2; }),
+            "window-blocks: expected an odd number, the query's own block in the middle, got 2");
+  EXPECT_EQ(said("bigbird", [](ModelConfig& c) { c.global_tokens = 1; }),
+            "global-tokens: bigbird has either global tokens or global-blocks, got 1 and 2");
+  EXPECT_EQ(said("nystrom", [](ModelConfig& c) { c.value_kernel = 4; }),
+            "value-kernel: expected 0 or an odd number, its middle at the token, got 4");
+  for (const char* mixer : {"bigbird", "linformer", "nystrom"}) {
+    ModelConfig config = testing::tiny("transformer");
+    config.decoder_mixer = mixer;
+    EXPECT_EQ(error_of([&] { check_config(config); }),
+              "decoder-mixer: expected a mixer with a causal form, which can read a decoder's own past, got \"" +
+                  std::string(mixer) + "\"");
+  }
+}
+
 }  // namespace
 }  // namespace attune
