@@ -1,6 +1,6 @@
 #!/bin/bash
 # The attention mechanisms: attune bench mixers over the lengths, with both plots, then attune and PyTorch in turns at 4,096
-# tokens. Some ten minutes on two cores that do nothing else.
+# tokens. About six minutes on two cores that do nothing else.
 #   bench/mixers.sh DIRECTORY [PYTHON [ROUNDS]]
 # DIRECTORY gets mixers.txt with time.svg and memory.svg, then peers.md; what is there is not measured again. PYTHON: an
 # interpreter with torch.
