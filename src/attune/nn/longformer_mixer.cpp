@@ -1,13 +1,15 @@
 #include "attune/nn/longformer_mixer.h"
 
 #include "attune/attention/longformer.h"
+#include "attune/nn/multi_head_attention.h"
+#include "attune/nn/sparse_mixers.h"
 #include "attune/ops/embedding.h"
 
 namespace attune {
 
 LongformerMixer::LongformerMixer(const MixerOptions& options)
     : ProjectedMixer("local", options),
-      form_(options.sparse),
+      pattern_(*sparse_pattern_of("local", options)),
       dropout_(options.dropout),
       global_query_({options.width, options.width, options.biases}, options.initialiser),
       global_key_({options.width, options.width, options.biases}, options.initialiser),
@@ -22,11 +24,9 @@ void LongformerMixer::collect(Parameters& list, const std::string& name) {
 
 Tensor LongformerMixer::attend(const Rows& rows, const Pass& pass) const {
   attention::Options options;
-  options.mask.pattern = attention::SparsePattern{form_.window, {.leading = form_.global_tokens}};
-  if (pass.dropout && dropout_ > 0) {
-    options.dropout = {dropout_, pass.dropout};
-  }
-  const auto [global, queries] = attention::global_rows(options.mask.pattern->global, rows.segments);
+  options.mask.pattern = pattern_;
+  options.dropout = dropout_of_weights(dropout_, pass);
+  const auto [global, queries] = attention::global_rows(pattern_.global, rows.segments);
   const attention::GlobalProjections projected{in_heads(global_query_(embedding(rows.x, global), pass)),
                                                in_heads(global_key_(rows.x, pass)),
                                                rows.unit_values ? rows.v : in_heads(global_value_(rows.x, pass))};

@@ -16,7 +16,7 @@ class LongformerMixer : public ProjectedMixer {
   Tensor attend(const Rows& rows, const Pass& pass) const override;
   bool has_one_value_each() const override { return false; }  // global queries mix others
 
-  SparseForm form_;
+  attention::SparsePattern pattern_;
   double dropout_;
   Linear global_query_, global_key_, global_value_;
 };

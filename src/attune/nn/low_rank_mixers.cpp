@@ -9,6 +9,7 @@
 #include "attune/attention/token_projection.h"
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
+#include "attune/nn/multi_head_attention.h"
 
 namespace attune {
 
@@ -53,9 +54,7 @@ Tensor LinformerMixer::attend(const Rows& rows, const Pass& pass) const {
   const Tensor& along_keys = projections_->key;
   const Tensor& along_values = projections_->value ? projections_->value : projections_->key;
   attention::LinformerOptions options;
-  if (pass.dropout && dropout_ > 0) {
-    options.dropout = {dropout_, pass.dropout};
-  }
+  options.dropout = dropout_of_weights(dropout_, pass);
   return attention::linformer({rows.q, rows.k, rows.v, along_keys, along_values}, rows.segments, rows.segments,
                               options);
 }

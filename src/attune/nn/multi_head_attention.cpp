@@ -15,6 +15,10 @@ void offer_weights(const AttendingRows& rows, const attention::Options& options,
   }
 }
 
+attention::Dropout dropout_of_weights(double rate, const Pass& pass) {
+  return pass.dropout && rate > 0 ? attention::Dropout{rate, pass.dropout} : attention::Dropout{};
+}
+
 MultiHeadAttention::MultiHeadAttention(const MixerOptions& options, std::optional<attention::SparsePattern> pattern)
     : options_(options),
       normaliser_(attention::normaliser_of_name(options.normaliser)),
@@ -48,9 +52,7 @@ attention::Options MultiHeadAttention::attention_options(const Pass& pass) const
   result.mask.pattern = pattern_;
   result.normaliser = normaliser_;
   result.bias = positions_.bias(query_.weight.dtype());
-  if (pass.dropout && options_.dropout > 0) {
-    result.dropout = {options_.dropout, pass.dropout};
-  }
+  result.dropout = dropout_of_weights(options_.dropout, pass);
   return result;
 }
 

@@ -20,6 +20,9 @@ struct AttendingRows {
 // Offers a probe, where there is one, weights.0, weights.1, ... of every sequence: [heads, queries, keys].
 void offer_weights(const AttendingRows& rows, const attention::Options& options, const Pass& pass);
 
+// Of attention's weights, in training alone.
+attention::Dropout dropout_of_weights(double rate, const Pass& pass);
+
 class MultiHeadAttention : public Mixer {
  public:
   explicit MultiHeadAttention(const MixerOptions& options, std::optional<attention::SparsePattern> pattern = {});

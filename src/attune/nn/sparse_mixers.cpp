@@ -5,6 +5,7 @@
 #include "attune/base/check.h"
 #include "attune/nn/longformer_mixer.h"
 #include "attune/nn/multi_head_attention.h"
+#include "attune/nn/projected_mixer.h"
 
 namespace attune {
 
@@ -14,16 +15,15 @@ using attention::SparsePattern;
 
 // Multi-head attention in which a query sees so many of the keys.
 MixerCost cost_of_visible(const MixerOptions& options, int64_t visible) {
-  const int64_t square = int64_t{options.width} * options.width;
-  const bool normed = options.attention_norm != "none";
-  // Queries, keys, values, result, the logarithm of each head's sum, and a norm's statistics and result.
-  return {.per_query = 2 * square,
-          .per_key = 2 * square,
-          .scores = 2 * int64_t{options.width} * visible,
-          .kept = 4 * int64_t{options.width} + options.heads + (normed ? 2 : 0),
-          .kept_for_products = normed ? 0 : options.width,
-          .readers = 3,
-          .kept_operands = normed ? options.width : 0};
+  MixerCost cost = projected_cost(options);
+  cost.scores = 2 * int64_t{options.width} * visible;
+  cost.kept += options.heads;  // the logarithm of each head's sum
+  if (options.attention_norm != "none") {
+    cost.kept += 2;  // its statistics, and its result in place of the mixture
+    cost.kept_for_products = 0;
+    cost.kept_operands = options.width;
+  }
+  return cost;
 }
 
 bool has_global_projections(const MixerOptions& options) {

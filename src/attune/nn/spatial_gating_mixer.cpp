@@ -49,9 +49,7 @@ TinyAttention::TinyAttention(const MixerOptions& options, int64_t channels)
 Tensor TinyAttention::operator()(const Tensor& x, const Segments& segments, const Pass& pass) const {
   attention::Options options;
   options.mask.causal = causal;
-  if (pass.dropout && dropout > 0) {
-    options.dropout = {dropout, pass.dropout};
-  }
+  options.dropout = dropout_of_weights(dropout, pass);
   const Tensor joint = joined(x, pass);
   const auto parts = split(joint, std::array{width, width, width}, Along::columns);
   const auto in_heads = [&](const Tensor& part) { return reshape(part, {x.size(0), heads, width / heads}); };
