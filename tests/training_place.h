@@ -74,7 +74,7 @@ inline std::vector<TrainingForm> training_forms() {
        "--task language_model --vocab-size 100 --decoder-mixer gru --tied-embeddings none --compute-type bfloat16 "
        "--keep-best --valid-freq 3"},
       {"language_model_of_completions",
-       "--task language_model --completions --tokenizer words --sequence-length 24 --update-freq 2"},
+       "--task language_model --completions --tokenizer words --sequence-length 64 --update-freq 2"},
       {"classification", "--task classification --tokenizer words --pooling last --ema-decay 0.9"},
       {"classification_by_one_logit",
        "--task classification --vocab-size 100 --pooling first --binary-head --update-freq 2 --keep-best"},
