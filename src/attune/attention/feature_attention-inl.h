@@ -1,10 +1,12 @@
 // feature_attention.h in float32, in chunks of 64 tokens: within a chunk the quadratic form, between chunks S and z,
 //   num_i = S'phi(q_i) + sum_{j <= i in the chunk} phi(q_i).phi(k_j) v_j,   den_i alike from z,   out_i = num_i / den_i
-// (where nothing is causal, all keys first). The backward computes features and S again in a sweep for q, then sweeps
-// in reverse for k and v: with g_i = dout_i / den_i and h_i = -(dout_i.out_i) / den_i,
+// (where nothing is causal, all keys first). The backward computes features again, and S where the forward has not kept
+// it, in a sweep for q, then sweeps in reverse for k and v: with g_i = dout_i / den_i and h_i = -(dout_i.out_i) /
+// den_i,
 //   dphi(q_i) = S g_i + h_i z,   dphi(k_j) = T v_j + t,   dv_j = T'phi(k_j),   T = sum_i phi(q_i) g_i',   t = sum_i h_i
 //   phi(q_i)
-// Memory beside the results: some matrices of a chunk and S for each thread, one or two numbers a query and head.
+// Memory beside the results: some matrices of a chunk and S for each thread, one or two numbers a query and head; where
+// nothing is causal and sequences are long, S of each sequence and head: at most a 16th of v.
 //
 // A map gives, for rows of one head:
 //   int64_t features() const;   static constexpr bool scaled;
@@ -27,9 +29,20 @@ namespace attune::attention::features {
 
 // What the forward leaves for the backward, [heads, queries] each.
 struct Kept {
-  Tensor inverse;  // 1 / den
-  Tensor highest;  // m, of scaled maps where causal
+  Tensor inverse;     // 1 / den
+  Tensor highest;     // m, of scaled maps where causal
+  FeatureState past;  // behind all keys, if kept
 };
+
+// Room for the state of all of the call's keys.
+inline FeatureState empty_state(const FeatureCall& call, int64_t features, bool scaled) {
+  const int64_t sequences = call.keys.count();
+  FeatureState state;
+  state.sums = Tensor::empty({sequences, call.heads(), features, call.v.size(2)});
+  state.normaliser = Tensor::empty({sequences, call.heads(), features});
+  if (scaled) state.log_scale = Tensor::empty({sequences, call.heads()});
+  return state;
+}
 
 struct Gradients {
   Tensor q, k, v;
@@ -47,6 +60,7 @@ class Sweep {
         first_key_(call.keys.begin(sequence)),
         keys_(call.keys.length(sequence)),
         head_(head),
+        item_(int64_t{sequence} * call.heads() + head),
         phi_q_(chunk, map.features()),
         phi_k_(chunk, map.features()),
         log_scales_(1, chunk),
@@ -54,13 +68,15 @@ class Sweep {
 
   void forward(Tensor& out, Kept& kept) {
     if (!call_.causal) absorb_all_keys();
+    if (kept.past.sums) state_.write(kept.past, item_);
     Triangle pairs(Meets::until_itself);
     for (int64_t begin = 0; begin < queries_; begin += chunk) {
       const Written num = of_queries(out, begin);
       float *den = at(kept.inverse, begin), *highest = at(kept.highest, begin);
       const Given phi = map_queries(begin);
-      products_(phi.matrix(), state_.matrix().matrix(), num.matrix());
-      for (int64_t i = 0; i < num.count; ++i) den[i] = cpu::dot(phi[i], state_.vector(), phi.columns);
+      if (call_.causal || begin == 0) seen_.pack(state_.matrix().matrix());
+      seen_.multiply(phi.matrix(), num.matrix());
+      cpu::dot_rows(phi, {state_.vector(), phi.count, phi.columns, 0}, den);
       if (call_.causal) {
         const Written phi_k = map_keys(begin);
         const Given v = of_keys(call_.v, begin);
@@ -83,8 +99,9 @@ class Sweep {
   void backward(const Tensor& out, const Tensor& dout, Kept& kept, Gradients& into) {
     const Given none = of_queries(dout, 0);
     Upstream up(none.columns);
-    query_sweep(out, dout, kept, up, into.q);
-    key_sweep(out, dout, kept, up, into);
+    Sums readers(map_.features(), none.columns);
+    query_sweep(out, dout, kept, up, readers, into.q);
+    key_sweep(out, dout, kept, up, readers, into);
   }
 
   // Of all keys.
@@ -149,30 +166,35 @@ class Sweep {
     for (int64_t i = 0; i < num.count; ++i) {
       const float sum = den[i] + static_cast<float>(call_.epsilon);
       den[i] = sum == 0 ? 0 : 1 / sum;  // 0: nothing to see
-      cpu::scale(den[i], num[i], num.columns);
     }
+    cpu::scale_rows(den, num, num);
   }
 
   void find_upstream(const Tensor& out, const Tensor& dout, Kept& kept, int64_t begin, Upstream& up) {
     const Given y = of_queries(out, begin), dy = of_queries(dout, begin);
     const float* inverse = at(kept.inverse, begin);
-    const Written g = up.g.rows(y.count);
-    for (int64_t i = 0; i < y.count; ++i) {
-      up.h.data()[i] = -inverse[i] * cpu::dot(dy[i], y[i], y.columns);
-      for (int64_t c = 0; c < y.columns; ++c) g[i][c] = inverse[i] * dy[i][c];
-    }
+    cpu::scale_rows(inverse, dy, up.g.rows(y.count));
+    cpu::dot_rows(dy, y, up.h.data());
+    for (int64_t i = 0; i < y.count; ++i) up.h.data()[i] *= -inverse[i];
   }
 
-  void query_sweep(const Tensor& out, const Tensor& dout, Kept& kept, Upstream& up, Tensor& dq) {
-    if (!call_.causal) absorb_all_keys();
+  // readers: T and t of all queries, unless causal: there the sweep of keys sums them up.
+  void query_sweep(const Tensor& out, const Tensor& dout, Kept& kept, Upstream& up, Sums& readers, Tensor& dq) {
+    if (kept.past.sums) {
+      state_.read(kept.past, item_);
+    } else if (!call_.causal) {
+      absorb_all_keys();
+    }
     Triangle pairs(Meets::until_itself);
     Buffer memory(chunk, map_.features());
     for (int64_t begin = 0; begin < queries_; begin += chunk) {
       find_upstream(out, dout, kept, begin, up);
       const Given phi = map_queries(begin), g = up.g.rows(phi.count);
       const Written dphi = memory.rows(phi.count);
-      products_(g.matrix(), state_.matrix().transposed(), dphi.matrix());
-      for (int64_t i = 0; i < g.count; ++i) cpu::add_scaled(up.h.data()[i], state_.vector(), dphi[i], dphi.columns);
+      if (call_.causal || begin == 0) seen_.pack(state_.matrix().transposed());
+      seen_.multiply(g.matrix(), dphi.matrix());
+      cpu::add_outer(up.h.data(), state_.vector(), dphi);
+      if (!call_.causal) readers.absorb(phi, g, up.h.data(), products_);
       if (call_.causal) {
         const Written phi_k = map_keys(begin);
         const Given v = of_keys(call_.v, begin);
@@ -192,22 +214,22 @@ class Sweep {
     }
   }
 
-  void key_sweep(const Tensor& out, const Tensor& dout, Kept& kept, Upstream& up, Gradients& into) {
-    Sums readers(map_.features(), call_.v.size(2));  // T and t
+  void key_sweep(const Tensor& out, const Tensor& dout, Kept& kept, Upstream& up, Sums& readers, Gradients& into) {
     Buffer memory(chunk, map_.features());
-    for (int64_t begin = 0; !call_.causal && begin < queries_; begin += chunk) {
-      find_upstream(out, dout, kept, begin, up);
-      const Given phi = map_queries(begin);
-      readers.absorb(phi, up.g.rows(phi.count), up.h.data(), products_);
-    }
+    PackedOperand for_phi, for_v;
     Triangle pairs(Meets::from_itself);
-    for (int64_t begin = keys_ == 0 ? -1 : (keys_ - 1) / chunk * chunk; begin >= 0; begin -= chunk) {
+    const int64_t last = keys_ == 0 ? -1 : (keys_ - 1) / chunk * chunk;
+    for (int64_t begin = last; begin >= 0; begin -= chunk) {
       const Given phi = map_keys(begin), v = of_keys(call_.v, begin);
       const Written dphi = memory.rows(phi.count), dv = of_keys(into.v, begin);
       const float* highest = at(kept.highest, begin);
-      products_(v.matrix(), readers.matrix().transposed(), dphi.matrix());
-      products_(phi.matrix(), readers.matrix().matrix(), dv.matrix());
-      for (int64_t j = 0; j < phi.count; ++j) cpu::add_scaled(1, readers.vector(), dphi[j], dphi.columns);
+      if (call_.causal || begin == last) {
+        for_phi.pack(readers.matrix().transposed());
+        for_v.pack(readers.matrix().matrix());
+      }
+      for_phi.multiply(v.matrix(), dphi.matrix());
+      for_v.multiply(phi.matrix(), dv.matrix());
+      cpu::add_outer(nullptr, readers.vector(), dphi);
       for (int64_t j = 0; Map::scaled && j < phi.count; ++j) {
         // T stands for exp(-m) times itself, m of this chunk's last query, which no later one's is below.
         const float m = call_.causal ? highest[phi.count - 1] : state_.scale();
@@ -246,8 +268,10 @@ class Sweep {
   const FeatureCall& call_;
   int64_t first_query_, queries_, first_key_, keys_;
   int head_;
+  int64_t item_;
   Buffer phi_q_, phi_k_, log_scales_;
   Sums state_;
+  PackedOperand seen_;  // S or its transpose
   Products products_;
 };
 
@@ -269,9 +293,13 @@ Tensor attend(std::shared_ptr<const Map> map, const FeatureCall& call, std::vect
   const ProfileScope scope(call.name);
   Tensor out = result_of({call.q.size(0), call.q.size(1), call.v.size(2)}, call.queries);
   const Shape rows{call.q.size(1), call.q.size(0)};
-  Kept kept{Tensor::empty(rows), Map::scaled && call.causal ? Tensor::empty(rows) : Tensor()};
+  Kept kept{Tensor::empty(rows), Map::scaled && call.causal ? Tensor::empty(rows) : Tensor(), {}};
+  const int64_t state = int64_t{call.keys.count()} * (map->features() * (call.v.size(2) + 1) + 1);
+  if (recording({&inputs[0], &inputs[1], &inputs[2]}) && !call.causal &&
+      16 * state <= call.v.size(0) * call.v.size(2)) {
+    kept.past = empty_state(call, map->features(), Map::scaled);
+  }
   over_heads(call, [&](int sequence, int head) { Sweep<Map>(*map, call, sequence, head).forward(out, kept); });
-  // saved: 1 / den and m of each row; the backward computes features and S again
   return differentiable(call.name, out, std::move(inputs),
                         [map, call, kept, out = detach(out)](const Tensor& dy, Adjoints& into) mutable {
                           const Tensor dout = dy.compact();
@@ -289,19 +317,11 @@ Tensor attend(std::shared_ptr<const Map> map, const FeatureCall& call, std::vect
 // The state behind all of the call's keys.
 template <class Map>
 FeatureState state_after(const Map& map, const FeatureCall& call) {
-  FeatureState state;
-  const int64_t sequences = call.keys.count(), values = call.v.size(2), size = map.features() * values;
-  state.sums = Tensor::empty({sequences, call.heads(), map.features(), values});
-  state.normaliser = Tensor::empty({sequences, call.heads(), map.features()});
-  if (Map::scaled) state.log_scale = Tensor::empty({sequences, call.heads()});
+  FeatureState state = empty_state(call, map.features(), Map::scaled);
   over_heads(call, [&](int sequence, int head) {
     Sweep<Map> sweep(map, call, sequence, head);
     sweep.absorb_all_keys();
-    const int64_t item = int64_t{sequence} * call.heads() + head;
-    std::copy_n(sweep.state().matrix().data, size, state.sums.template pointer<float>() + item * size);
-    std::copy_n(sweep.state().vector(), map.features(),
-                state.normaliser.template pointer<float>() + item * map.features());
-    if (Map::scaled) state.log_scale.template pointer<float>()[item] = sweep.state().scale();
+    sweep.state().write(state, int64_t{sequence} * call.heads() + head);
   });
   return state;
 }

@@ -84,6 +84,16 @@ TEST(FeatureAttention, is_as_exact_as_its_quadratic_form_around_the_ends_of_chun
   }
 }
 
+// Sequences so long that the backward finds the sums over their keys as the forward left them.
+TEST(FeatureAttention, is_as_exact_over_long_sequences) {
+  for (const Mechanism& mechanism : mechanisms(4)) {
+    SCOPED_TRACE(mechanism.name);
+    const Segments segments = of({130, 700}), others = of({500, 400});
+    check_op([&](auto& x) { return mechanism.attend(x, segments, others, false); }, draw_inputs(830, 900, 2, 4, 5),
+             {.gradients = false});
+  }
+}
+
 TEST(FeatureAttention, parallel_causal_and_recurrent_form_are_equal) {
   for (const Mechanism& mechanism : mechanisms(8)) {
     SCOPED_TRACE(mechanism.name);

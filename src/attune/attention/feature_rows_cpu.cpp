@@ -66,22 +66,43 @@ void decay(float* a, const float* s, int64_t count, float shift, float sign) {
   });
 }
 
-void elu_plus_one(const float* x, float* y, int64_t count) {
-  const Lanes d;
-  const auto one = hn::Set(d, 1.0F), zero = hn::Zero(d);
-  over_vectors(count, [&](int64_t c, size_t left) {
-    const auto value = load(d, x + c, left);
-    const auto below = exp_of_negative(d, hn::IfThenElse(hn::Gt(value, zero), zero, value));
-    store(hn::IfThenElse(hn::Gt(value, zero), hn::Add(value, one), below), d, y + c, left);
-  });
+void dot_rows(const Given& x, const Given& y, float* to) {
+  for (int64_t i = 0; i < x.count; ++i) to[i] = dot(x[i], y[i], x.columns);
 }
 
-void elu_plus_one_backward(const float* y, const float* dy, float* dx, int64_t count) {
+void add_outer(const float* a, const float* x, const Written& y) {
+  for (int64_t i = 0; i < y.count; ++i) add_scaled(a == nullptr ? 1 : a[i], x, y[i], y.columns);
+}
+
+void scale_rows(const float* a, const Given& x, const Written& y) {
+  const Lanes d;
+  for (int64_t i = 0; i < y.count; ++i) {
+    const auto factor = hn::Set(d, a[i]);
+    over_vectors(y.columns,
+                 [&](int64_t c, size_t left) { store(hn::Mul(factor, load(d, x[i] + c, left)), d, y[i] + c, left); });
+  }
+}
+
+void elu_plus_one(const Given& x, const Written& y) {
+  const Lanes d;
+  const auto one = hn::Set(d, 1.0F), zero = hn::Zero(d);
+  for (int64_t i = 0; i < x.count; ++i) {
+    over_vectors(x.columns, [&](int64_t c, size_t left) {
+      const auto value = load(d, x[i] + c, left);
+      const auto below = exp_of_negative(d, hn::IfThenElse(hn::Gt(value, zero), zero, value));
+      store(hn::IfThenElse(hn::Gt(value, zero), hn::Add(value, one), below), d, y[i] + c, left);
+    });
+  }
+}
+
+void elu_plus_one_backward(const Given& y, const Given& dy, const Written& dx) {
   const Lanes d;
   const auto one = hn::Set(d, 1.0F);
-  over_vectors(count, [&](int64_t c, size_t left) {
-    store(hn::Mul(load(d, dy + c, left), hn::Min(load(d, y + c, left), one)), d, dx + c, left);
-  });
+  for (int64_t i = 0; i < y.count; ++i) {
+    over_vectors(y.columns, [&](int64_t c, size_t left) {
+      store(hn::Mul(load(d, dy[i] + c, left), hn::Min(load(d, y[i] + c, left), one)), d, dx[i] + c, left);
+    });
+  }
 }
 
 float exponentials(float* p, int64_t count, float scale, float floor) {
@@ -103,8 +124,9 @@ float exponentials_backward(const float* y, float* dy, int64_t count, float scal
   const Lanes d;
   const auto factor = hn::Set(d, scale), least = hn::Set(d, floor);
   auto given = hn::Zero(d), passed = given;
-  int64_t largest = 0;
-  for (int64_t f = 1; f < count; ++f) largest = y[f] > y[largest] ? f : largest;
+  auto highest = hn::Set(d, y[0]);
+  over_vectors(count, [&](int64_t c, size_t left) { highest = hn::Max(highest, load(d, y + c, left, highest)); });
+  highest = hn::MaxOfLanes(d, highest);
   over_vectors(count, [&](int64_t c, size_t left) {
     const auto gradient = load(d, dy + c, left);
     const auto of_exponent = hn::Mul(gradient, hn::Sub(load(d, y + c, left, least), least));
@@ -112,8 +134,13 @@ float exponentials_backward(const float* y, float* dy, int64_t count, float scal
     passed = hn::Add(passed, of_exponent);
     store(hn::Mul(of_exponent, factor), d, dy + c, left);
   });
+  int64_t largest = 0;  // the first of them
+  for (intptr_t found = -1; found < 0 && largest < count;) {
+    found = hn::FindFirstTrue(d, hn::Eq(load(d, y + largest, static_cast<size_t>(count - largest)), highest));
+    largest += found < 0 ? static_cast<int64_t>(hn::Lanes(d)) : found;
+  }
   const float of_floor = floor * hn::GetLane(hn::SumOfLanes(d, given));
-  if (count > 0) dy[largest] += of_floor * scale;
+  if (largest < count) dy[largest] += of_floor * scale;  // none where there is a NaN
   return hn::GetLane(hn::SumOfLanes(d, passed)) + of_floor;
 }
 
@@ -165,6 +192,9 @@ HWY_EXPORT(dot);
 HWY_EXPORT(add_scaled);
 HWY_EXPORT(scale);
 HWY_EXPORT(decay);
+HWY_EXPORT(dot_rows);
+HWY_EXPORT(add_outer);
+HWY_EXPORT(scale_rows);
 HWY_EXPORT(elu_plus_one);
 HWY_EXPORT(elu_plus_one_backward);
 HWY_EXPORT(exponentials);
@@ -191,11 +221,20 @@ void cpu::scale(float a, float* x, int64_t count) {
 void cpu::decay(float* a, const float* s, int64_t count, float shift, float sign) {
   HWY_DYNAMIC_DISPATCH(decay)(a, s, count, shift, sign);
 }
-void cpu::elu_plus_one(const float* x, float* y, int64_t count) {
-  HWY_DYNAMIC_DISPATCH(elu_plus_one)(x, y, count);
+void cpu::dot_rows(const Given& x, const Given& y, float* to) {
+  HWY_DYNAMIC_DISPATCH(dot_rows)(x, y, to);
 }
-void cpu::elu_plus_one_backward(const float* y, const float* dy, float* dx, int64_t count) {
-  HWY_DYNAMIC_DISPATCH(elu_plus_one_backward)(y, dy, dx, count);
+void cpu::add_outer(const float* a, const float* x, const Written& y) {
+  HWY_DYNAMIC_DISPATCH(add_outer)(a, x, y);
+}
+void cpu::scale_rows(const float* a, const Given& x, const Written& y) {
+  HWY_DYNAMIC_DISPATCH(scale_rows)(a, x, y);
+}
+void cpu::elu_plus_one(const Given& x, const Written& y) {
+  HWY_DYNAMIC_DISPATCH(elu_plus_one)(x, y);
+}
+void cpu::elu_plus_one_backward(const Given& y, const Given& dy, const Written& dx) {
+  HWY_DYNAMIC_DISPATCH(elu_plus_one_backward)(y, dy, dx);
 }
 float cpu::exponentials(float* p, int64_t count, float scale, float floor) {
   return HWY_DYNAMIC_DISPATCH(exponentials)(p, count, scale, floor);

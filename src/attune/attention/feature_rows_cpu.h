@@ -4,6 +4,25 @@
 
 #include <cstdint>
 
+#include "attune/kernels/product.h"
+
+namespace attune::attention {
+
+// Rows of one head, `stride` elements apart.
+template <class T>
+struct Rows {
+  T* data;
+  int64_t count, columns, stride;
+  T* operator[](int64_t row) const { return data + row * stride; }
+  kernels::Matrix<T> matrix() const { return {data, count, columns, stride}; }
+  kernels::Matrix<const T> transposed() const { return {data, count, columns, stride, true}; }
+  operator Rows<const T>() const { return {data, count, columns, stride}; }
+};
+using Given = Rows<const float>;
+using Written = Rows<float>;
+
+}  // namespace attune::attention
+
 namespace attune::attention::cpu {
 
 float sum(const float* x, int64_t count);
@@ -15,9 +34,14 @@ void scale(float a, float* x, int64_t count);
 // a_j *= exp(sign (s_j - shift)); where nothing is visible the exponent is not positive
 void decay(float* a, const float* s, int64_t count, float shift, float sign);
 
+// Row by row: to_i = x_i . y_i; y_i += a_i x, no a: 1; y_i = a_i x_i
+void dot_rows(const Given& x, const Given& y, float* to);
+void add_outer(const float* a, const float* x, const Written& y);
+void scale_rows(const float* a, const Given& x, const Written& y);
+
 // elu(x) + 1, and its gradient from y.
-void elu_plus_one(const float* x, float* y, int64_t count);
-void elu_plus_one_backward(const float* y, const float* dy, float* dx, int64_t count);
+void elu_plus_one(const Given& x, const Written& y);
+void elu_plus_one_backward(const Given& y, const Given& dy, const Written& dx);
 
 // p <- exp(scale p - largest) + floor; gives the largest of scale p.
 float exponentials(float* p, int64_t count, float scale, float floor);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "attune/attention/feature_attention.h"
 #include "attune/attention/feature_rows_cpu.h"
 #include "attune/attention/head_rows-inl.h"
 #include "attune/attention/products-inl.h"
@@ -19,11 +20,7 @@ constexpr float nothing = -std::numeric_limits<float>::infinity();
 class Sums {
  public:
   Sums(int64_t features, int64_t values)
-      : features_(features),
-        values_(values),
-        matrix_(features, values),
-        vector_(1, features),
-        turned_(features, chunk) {
+      : features_(features), values_(values), matrix_(features, values), vector_(1, features) {
     std::fill_n(matrix_.data(), features * values, 0.0F);
     std::fill_n(vector_.data(), features, 0.0F);
   }
@@ -40,9 +37,19 @@ class Sums {
   // S += sum_r phi_r x_r', z += sum_r w_r phi_r; no w: 1
   void absorb(const Given& phi, const Given& x, const float* w, Products& products) {
     for (int64_t r = 0; r < x.count; ++r) cpu::add_scaled(w == nullptr ? 1 : w[r], phi[r], vector_.data(), features_);
-    transpose(phi, turned_.data());
-    products({turned_.data(), features_, x.count, x.count}, x.matrix(), matrix_.rows(features_).matrix(),
-             {.accumulate = true});
+    products(phi.transposed(), x.matrix(), matrix_.rows(features_).matrix(), {.accumulate = true});
+  }
+
+  // To and from the state of a sequence and head.
+  void write(FeatureState& state, int64_t item) {
+    std::copy_n(matrix_.data(), features_ * values_, state.sums.pointer<float>() + item * features_ * values_);
+    std::copy_n(vector_.data(), features_, state.normaliser.pointer<float>() + item * features_);
+    if (state.log_scale) state.log_scale.pointer<float>()[item] = scale_;
+  }
+  void read(const FeatureState& state, int64_t item) {
+    std::copy_n(state.sums.pointer<float>() + item * features_ * values_, features_ * values_, matrix_.data());
+    std::copy_n(state.normaliser.pointer<float>() + item * features_, features_, vector_.data());
+    if (state.log_scale) scale_ = state.log_scale.pointer<float>()[item];
   }
 
   float scale() const { return scale_; }
@@ -51,7 +58,7 @@ class Sums {
 
  private:
   int64_t features_, values_;
-  Buffer matrix_, vector_, turned_;
+  Buffer matrix_, vector_;
   float scale_ = nothing;
 };
 

@@ -11,19 +11,6 @@
 
 namespace attune::attention {
 
-// Rows of one head, `stride` elements apart.
-template <class T>
-struct Rows {
-  T* data;
-  int64_t count, columns, stride;
-  T* operator[](int64_t row) const { return data + row * stride; }
-  kernels::Matrix<T> matrix() const { return {data, count, columns, stride}; }
-  kernels::Matrix<const T> transposed() const { return {data, count, columns, stride, true}; }
-  operator Rows<const T>() const { return {data, count, columns, stride}; }
-};
-using Given = Rows<const float>;
-using Written = Rows<float>;
-
 // Rows [begin, begin + count) of one head of a tensor [rows, heads, columns].
 inline Given rows_of(const Tensor& x, int head, int64_t begin, int64_t count) {
   return {x.pointer<float>() + begin * x.stride(0) + head * x.stride(1), count, x.size(2), x.stride(0)};

@@ -28,11 +28,9 @@ class Elu {
   explicit Elu(int64_t depth) : depth_(depth) {}
   int64_t features() const { return depth_; }
 
-  void map(const Given& x, const Written& phi, float*) const {
-    for (int64_t i = 0; i < x.count; ++i) cpu::elu_plus_one(x[i], phi[i], depth_);
-  }
-  void backward(const Given& x, const Given& phi, const Written& dphi, const Written& dx, bool) const {
-    for (int64_t i = 0; i < x.count; ++i) cpu::elu_plus_one_backward(phi[i], dphi[i], dx[i], depth_);
+  void map(const Given& x, const Written& phi, float*) const { cpu::elu_plus_one(x, phi); }
+  void backward(const Given&, const Given& phi, const Written& dphi, const Written& dx, bool) const {
+    cpu::elu_plus_one_backward(phi, dphi, dx);
   }
 
  private:

@@ -27,8 +27,8 @@ HWY_INLINE constexpr size_t vectors() {
 
 struct Tile {
   const float* a;
-  int64_t a_stride;
-  const float* panel;  // [depth][width], from the tile's first column on
+  int64_t a_row, a_step;  // from row to row, and from one element of a row to the next
+  const float* panel;     // [depth][width], from the tile's first column on
   int64_t depth;
   float* c;
   int64_t c_stride;
@@ -46,14 +46,14 @@ HWY_INLINE void tile(const Tile& t) {
       sum[r][v] = t.from_zero ? hn::Zero(d) : hn::LoadU(d, t.c + r * t.c_stride + v * lanes);
     }
   }
-  const float* w = t.panel;
-  for (int64_t k = 0; k < t.depth; ++k, w += width) {
+  const float *w = t.panel, *a = t.a;
+  for (int64_t k = 0; k < t.depth; ++k, w += width, a += t.a_step) {
     hn::Vec<D> column[vectors()];
     for (size_t v = 0; v < vectors(); ++v) {
       column[v] = hn::Load(d, w + v * lanes);
     }
     for (int r = 0; r < row_count; ++r) {
-      const auto factor = hn::Set(d, t.a[r * t.a_stride + k]);
+      const auto factor = hn::Set(d, a[r * t.a_row]);
       for (size_t v = 0; v < vectors(); ++v) {
         sum[r][v] = hn::MulAdd(factor, column[v], sum[r][v]);
       }
@@ -90,15 +90,16 @@ void panel_product(const Matrix<const float>& a, const float* panel, const Matri
                    bool accumulate) {
   constexpr int64_t deepest = 1024;
   const auto step = static_cast<int64_t>(vectors() * hn::Lanes(D()));
-  const int64_t depth = a.columns;
+  const int64_t depth = used_columns(a);
+  const int64_t a_row = a.transposed ? 1 : a.stride, a_step = a.transposed ? a.stride : 1;
   for (int64_t k = 0; k == 0 || k < depth; k += deepest) {  // a sum over nothing is 0, and gets its bias
     const int64_t block = std::min(deepest, depth - k);
     const bool ends = bias != nullptr && k + block == depth;
     for (int64_t row = 0; row < c.rows; row += tallest) {
       for (int64_t column = 0; column < width; column += step) {
         rows_of_tile(
-            {a.data + row * a.stride + k, a.stride, panel + k * width + column, block, c.data + row * c.stride + column,
-             c.stride, k == 0 && !accumulate, ends ? bias + column : nullptr},
+            {a.data + row * a_row + k * a_step, a_row, a_step, panel + k * width + column, block,
+             c.data + row * c.stride + column, c.stride, k == 0 && !accumulate, ends ? bias + column : nullptr},
             static_cast<int>(std::min<int64_t>(tallest, c.rows - row)));
       }
     }
@@ -133,6 +134,12 @@ void partial_panel(const Matrix<const float>& a, const float* panel, const Matri
   for (int64_t row = 0; row < c.rows; ++row) {
     std::copy_n(wide.data() + row * width, valid, c.data + row * c.stride);
   }
+}
+
+// `count` rows of A as it is used.
+Matrix<const float> used_rows_of(const Matrix<const float>& a, int64_t begin, int64_t count) {
+  if (a.transposed) return {a.data + begin, a.rows, count, a.stride, true};
+  return {a.data + begin * a.stride, count, a.columns, a.stride};
 }
 
 // One panel, [rows][width]: columns first ... first + width of B, of which `valid` are there.
@@ -191,9 +198,9 @@ void product(const Matrix<const float>& a, const PackedMatrix<float>& b, const M
   parallel_for(blocks * panels, (worth_a_thread + work - 1) / work, [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
       const int64_t row = item / panels * tall, index = item % panels, column = index * width;
-      const Matrix<const float> rows{a.data + row * a.stride, std::min(tall, c.rows - row), b.rows(), a.stride};
-      const Matrix<float> part{c.data + row * c.stride + column, rows.rows, std::min(width, c.columns - column),
-                               c.stride};
+      const int64_t count = std::min(tall, c.rows - row);
+      const Matrix<const float> rows = used_rows_of(a, row, count);
+      const Matrix<float> part{c.data + row * c.stride + column, count, std::min(width, c.columns - column), c.stride};
       const float* shift = bias == nullptr ? nullptr : bias + column;
       if (part.columns < width) {
         partial_panel(rows, b.panel(index), part, shift, options.accumulate);

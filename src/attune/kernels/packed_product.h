@@ -57,8 +57,8 @@ class PackedMatrix<BFloat16> {
   const std::byte* data_;
 };
 
-// a is not transposed. bias: one value per column of C, or null; not together with accumulate. Throws when the sizes do
-// not fit.
+// bias: one value per column of C, or null; not together with accumulate. bfloat16: a is not transposed. Throws when
+// the sizes do not fit.
 void product(const Matrix<const float>& a, const PackedMatrix<float>& b, const Matrix<float>& c, const float* bias,
              const ProductOptions& options);
 void product(const Matrix<const BFloat16>& a, const PackedMatrix<BFloat16>& b, const Matrix<float>& c,

@@ -148,6 +148,20 @@ TYPED_TEST(PackedProduct, does_not_depend_on_how_b_lay) {
   EXPECT_EQ(multiplied(s, a, Packed<T>(second(turned, s, true)).matrix), expected);
 }
 
+TEST(PackedProductOfFloats, does_not_depend_on_how_a_lay) {
+  for (const int64_t m : {1, 7, 200}) {  // a tile's part, a tile and more, blocks of rows
+    const Sizes s{m, 70, 1100};
+    const auto a = random_values(s.m * s.k, 1), b = random_values(s.k * s.n, 2);
+    std::vector<float> turned(a.size()), c(static_cast<size_t>(s.m * s.n));
+    for (int64_t i = 0; i < s.m; ++i) {
+      for (int64_t k = 0; k < s.k; ++k) turned[static_cast<size_t>(k * s.m + i)] = a[static_cast<size_t>(i * s.k + k)];
+    }
+    const Packed<float> packed(second(b, s, false));
+    product({turned.data(), s.k, s.m, s.m, true}, packed.matrix, {c.data(), s.m, s.n, s.n}, nullptr, {});
+    EXPECT_EQ(c, multiplied(s, a, packed.matrix)) << m;
+  }
+}
+
 TYPED_TEST(PackedProduct, reads_and_writes_rows_that_lie_apart) {
   using T = TypeParam;
   const Sizes s{5, 70, 12};
