@@ -21,6 +21,13 @@ HWY_INLINE void over_vectors(int64_t count, Fn&& fn) {
   for (int64_t c = 0; c < count; c += static_cast<int64_t>(hn::Lanes(Lanes()))) fn(c, static_cast<size_t>(count - c));
 }
 
+// Rows of a head lie far apart, where no processor guesses the next one: it is asked for so many rows before.
+template <int for_writing, class T>
+HWY_INLINE void ask_for(const Rows<T>& rows, int64_t i) {
+  constexpr int64_t ahead = 16, line = 64 / sizeof(float);
+  for (int64_t c = 0; c < rows.columns; c += line) __builtin_prefetch(rows[i + ahead] + c, for_writing);
+}
+
 float sum(const float* x, int64_t count) {
   const Lanes d;
   auto total = hn::Zero(d);
@@ -67,7 +74,10 @@ void decay(float* a, const float* s, int64_t count, float shift, float sign) {
 }
 
 void dot_rows(const Given& x, const Given& y, float* to) {
-  for (int64_t i = 0; i < x.count; ++i) to[i] = dot(x[i], y[i], x.columns);
+  for (int64_t i = 0; i < x.count; ++i) {
+    if (y.stride > 0) ask_for<0>(y, i);
+    to[i] = dot(x[i], y[i], x.columns);
+  }
 }
 
 void add_outer(const float* a, const float* x, const Written& y) {
@@ -78,6 +88,7 @@ void scale_rows(const float* a, const Given& x, const Written& y) {
   const Lanes d;
   for (int64_t i = 0; i < y.count; ++i) {
     const auto factor = hn::Set(d, a[i]);
+    ask_for<0>(x, i);
     over_vectors(y.columns,
                  [&](int64_t c, size_t left) { store(hn::Mul(factor, load(d, x[i] + c, left)), d, y[i] + c, left); });
   }
@@ -87,6 +98,7 @@ void elu_plus_one(const Given& x, const Written& y) {
   const Lanes d;
   const auto one = hn::Set(d, 1.0F), zero = hn::Zero(d);
   for (int64_t i = 0; i < x.count; ++i) {
+    ask_for<0>(x, i);
     over_vectors(x.columns, [&](int64_t c, size_t left) {
       const auto value = load(d, x[i] + c, left);
       const auto below = exp_of_negative(d, hn::IfThenElse(hn::Gt(value, zero), zero, value));
@@ -99,6 +111,7 @@ void elu_plus_one_backward(const Given& y, const Given& dy, const Written& dx) {
   const Lanes d;
   const auto one = hn::Set(d, 1.0F);
   for (int64_t i = 0; i < y.count; ++i) {
+    ask_for<1>(dx, i);
     over_vectors(y.columns, [&](int64_t c, size_t left) {
       store(hn::Mul(load(d, dy[i] + c, left), hn::Min(load(d, y[i] + c, left), one)), d, dx[i] + c, left);
     });
