@@ -185,6 +185,7 @@ const std::map<std::string, std::string> other_values{
     {"random-blocks", "1"},
     {"lsh-hashes", "4"},
     {"lsh-chunk", "16"},
+    {"lsh-sees-itself", "true"},
     {"projected-length", "32"},
     {"projection-sharing", "layers"},
     {"features", "8"},

@@ -32,8 +32,9 @@ class Definition {
   Row row_of(int sequence, int64_t head, int64_t i) const {
     Row at;
     std::vector<double> times;  // w
-    for (int64_t j = 0; j < (order_->options().causal ? i : length(sequence)); ++j) {
-      const int shown = j == i ? 0 : rounds_that_show(sequence, head, i, j);
+    for (int64_t j = 0; j < (order_->options().causal ? i + 1 : length(sequence)); ++j) {
+      const bool hidden = j == i && !order_->options().sees_itself;
+      const int shown = hidden ? 0 : rounds_that_show(sequence, head, i, j);
       if (shown == 0) continue;
       at.visible.push_back(static_cast<int>(j));
       times.push_back(order_->options().count_once ? 1 : shown);

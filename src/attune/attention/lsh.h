@@ -10,6 +10,7 @@
 // rounds by log-sum-exp with log N_ij taken off, N_ij being the number of rounds that show j. Each round more comes
 // nearer to full attention. With count_once = false w_ij = N_ij instead (nothing is taken off, as in some published
 // code). A token does not see itself unless no round shows it anything else: the paper's penalty of 1e5, in the limit.
+// With sees_itself it does, as any other key: of unit keys it is then the one with the largest logit, |q_i|.
 //
 // A causal token sees earlier positions alone: what later tokens hold reaches nothing. But the sorted order, and so the
 // set of earlier tokens that it sees, depends on where later tokens are sorted to. A decoder that reads token by token
@@ -30,6 +31,7 @@ struct LshOptions {
   int rounds = 2;
   int chunk = 64;          // tokens, at most; 0: the whole sequence
   bool count_once = true;  // a key that several rounds show
+  bool sees_itself = false;
 };
 
 // How many buckets sequences of so many tokens have: two a chunk, which the paper has as well (m = 2 n / b). Beyond 64

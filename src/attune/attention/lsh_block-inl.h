@@ -151,7 +151,13 @@ class LshBlock {
   Written scores() const { return {scores_.data(), item_.count, keys_count(), keys_count()}; }
 
   LshRow row(int64_t i) const {
-    LshRow row{query(i), positions_.data(), keys_count(), in_.order.options().causal, others_};
+    const LshOptions& options = in_.order.options();
+    const int32_t own = query(i);
+    LshRow row{.positions = positions_.data(),
+               .keys = keys_count(),
+               .hidden = options.sees_itself ? -1 : own,
+               .end = options.causal ? own + 1 : std::numeric_limits<int32_t>::max(),
+               .others = others_};
     if (others_ > 0) {
       row.distance = most_keys_;
       row.chunks = chunks_.data();

@@ -23,12 +23,11 @@ HWY_INLINE void over_vectors(int64_t count, Fn&& fn) {
   for (int64_t c = 0; c < count; c += static_cast<int64_t>(hn::Lanes(Lanes()))) fn(c, static_cast<size_t>(count - c));
 }
 
-// Lanes behind the last key are filled with the query's own position, which it does not see.
 HWY_INLINE auto seen(const cpu::LshRow& row, int64_t first, size_t left) {
   const Lanes d;
   const Integers di;
-  const auto query = hn::Set(di, row.position), keys = load(di, row.positions + first, left, query);
-  return hn::RebindMask(d, row.causal ? hn::Lt(keys, query) : hn::Ne(keys, query));
+  const auto end = hn::Set(di, row.end), keys = load(di, row.positions + first, left, end);  // none behind the last
+  return hn::RebindMask(d, hn::And(hn::Lt(keys, end), hn::Ne(keys, hn::Set(di, row.hidden))));
 }
 
 HWY_INLINE Vector divided(const cpu::LshRow& row, int64_t first, size_t left, Vector weights) {

@@ -7,10 +7,9 @@ namespace attune::attention::cpu {
 
 // One query and the keys of its chunk and the one before, in one round.
 struct LshRow {
-  int32_t position;          // of the query in its sequence
-  const int32_t* positions;  // of the keys
+  const int32_t* positions;  // of the keys in their sequence
   int64_t keys;
-  bool causal;
+  int32_t hidden, end;  // the position that the query does not see, and the first of those that it does not see
   // Where a key is divided by the number of rounds that show it: the keys' chunks in the `others` other rounds,
   // `distance` numbers apart, and by round the chunks that the query sees.
   int64_t others = 0, distance = 0;

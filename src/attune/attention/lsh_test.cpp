@@ -54,12 +54,14 @@ Tensor buckets_of(const std::vector<std::vector<int32_t>>& by_round) {
 
 // ---- What it computes -----------------------------------------------------------------------------------------------
 
-// Full attention with k = q / |q| whose diagonal is hidden unless it is all there is: output, then gradients of q and
-// v.
+// Full attention with k = q / |q| whose diagonal is hidden, if asked, unless it is all there is: output, then gradients
+// of q and v.
 Inputs full_attention(const Inputs& x, const LshOptions& options) {
   const int64_t length = x[0].size(0), heads = x[0].size(1), depth = x[0].size(2);
   Tensor k = x[0].clone(), allowed = Tensor::full({1, length, length}, 1, DType::boolean);
-  for (int64_t i = 0; i < length; ++i) allowed.data<bool>()[static_cast<size_t>(i * length + i)] = false;
+  for (int64_t i = 0; i < length && !options.sees_itself; ++i) {
+    allowed.data<bool>()[static_cast<size_t>(i * length + i)] = false;
+  }
   if (options.causal || length == 1) allowed.data<bool>()[0] = true;
   std::vector<double> norms;
   for (int64_t r = 0; r < length * heads; ++r) {
@@ -90,15 +92,18 @@ TEST(Lsh, one_chunk_is_full_attention_with_shared_queries_and_keys) {
   for (const int length : {1, 2, 9, 70}) {
     const Segments one = Segments::equal(1, length);
     const auto x = draw_inputs(length, 2, 4, 3);
-    for (const bool causal : {false, true}) {
-      const auto wanted = full_attention(x, {.causal = causal});
-      for (const LshOptions& options : {LshOptions{.causal = causal, .chunk = 0},
-                                        {.causal = causal, .rounds = 3, .chunk = 70},
-                                        {.causal = causal, .rounds = 3, .chunk = 70, .count_once = false},
-                                        // A chunk and the one before are all there is of two.
-                                        {.causal = causal, .rounds = 2, .chunk = (length + 1) / 2}}) {
-        SCOPED_TRACE(std::to_string(length) + (causal ? " causal tokens in chunks of " : " tokens in chunks of ") +
-                     std::to_string(options.chunk));
+    for (const LshOptions& form :
+         {LshOptions{}, {.causal = true}, {.sees_itself = true}, {.causal = true, .sees_itself = true}}) {
+      const auto wanted = full_attention(x, form);
+      for (LshOptions options : {LshOptions{.chunk = 0},
+                                 {.rounds = 3, .chunk = 70},
+                                 {.rounds = 3, .chunk = 70, .count_once = false},
+                                 // A chunk and the one before are all there is of two.
+                                 {.rounds = 2, .chunk = (length + 1) / 2}}) {
+        options.causal = form.causal;
+        options.sees_itself = form.sees_itself;
+        SCOPED_TRACE(std::to_string(length) + (form.causal ? " causal tokens in chunks of " : " tokens in chunks of ") +
+                     std::to_string(options.chunk) + (form.sees_itself ? ", themselves too" : ""));
         const auto found = testing::run(attend_by_hashes_of(x, one, options), x);
         const auto kernel =
             testing::run(attend_by_hashes_of(x, one, options), {x[0].to(DType::float32), x[1].to(DType::float32)});
@@ -129,6 +134,8 @@ TEST(Lsh, a_token_sees_its_chunk_and_the_one_before_in_sorted_order) {
   EXPECT_EQ(seen(options), (Sets{{2, 4, 5}, {0, 3, 4}, {1, 3, 5}, {0, 1, 4}, {0, 2, 5}, {1, 2, 3}}));
   // Those that see nothing before them see themselves.
   EXPECT_EQ(seen({.causal = true, .rounds = 1, .chunk = 2}), (Sets{{0}, {0}, {1}, {0, 1}, {0, 2}, {1, 2, 3}}));
+  EXPECT_EQ(seen({.causal = true, .rounds = 1, .chunk = 2, .sees_itself = true}),
+            (Sets{{0}, {0, 1}, {1, 2}, {0, 1, 3}, {0, 2, 4}, {1, 2, 3, 5}}));
 }
 
 TEST(Lsh, a_key_counts_once_however_many_rounds_show_it_unless_asked_otherwise) {
@@ -187,6 +194,7 @@ TEST(Lsh, definition_and_kernel_have_the_right_gradients) {
     check_op(attend_by_hashes_of(x, segments, {.causal = causal, .rounds = 2, .chunk = 2}), x);
   }
   check_op(attend_by_hashes_of(x, segments, {.rounds = 3, .chunk = 2, .count_once = false}), x);
+  check_op(attend_by_hashes_of(x, segments, {.causal = true, .chunk = 2, .sees_itself = true}), x);
 }
 
 TEST(Lsh, kernel_is_as_exact_as_the_definition_around_the_ends_of_chunks_and_blocks) {
@@ -200,6 +208,7 @@ TEST(Lsh, kernel_is_as_exact_as_the_definition_around_the_ends_of_chunks_and_blo
     }
   }
   check_op(attend_by_hashes_of(x, segments, {.rounds = 4, .chunk = 32, .count_once = false}), x, {.gradients = false});
+  check_op(attend_by_hashes_of(x, segments, {.rounds = 3, .chunk = 32, .sees_itself = true}), x, {.gradients = false});
 }
 
 TEST(Lsh, a_sequence_has_the_same_bits_alone_as_anywhere_in_a_batch_and_with_any_number_of_threads) {

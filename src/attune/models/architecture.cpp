@@ -49,6 +49,7 @@ constexpr auto transformer_keys = std::to_array<std::string_view>({"encoder-laye
                                                                    "random-blocks",
                                                                    "lsh-hashes",
                                                                    "lsh-chunk",
+                                                                   "lsh-sees-itself",
                                                                    "projected-length",
                                                                    "projection-sharing",
                                                                    "features",

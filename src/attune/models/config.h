@@ -23,6 +23,7 @@ struct ModelConfig {
   int stride = 128, summary = 8;
   int block = 64, window_blocks = 3, global_blocks = 2, random_blocks = 3;
   int lsh_hashes = 2, lsh_chunk = 64;
+  bool lsh_sees_itself = false;
   int projected_length = 256;
   std::string projection_sharing = "heads";  // none, heads, key_value, layers
   int features = 0;                          // 0: depth ln(depth), rounded up
@@ -120,6 +121,8 @@ struct ModelConfig {
          "rounds of hashing; may differ between training and use, and so may the chunk (lsh)");
     each("lsh-chunk", self.lsh_chunk,
          "tokens, sorted by hashes, that see one another and the chunk before; 0: all tokens, without hashes (lsh)");
+    each("lsh-sees-itself", self.lsh_sees_itself,
+         "a token sees itself as any other; false: only where it sees nothing else, as Reformer has it (lsh)");
     each("projected-length", self.projected_length,
          "what the keys and values of a sequence of max-positions are projected to (linformer)");
     each("projection-sharing", self.projection_sharing,

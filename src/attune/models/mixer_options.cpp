@@ -59,7 +59,7 @@ MixerOptions mixer_options(const ModelConfig& config) {
   options.sparse = sparse_form(config);
   options.linformer = {config.projected_length, config.max_positions,
                        projection_sharing_of_name(config.projection_sharing)};
-  options.lsh = {config.lsh_hashes, config.lsh_chunk};
+  options.lsh = {config.lsh_hashes, config.lsh_chunk, config.lsh_sees_itself};
   options.performer = {
       config.features,
       config.feature_kernel == "relu" ? attention::PerformerKernel::relu : attention::PerformerKernel::exponential,

@@ -36,6 +36,7 @@ LshMixer::LshMixer(const MixerOptions& options) : ProjectedMixer("lsh", options,
   options_.causal = options.causal;
   options_.rounds = options.lsh.rounds;
   options_.chunk = options.lsh.chunk;
+  options_.sees_itself = options.lsh.sees_itself;
 }
 
 Tensor LshMixer::rotations(int longest, const Pass& pass) const {

@@ -53,6 +53,7 @@ struct PerformerForm {
 struct LshForm {
   int rounds = 2;
   int chunk = 64;  // tokens; 0: the whole sequence
+  bool sees_itself = false;
 };
 
 struct NystromForm {
