@@ -18,7 +18,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int64_t width = PackedMatrix<float>::panel_width;
 
-// A tile is `row_count` rows by `vectors` vectors, all of its sums in registers: 6 x 4 of 32, or 6 x 2 of 16.
+// A tile is `row_count` rows by at most vectors() vectors, all of its sums in registers: 6 x 4 of 32, or 6 x 2 of 16.
 using D = hn::CappedTag<float, 16>;
 constexpr int tallest = PackedMatrix<float>::tile_rows;
 HWY_INLINE constexpr size_t vectors() {
@@ -36,71 +36,81 @@ struct Tile {
   const float* bias;  // of the tile's columns, where the sum ends; or null
 };
 
-template <int row_count>
+template <int row_count, size_t count>
 HWY_INLINE void tile(const Tile& t) {
   const D d;
   const size_t lanes = hn::Lanes(d);
-  hn::Vec<D> sum[row_count][vectors()];
+  hn::Vec<D> sum[row_count][count];
   for (int r = 0; r < row_count; ++r) {
-    for (size_t v = 0; v < vectors(); ++v) {
+    for (size_t v = 0; v < count; ++v) {
       sum[r][v] = t.from_zero ? hn::Zero(d) : hn::LoadU(d, t.c + r * t.c_stride + v * lanes);
     }
   }
   const float *w = t.panel, *a = t.a;
   for (int64_t k = 0; k < t.depth; ++k, w += width, a += t.a_step) {
-    hn::Vec<D> column[vectors()];
-    for (size_t v = 0; v < vectors(); ++v) {
+    hn::Vec<D> column[count];
+    for (size_t v = 0; v < count; ++v) {
       column[v] = hn::Load(d, w + v * lanes);
     }
     for (int r = 0; r < row_count; ++r) {
       const auto factor = hn::Set(d, a[r * t.a_row]);
-      for (size_t v = 0; v < vectors(); ++v) {
+      for (size_t v = 0; v < count; ++v) {
         sum[r][v] = hn::MulAdd(factor, column[v], sum[r][v]);
       }
     }
   }
   for (int r = 0; r < row_count; ++r) {
-    for (size_t v = 0; v < vectors(); ++v) {
+    for (size_t v = 0; v < count; ++v) {
       const auto shift = t.bias != nullptr ? hn::LoadU(d, t.bias + v * lanes) : hn::Zero(d);
       hn::StoreU(hn::Add(sum[r][v], shift), d, t.c + r * t.c_stride + v * lanes);
     }
   }
 }
 
-void rows_of_tile(const Tile& t, int row_count) {
+template <int row_count>
+void tile_of_rows(const Tile& t, int64_t count) {
+  if constexpr (vectors() == 4) {
+    if (count >= 4) return tile<row_count, 4>(t);
+    if (count == 3) return tile<row_count, 3>(t);
+  }
+  if (count >= 2) return tile<row_count, 2>(t);
+  tile<row_count, 1>(t);
+}
+
+void rows_of_tile(const Tile& t, int row_count, int64_t count) {
   switch (row_count) {
     case 1:
-      return tile<1>(t);
+      return tile_of_rows<1>(t, count);
     case 2:
-      return tile<2>(t);
+      return tile_of_rows<2>(t, count);
     case 3:
-      return tile<3>(t);
+      return tile_of_rows<3>(t, count);
     case 4:
-      return tile<4>(t);
+      return tile_of_rows<4>(t, count);
     case 5:
-      return tile<5>(t);
+      return tile_of_rows<5>(t, count);
     default:
-      return tile<tallest>(t);
+      return tile_of_rows<tallest>(t, count);
   }
 }
 
-// The rows of A with one panel into C. Blocks of k keep what is read of the panel for all rows in the second-level
-// cache.
+// The rows of A with one panel into C, whose columns are whole vectors. Blocks of k keep what is read of the panel for
+// all rows in the second-level cache.
 void panel_product(const Matrix<const float>& a, const float* panel, const Matrix<float>& c, const float* bias,
                    bool accumulate) {
   constexpr int64_t deepest = 1024;
-  const auto step = static_cast<int64_t>(vectors() * hn::Lanes(D()));
+  const auto lanes = static_cast<int64_t>(hn::Lanes(D())), step = static_cast<int64_t>(vectors()) * lanes;
   const int64_t depth = used_columns(a);
   const int64_t a_row = a.transposed ? 1 : a.stride, a_step = a.transposed ? a.stride : 1;
   for (int64_t k = 0; k == 0 || k < depth; k += deepest) {  // a sum over nothing is 0, and gets its bias
     const int64_t block = std::min(deepest, depth - k);
     const bool ends = bias != nullptr && k + block == depth;
     for (int64_t row = 0; row < c.rows; row += tallest) {
-      for (int64_t column = 0; column < width; column += step) {
+      for (int64_t column = 0; column < c.columns; column += step) {
         rows_of_tile(
             {a.data + row * a_row + k * a_step, a_row, a_step, panel + k * width + column, block,
              c.data + row * c.stride + column, c.stride, k == 0 && !accumulate, ends ? bias + column : nullptr},
-            static_cast<int>(std::min<int64_t>(tallest, c.rows - row)));
+            static_cast<int>(std::min<int64_t>(tallest, c.rows - row)), (c.columns - column) / lanes);
       }
     }
   }
@@ -117,22 +127,23 @@ HWY_EXPORT(panel_product);
 namespace {
 
 constexpr int64_t width = PackedMatrix<float>::panel_width;
+constexpr int64_t vector = 16;  // a multiple of every processor's
 
-// The last panel where it reaches beyond C: through a buffer as wide as the panel.
+// The last panel where C ends within a vector: through a buffer of whole vectors of any processor.
 void partial_panel(const Matrix<const float>& a, const float* panel, const Matrix<float>& c, const float* bias,
                    bool accumulate) {
-  const int64_t valid = c.columns;
-  std::vector<float> wide(static_cast<size_t>(c.rows * width)), shift(width);
+  const int64_t valid = c.columns, whole = (valid + vector - 1) / vector * vector;
+  std::vector<float> wide(static_cast<size_t>(c.rows * whole)), shift(width);
   if (bias != nullptr) {
     std::copy_n(bias, valid, shift.begin());
   }
   for (int64_t row = 0; accumulate && row < c.rows; ++row) {
-    std::copy_n(c.data + row * c.stride, valid, wide.data() + row * width);
+    std::copy_n(c.data + row * c.stride, valid, wide.data() + row * whole);
   }
   HWY_DYNAMIC_DISPATCH(panel_product)
-  (a, panel, {wide.data(), c.rows, width, width}, bias == nullptr ? nullptr : shift.data(), accumulate);
+  (a, panel, {wide.data(), c.rows, whole, whole}, bias == nullptr ? nullptr : shift.data(), accumulate);
   for (int64_t row = 0; row < c.rows; ++row) {
-    std::copy_n(wide.data() + row * width, valid, c.data + row * c.stride);
+    std::copy_n(wide.data() + row * whole, valid, c.data + row * c.stride);
   }
 }
 
@@ -202,7 +213,7 @@ void product(const Matrix<const float>& a, const PackedMatrix<float>& b, const M
       const Matrix<const float> rows = used_rows_of(a, row, count);
       const Matrix<float> part{c.data + row * c.stride + column, count, std::min(width, c.columns - column), c.stride};
       const float* shift = bias == nullptr ? nullptr : bias + column;
-      if (part.columns < width) {
+      if (part.columns % vector != 0) {
         partial_panel(rows, b.panel(index), part, shift, options.accumulate);
       } else {
         HWY_DYNAMIC_DISPATCH(panel_product)(rows, b.panel(index), part, shift, options.accumulate);
