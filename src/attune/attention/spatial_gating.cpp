@@ -1,9 +1,8 @@
 // float64 is the definition. float32: LN writes the gate's rows next to one another, [rows, e], and sequence s of
 // length L is one product [L, L] x [L, e] of W's leading part, where both lie, without a transposed copy: 2 L^2 e
 // operations for 4 (2 L e + L^2) bytes, the matrix being shared by all sequences and read from the cache. One pass then
-// adds b and E and gates. Batches of equal lengths are the same shape again and again, which the library's product is
-// made for once.
-//   dG = dS A,  dA = dS G;   dN_s = W' dG_s,  dW = sum_s dG_s N_s',  db_i = sum_s,c dG_s,i,c;   then LN's backward.
+// adds b and E and gates. A thread takes a sequence through the three while its rows lie in the cache.
+//   dG = dS A,  dA = dS G;   dN_s = W' dG_s, then LN's backward;   dW = sum_s dG_s N_s',  db_i = sum_s,c dG_s,i,c.
 #include "attune/attention/spatial_gating.h"
 
 #include <algorithm>
@@ -27,14 +26,16 @@ namespace attune::attention {
 
 using gating::Call;
 using gating::count_products;
-using gating::multiply_parts;
 using gating::operand;
 using gating::over_rows;
+using gating::over_stretches;
 using gating::Part;
 using gating::parts_of;
 using gating::result;
 using gating::Side;
 using gating::square_of;
+using gating::Stretch;
+using gating::Workspace;
 
 namespace {
 
@@ -84,14 +85,28 @@ struct Saved {
   Tensor gate;        // G, where the form multiplies
 };
 
+// Rows [begin, end) of z's gate -> those of `to`, [rows of z, channels].
 template <class Operand>
-void normalise(const Call& call, Tensor& to, Tensor* statistics) {
+void normalise(const Call& call, int64_t begin, int64_t end, Tensor& to, Tensor* statistics) {
   auto* kept = statistics != nullptr
-                   ? reinterpret_cast<attune::cpu::RowStatistics<float>*>(statistics->pointer<float>())
+                   ? reinterpret_cast<attune::cpu::RowStatistics<float>*>(statistics->pointer<float>()) + begin
                    : nullptr;
-  attune::cpu::norm<float, Operand>(call.norm_size(), to.pointer<Operand>(), kept,
-                                    call.in.z.pointer<float>() + call.gate_column(),
-                                    call.in.norm_weight.pointer<float>(), call.in.norm_bias.pointer<float>());
+  attune::cpu::norm<float, Operand>(call.norm_size(end - begin), to.pointer<Operand>() + begin * call.channels, kept,
+                                    call.gate_rows(begin), call.in.norm_weight.pointer<float>(),
+                                    call.in.norm_bias.pointer<float>());
+}
+
+void join(const Call& call, const Stretch& stretch, Tensor& gate, Tensor& out) {
+  const float* bias = call.in.bias.pointer<float>();
+  const int64_t n = call.positions;
+  over_rows(call, stretch, [&](int64_t row, int64_t place) {
+    const int64_t at = row * call.channels;
+    if (out.dtype() == DType::bfloat16) {
+      cpu::join(call.row(row), gate.pointer<float>() + at, bias + place, n, out.pointer<BFloat16>() + at);
+    } else {
+      cpu::join(call.row(row), gate.pointer<float>() + at, bias + place, n, out.pointer<float>() + at);
+    }
+  });
 }
 
 template <class Operand>
@@ -100,24 +115,17 @@ Tensor forward(const Call& call, Saved& saved, bool keeps) {
   saved.normalised = Tensor::empty(shape, dtype_of<Operand>());
   saved.statistics = Tensor::empty({keeps ? shape[0] : 0, 3});
   Tensor gate = Tensor::empty(shape), out = Tensor::empty(shape, call.options.result);
-  normalise<Operand>(call, saved.normalised, keeps ? &saved.statistics : nullptr);
   const Tensor square = square_of<Operand>(call.in, call.options.causal);
   const int64_t n = call.positions;
-  multiply_parts<Operand>(call, [&](Products& product, const Part& part) {
-    const auto& [head, first, length, block] = part;
-    const int64_t height = block.end - block.begin;
-    product({square.pointer<Operand>() + (head * n + block.begin) * n, height, block.columns, n},
-            operand<Operand>(call, saved.normalised, first, block.columns, head),
-            result(call, gate, first + block.begin, height, head));
-  });
-  const float* bias = call.in.bias.pointer<float>();
-  over_rows(call, [&](int64_t row, int64_t place) {
-    const int64_t at = row * call.channels;
-    if (out.dtype() == DType::bfloat16) {
-      cpu::join(call.row(row), gate.pointer<float>() + at, bias + place, n, out.pointer<BFloat16>() + at);
-    } else {
-      cpu::join(call.row(row), gate.pointer<float>() + at, bias + place, n, out.pointer<float>() + at);
+  over_stretches<Operand>(call, [&](Workspace& workspace, const Stretch& stretch) {
+    normalise<Operand>(call, stretch.begin, stretch.end, saved.normalised, keeps ? &saved.statistics : nullptr);
+    for (const auto& [head, first, length, block] : parts_of(call, stretch.first, stretch.last)) {
+      const int64_t height = block.end - block.begin;
+      workspace.product({square.pointer<Operand>() + (head * n + block.begin) * n, height, block.columns, n},
+                        operand<Operand>(call, saved.normalised, first, block.columns, head),
+                        result(call, gate.pointer<float>(), first + block.begin, height, head));
     }
+    join(call, stretch, gate, out);
   });
   saved.gate = call.multiplies() ? gate : Tensor();
   return out;
@@ -137,24 +145,25 @@ struct Destination {
   bool add = false;
 };
 
-// dG as products read it, and what needs no product: of A, E and, by rows, b.
+// What needs no product: dG as products read it, and the gradients of A, E and, by rows, b.
 template <class Operand>
-Tensor gate_backward(const Call& call, const Saved& saved, const Tensor& dout, const Destination& dz, Tensor& sums,
-                     Adjoints& into) {
-  const Destination addend(into, addend_input);
-  Tensor dgate = Tensor::empty(dout.shape(), dtype_of<Operand>());
-  Operand* operands = dgate.pointer<Operand>();
-  float* of_rows = sums.pointer<float>();
-  const bool has_content = dz.to != nullptr && call.options.gate != Gate::linear;
-  over_rows(call, [&](int64_t row, int64_t) {
-    const int64_t at = row * call.channels;
-    cpu::join_backward<Operand>(
-        call.row(row), saved.gate ? saved.gate.pointer<float>() + at : nullptr, dout.pointer<float>() + at,
-        {operands + at, addend.to == nullptr ? nullptr : addend.to + at,
-         has_content ? dz.to + row * call.columns : nullptr, of_rows + row * call.heads, addend.add, dz.add});
-  });
-  return dgate;
-}
+struct GateGradients {
+  Destination z, addend;
+  Tensor gate;  // dG
+  Tensor sums;  // [rows, heads]
+
+  void of_rows(const Call& call, const Stretch& stretch, const Saved& saved, const Tensor& dout) {
+    const bool has_content = z.to != nullptr && call.options.gate != Gate::linear;
+    over_rows(call, stretch, [&](int64_t row, int64_t) {
+      const int64_t at = row * call.channels;
+      cpu::join_backward<Operand>(call.row(row), saved.gate ? saved.gate.pointer<float>() + at : nullptr,
+                                  dout.pointer<float>() + at,
+                                  {gate.pointer<Operand>() + at, addend.to == nullptr ? nullptr : addend.to + at,
+                                   has_content ? z.to + row * call.columns : nullptr,
+                                   sums.pointer<float>() + row * call.heads, addend.add, z.add});
+    });
+  }
+};
 
 // db_i: the rows at place i of all sequences, in their order.
 void bias_backward(const Call& call, const Tensor& sums, const Destination& bias) {
@@ -197,7 +206,7 @@ void weight_backward(const Call& call, const Saved& saved, const Tensor& dgate, 
   float* to = direct ? weight.to : cells.pointer<float>();
   // A thread has columns of dW to itself, and goes through all sequences in their order. Causal columns cost more the
   // further left they are: there all threads share each product.
-  const std::vector<Part> parts = parts_of(call);
+  const std::vector<Part> parts = parts_of(call, 0, call.segments.count());
   const ProfileScope scope("product");
   count_products(call, parts, sizeof(Operand));
   const int64_t panels = (call.segments.longest() + weight_columns - 1) / weight_columns;
@@ -221,39 +230,68 @@ void weight_backward(const Call& call, const Saved& saved, const Tensor& dgate, 
   }
 }
 
-// dN = W' dG. A block's rows are here tokens that are read: by themselves and, when causal, all behind them.
+// dN = W' dG, as the norm gave it. A block's rows are here tokens that are read: by themselves and, when causal, all
+// behind them.
 template <class Operand>
-Tensor product_backward(const Call& call, const Tensor& dgate) {
-  Tensor dn = Tensor::empty(dgate.shape());
-  const Tensor square = square_of<Operand, Side::backward>(call.in, call.options.causal);
+void product_backward(const Call& call, const Stretch& stretch, const Tensor& square, const Tensor& dgate,
+                      Products& product, float* dn) {
   const int64_t n = call.positions;
-  multiply_parts<Operand>(call, [&](Products& product, const Part& part) {
-    const auto& [head, first, length, block] = part;
+  for (const auto& [head, first, length, block] : parts_of(call, stretch.first, stretch.last)) {
     const int64_t readers = call.options.causal ? block.begin : 0, height = block.end - block.begin;
     product({square.pointer<Operand>() + (head * n + block.begin) * n + readers, height, length - readers, n},
             operand<Operand>(call, dgate, first + readers, length - readers, head),
-            result(call, dn, first + block.begin, height, head));
+            result(call, dn, first - stretch.begin + block.begin, height, head));
+  }
+}
+
+// LN's backward of every sequence of a stretch. sums: the gradients of its weight and bias, [sequences, 2, channels].
+void norm_backward(const Call& call, const Stretch& stretch, const Saved& saved, const Destination& dz, const float* dn,
+                   Tensor& sums) {
+  const bool content_is_there = call.options.gate == Gate::multiplicative || call.options.gate == Gate::additive;
+  const auto* statistics =
+      reinterpret_cast<const attune::cpu::RowStatistics<float>*>(saved.statistics.pointer<float>());
+  parallel_for(stretch.last - stretch.first, 1, [&](int64_t first, int64_t last) {
+    for (auto s = stretch.first + static_cast<int>(first); s < stretch.first + last; ++s) {
+      const int64_t begin = call.segments.begin(s);
+      float* const to = sums.pointer<float>() + int64_t{s} * 2 * call.channels;
+      attune::cpu::norm_backward<float>(call.norm_size(call.segments.length(s)),
+                                        {dz.to == nullptr ? nullptr : dz.to + begin * call.columns + call.gate_column(),
+                                         to, to + call.channels, dz.add || content_is_there, false, false},
+                                        call.gate_rows(begin), statistics + begin, call.in.norm_weight.pointer<float>(),
+                                        dn + (begin - stretch.begin) * call.channels);
+    }
   });
-  return dn;
+}
+
+// One of the two sums of norm_backward over all sequences, in their order.
+void add_sequences(const Call& call, const Tensor& sums, int64_t which, const Destination& into) {
+  if (into.to == nullptr) return;
+  for (int64_t c = 0; c < call.channels; ++c) {
+    double total = into.add ? static_cast<double>(into.to[c]) : 0;
+    for (int64_t s = 0; s < call.segments.count(); ++s) {
+      total += static_cast<double>(sums.pointer<float>()[(s * 2 + which) * call.channels + c]);
+    }
+    into.to[c] = static_cast<float>(total);
+  }
 }
 
 template <class Operand>
 void backward(const Call& call, const Saved& saved, const Tensor& dout, Adjoints& into) {
-  const Destination dz(into, z_input);
-  Tensor sums = Tensor::empty({dout.size(0), call.heads});
-  const Tensor dgate = gate_backward<Operand>(call, saved, dout, dz, sums, into);
-  bias_backward(call, sums, Destination(into, bias_input));
-  weight_backward<Operand>(call, saved, dgate, Destination(into, weight_input));
-  const Destination norm_weight(into, norm_weight_input), norm_bias(into, norm_bias_input);
-  const Tensor dn = product_backward<Operand>(call, dgate);
-  const bool content_is_there = call.options.gate == Gate::multiplicative || call.options.gate == Gate::additive;
-  attune::cpu::norm_backward<float>(
-      call.norm_size(),
-      {dz.to == nullptr ? nullptr : dz.to + call.gate_column(), norm_weight.to, norm_bias.to,
-       dz.add || content_is_there, norm_weight.add, norm_bias.add},
-      call.in.z.pointer<float>() + call.gate_column(),
-      reinterpret_cast<const attune::cpu::RowStatistics<float>*>(saved.statistics.pointer<float>()),
-      call.in.norm_weight.pointer<float>(), dn.pointer<float>());
+  GateGradients<Operand> gate{Destination(into, z_input), Destination(into, addend_input),
+                              Tensor::empty(dout.shape(), dtype_of<Operand>()),
+                              Tensor::empty({dout.size(0), call.heads})};
+  Tensor norm_sums = Tensor::empty({call.segments.count(), 2, call.channels});
+  const Tensor square = square_of<Operand, Side::backward>(call.in, call.options.causal);
+  over_stretches<Operand>(call, [&](Workspace& workspace, const Stretch& stretch) {
+    gate.of_rows(call, stretch, saved, dout);
+    float* const dn = workspace.rows(stretch.end - stretch.begin, call.channels);
+    product_backward<Operand>(call, stretch, square, gate.gate, workspace.product, dn);
+    norm_backward(call, stretch, saved, gate.z, dn, norm_sums);
+  });
+  add_sequences(call, norm_sums, 0, Destination(into, norm_weight_input));
+  add_sequences(call, norm_sums, 1, Destination(into, norm_bias_input));
+  bias_backward(call, gate.sums, Destination(into, bias_input));
+  weight_backward<Operand>(call, saved, gate.gate, Destination(into, weight_input));
 }
 
 // ---- The op ---------------------------------------------------------------------------------------------------------
@@ -312,7 +350,7 @@ Tensor spatial_gating(const SpatialGatingInputs& inputs, const Segments& segment
 Tensor normalised_gate(const SpatialGatingInputs& inputs, const SpatialGatingOptions& options) {
   const Call call(inputs, {}, options);
   Tensor rows = Tensor::empty({inputs.z.size(0), call.channels});
-  normalise<float>(call, rows, nullptr);
+  normalise<float>(call, 0, rows.size(0), rows, nullptr);
   return rows;
 }
 

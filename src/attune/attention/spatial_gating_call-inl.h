@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
 #include <vector>
 
@@ -33,10 +34,11 @@ struct Call {
         heads(in.bias.size(0)),
         positions(in.bias.size(1)) {}
 
-  attune::cpu::NormRows norm_size() const {
-    return {in.z.size(0), channels, options.epsilon, true, std::max<int64_t>(1, columns)};
+  attune::cpu::NormRows norm_size(int64_t rows) const {
+    return {rows, channels, options.epsilon, true, std::max<int64_t>(1, columns)};
   }
   int64_t gate_column() const { return columns - channels; }
+  const float* gate_rows(int64_t row) const { return in.z.pointer<float>() + row * columns + gate_column(); }
   bool multiplies() const { return options.gate == Gate::split || options.gate == Gate::multiplicative; }
   cpu::GateRow row(int64_t index) const {
     return {options.gate, channels, heads,
@@ -60,9 +62,9 @@ struct Part {
   int64_t head, first, length;  // the sequence's first row and its rows
   Block block;
 };
-inline std::vector<Part> parts_of(const Call& call) {
+inline std::vector<Part> parts_of(const Call& call, int first_sequence, int last_sequence) {
   std::vector<Part> parts;
-  for (int s = 0; s < call.segments.count(); ++s) {
+  for (int s = first_sequence; s < last_sequence; ++s) {
     const int64_t length = call.segments.length(s), height = call.options.causal ? causal_block : length;
     for (int64_t begin = 0; begin < length; begin += height) {
       const int64_t end = std::min(length, begin + height);
@@ -88,19 +90,44 @@ inline void count_products(const Call& call, const std::vector<Part>& parts, int
 template <class Operand>
 inline constexpr bool fits_one_thread = std::is_same_v<Operand, float>;
 
-// fn(product, part) for all parts. Of many sequences each is one thread's, being too small to be shared; of few all
-// threads share each.
+// Sequences that are taken through all passes together.
+struct Stretch {
+  int first, last;
+  int64_t begin, end;  // rows
+};
+
+// What a thread keeps from stretch to stretch.
+class Workspace {
+ public:
+  Products product;
+  float* rows(int64_t count, int64_t columns) {
+    if (!rows_ || rows_.elements() < count * columns) rows_ = Tensor::empty({count * columns});
+    return rows_.pointer<float>();
+  }
+
+ private:
+  Tensor rows_;
+};
+
+// fn(workspace, stretch). Of many sequences each is one thread's, being too small to be shared: what one pass leaves
+// lies in the cache for the next. Of few all threads share each pass over all of them.
 template <class Operand, class Fn>
-void multiply_parts(const Call& call, Fn&& fn) {
-  const std::vector<Part> parts = parts_of(call);
-  const ProfileScope scope("product");
-  count_products(call, parts, sizeof(Operand));
-  const auto count = static_cast<int64_t>(parts.size());
-  const bool one_each = fits_one_thread<Operand> && call.segments.count() >= 2 * threads();
-  parallel_for(count, one_each ? 1 : count, [&](int64_t begin, int64_t end) {
+void over_stretches(const Call& call, Fn&& fn) {
+  const Segments& segments = call.segments;
+  const int count = segments.count();
+  const ProfileScope scope("norm_product_gate");
+  if (!fits_one_thread<Operand> || count < 2 * threads()) {
+    Workspace workspace;
+    fn(workspace, Stretch{0, count, 0, segments.rows()});
+    return;
+  }
+  count_products(call, parts_of(call, 0, count), sizeof(Operand));
+  parallel_for(count, 1, [&](int64_t first, int64_t last) {
     const ProfilePause pause;
-    Products product;
-    for (int64_t i = begin; i < end; ++i) fn(product, parts[static_cast<size_t>(i)]);
+    Workspace workspace;
+    for (auto s = static_cast<int>(first); s < last; ++s) {
+      fn(workspace, Stretch{s, s + 1, segments.begin(s), segments.begin(s) + segments.length(s)});
+    }
   });
 }
 
@@ -110,20 +137,21 @@ kernels::Matrix<const T> operand(const Call& call, const Tensor& x, int64_t row,
   const int64_t width = call.channels / call.heads;
   return {x.pointer<T>() + row * call.channels + head * width, rows, width, call.channels};
 }
-inline kernels::Matrix<float> result(const Call& call, Tensor& x, int64_t row, int64_t rows, int64_t head) {
+inline kernels::Matrix<float> result(const Call& call, float* x, int64_t row, int64_t rows, int64_t head) {
   const int64_t width = call.channels / call.heads;
-  return {x.pointer<float>() + row * call.channels + head * width, rows, width, call.channels};
+  return {x + row * call.channels + head * width, rows, width, call.channels};
 }
 
 // fn(row, its place in its sequence)
 template <class Fn>
-void over_rows(const Call& call, Fn&& fn) {
-  std::vector<int32_t> place(static_cast<size_t>(call.segments.rows()));
-  for (int s = 0; s < call.segments.count(); ++s) {
-    for (int i = 0; i < call.segments.length(s); ++i) place[static_cast<size_t>(call.segments.begin(s) + i)] = i;
+void over_rows(const Call& call, const Stretch& stretch, Fn&& fn) {
+  std::vector<int32_t> place(static_cast<size_t>(stretch.end - stretch.begin));
+  for (int s = stretch.first; s < stretch.last; ++s) {
+    const auto from = place.begin() + (call.segments.begin(s) - stretch.begin);
+    std::iota(from, from + call.segments.length(s), 0);
   }
-  parallel_for(call.segments.rows(), 16384 / (call.channels + 1) + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) fn(row, int64_t{place[static_cast<size_t>(row)]});
+  parallel_for(static_cast<int64_t>(place.size()), 16384 / (call.channels + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) fn(stretch.begin + n, int64_t{place[static_cast<size_t>(n)]});
   });
 }
 
