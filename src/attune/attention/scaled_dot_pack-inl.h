@@ -11,21 +11,13 @@
 #include <hwy/highway.h>
 
 #include "attune/attention/scaled_dot_product-inl.h"
+#include "attune/kernels/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::attention::cpu::HWY_NAMESPACE {
 
-template <class D>
-HWY_INLINE hn::Vec<D> load_floats(D d, const float* from) {
-  return hn::LoadU(d, from);
-}
-template <class D>
-HWY_INLINE hn::Vec<D> load_floats(D d, const BFloat16* from) {
-  const hn::Rebind<uint16_t, D> d16;
-  const hn::Rebind<uint32_t, D> d32;
-  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(from));
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
-}
+using attune::kernels::HWY_NAMESPACE::four_columns;
+using attune::kernels::HWY_NAMESPACE::load_floats;
 
 // to[r, 0 ... columns-1] = from[r, :], the rest of the row's whole vectors 0.
 template <class T>
@@ -39,56 +31,13 @@ void pack_rows(const T* from, int64_t from_row, int rows, int columns, float* to
   }
 }
 
-#if HWY_TARGET == HWY_SCALAR
-template <class T>
-void four_columns(const T* from, int64_t, int, Vector& c0, Vector& c1, Vector& c2, Vector& c3) {
-  const Floats d;
-  c0 = load_floats(d, from);
-  c1 = load_floats(d, from + 1);
-  c2 = load_floats(d, from + 2);
-  c3 = load_floats(d, from + 3);
-}
-#else
-// Columns 0 ... 3 of every fourth row from `first` on: block b of the vector is row first + 4 b, or `last` if that is
-// less.
-template <class D, class T>
-HWY_INLINE hn::Vec<D> every_fourth_row(D d, const T* from, int64_t from_row, int first, int last) {
-  if constexpr (hn::MaxLanes(d) == 4) {
-    return load_floats(d, from + std::min(first, last) * from_row);
-  } else {
-    const hn::Half<D> half;
-    constexpr int rows = static_cast<int>(hn::MaxLanes(half));
-    return hn::Combine(d, every_fourth_row(half, from, from_row, first + rows, last),
-                       every_fourth_row(half, from, from_row, first, last));
-  }
-}
-
-// Columns 0 ... 3 of a vector of rows, those beyond `last` like that one.
-template <class T>
-HWY_INLINE void four_columns(const T* from, int64_t from_row, int last, Vector& c0, Vector& c1, Vector& c2,
-                             Vector& c3) {
-  const Floats d;
-  const hn::Repartition<double, Floats> pairs;
-  const Vector r0 = every_fourth_row(d, from, from_row, 0, last), r1 = every_fourth_row(d, from, from_row, 1, last);
-  const Vector r2 = every_fourth_row(d, from, from_row, 2, last), r3 = every_fourth_row(d, from, from_row, 3, last);
-  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1));
-  const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1));
-  const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3));
-  const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
-  c0 = hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23));
-  c1 = hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23));
-  c2 = hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23));
-  c3 = hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23));
-}
-#endif
-
 // One vector of rows; `last` is a constant where all are there.
 template <class T>
 HWY_INLINE void pack_vector_across(const T* from, int64_t from_row, int last, int columns, float* to) {
   const Floats d;
   Vector c0, c1, c2, c3;
   for (int c = 0; c + 4 <= columns; c += 4, from += 4, to += 4 * block_keys) {
-    four_columns(from, from_row, last, c0, c1, c2, c3);
+    four_columns(d, from, from_row, last, c0, c1, c2, c3);
     hn::StoreU(c0, d, to);
     hn::StoreU(c1, d, to + block_keys);
     hn::StoreU(c2, d, to + 2 * block_keys);
@@ -167,7 +116,7 @@ HWY_INLINE void score_vector_of(std::integer_sequence<int, R...>, Left a, const 
   const float* left = a.data;
   for (int k = 0; k < depth; k += 4, keys += 4, left += 4) {
     for (due += 4 * lanes; due >= depth; due -= depth) ahead.step();
-    four_columns(keys, keys_row, lanes - 1, c0, c1, c2, c3);
+    four_columns(d, keys, keys_row, lanes - 1, c0, c1, c2, c3);
     ((sum[R] = Step::step(hn::Set(d, left[R * a.row]), c0, sum[R])), ...);
     ((sum[R] = Step::step(hn::Set(d, left[R * a.row + 1]), c1, sum[R])), ...);
     ((sum[R] = Step::step(hn::Set(d, left[R * a.row + 2]), c2, sum[R])), ...);

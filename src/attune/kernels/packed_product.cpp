@@ -12,6 +12,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "attune/kernels/transpose-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace attune::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -116,6 +118,24 @@ void panel_product(const Matrix<const float>& a, const float* panel, const Matri
   }
 }
 
+// The rows [0, columns) of `from`, `stride` apart, are the columns of a panel [rows][width]; what is left of whole
+// vectors of columns and fours of rows is not touched.
+void pack_across(const float* from, int64_t stride, int64_t rows, int64_t columns, float* to) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t column = 0; column + lanes <= columns; column += lanes) {
+    for (int64_t k = 0; k + 4 <= rows; k += 4) {
+      hn::Vec<D> c0, c1, c2, c3;
+      four_columns(d, from + column * stride + k, stride, static_cast<int>(lanes) - 1, c0, c1, c2, c3);
+      float* const at = to + k * width + column;
+      hn::Store(c0, d, at);
+      hn::Store(c1, d, at + width);
+      hn::Store(c2, d, at + 2 * width);
+      hn::Store(c3, d, at + 3 * width);
+    }
+  }
+}
+
 }  // namespace attune::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -123,6 +143,7 @@ HWY_AFTER_NAMESPACE();
 namespace attune::kernels {
 
 HWY_EXPORT(panel_product);
+HWY_EXPORT(pack_across);
 
 namespace {
 
@@ -162,14 +183,12 @@ void pack_panel(const Matrix<const float>& b, int64_t rows, int64_t first, int64
     }
     return;
   }
-  constexpr int64_t block = 16;  // of k: a cache line of each row is read, and 4 KB are written
-  for (int64_t k0 = 0; k0 < rows; k0 += block) {
-    const int64_t k1 = std::min(rows, k0 + block);
-    for (int64_t column = 0; column < width; ++column) {
-      const float* from = column < valid ? b.data + (first + column) * b.stride : nullptr;
-      for (int64_t k = k0; k < k1; ++k) {
-        to[k * width + column] = from != nullptr ? from[k] : 0.0F;
-      }
+  HWY_DYNAMIC_DISPATCH(pack_across)(b.data + first * b.stride, b.stride, rows, valid, to);
+  const int64_t whole_rows = rows / 4 * 4, whole_columns = valid / vector * vector;
+  for (int64_t column = 0; column < width; ++column) {
+    const float* from = column < valid ? b.data + (first + column) * b.stride : nullptr;
+    for (int64_t k = column < whole_columns ? whole_rows : 0; k < rows; ++k) {
+      to[k * width + column] = from != nullptr ? from[k] : 0.0F;
     }
   }
 }
