@@ -41,9 +41,12 @@ struct Call {
   const float* gate_rows(int64_t row) const { return in.z.pointer<float>() + row * columns + gate_column(); }
   bool multiplies() const { return options.gate == Gate::split || options.gate == Gate::multiplicative; }
   cpu::GateRow row(int64_t index) const {
-    return {options.gate, channels, heads,
+    return {options.gate,
+            channels,
+            heads,
             options.gate == Gate::linear ? nullptr : in.z.pointer<float>() + index * columns,
-            in.addend ? in.addend.pointer<float>() + index * channels : nullptr};
+            in.addend ? in.addend.pointer<float>() + index * channels : nullptr,
+            columns};
   }
 
   SpatialGatingInputs in;

@@ -13,6 +13,8 @@ using namespace attune::cpu::HWY_NAMESPACE;  // loads and stores that end anywhe
 
 using Lanes = hn::ScalableTag<float>;
 
+constexpr int64_t rows_ahead = 4;
+
 HWY_INLINE bool multiplies(Gate gate) {
   return gate == Gate::split || gate == Gate::multiplicative;
 }
@@ -30,6 +32,7 @@ HWY_INLINE void join_row(const cpu::GateRow& row, float* g, const float* bias, i
       if (row.addend != nullptr) sum = hn::Add(sum, load(d, row.addend + c, left));
       store(sum, d, g + c, left);
       if (row.content != nullptr) {
+        __builtin_prefetch(row.content + rows_ahead * row.content_stride + static_cast<int64_t>(c));
         const auto content = load(d, row.content + c, left);
         sum = multiplies(row.gate) ? hn::Mul(content, sum) : hn::Add(content, sum);
       }
@@ -48,6 +51,9 @@ HWY_INLINE void join_row_backward(const cpu::GateRow& row, const float* g, const
     const size_t begin = static_cast<size_t>(head) * channels;
     for (size_t c = begin; c < begin + channels; c += hn::Lanes(d)) {
       const size_t left = begin + channels - c;
+      if (row.content != nullptr) {
+        __builtin_prefetch(row.content + rows_ahead * row.content_stride + static_cast<int64_t>(c));
+      }
       const auto dy = load(d, dout + c, left);
       const auto dg = multiplies(row.gate) ? hn::Mul(dy, load(d, row.content + c, left)) : dy;
       total = hn::Add(total, dg);

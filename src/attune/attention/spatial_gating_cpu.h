@@ -12,6 +12,7 @@ struct GateRow {
   Gate gate;
   int64_t channels, heads;
   const float *content, *addend;
+  int64_t content_stride = 0;  // to the next row's: it is asked for some rows before, as it lies apart
 };
 
 // g: W N of the row, becomes G; bias: b of the row's position, heads `bias_stride` apart. out: S, float or BFloat16.

@@ -24,7 +24,7 @@ Shape with_columns(const Shape& shape, int64_t columns) {
   return Shape(sizes);
 }
 
-constexpr int64_t row_block = 512;  // rows that are finished while they are in the cache
+constexpr int64_t row_block = 192;  // rows that are finished while they are in the cache
 
 // What the backward needs. x: as the products read it.
 struct LinearSaved {

@@ -52,6 +52,9 @@ RowStatistics<T> statistics_of(const T* HWY_RESTRICT x, size_t n, double epsilon
   return {mean, static_cast<T>(correction), static_cast<T>(1 / std::sqrt(variance + epsilon))};
 }
 
+// Rows may lie apart, where no processor guesses the next one: it is asked for so many rows before.
+constexpr int64_t rows_ahead = 4;
+
 template <class T, class Y>
 void norm_rows(Y* HWY_RESTRICT y, RowStatistics<T>* HWY_RESTRICT statistics, const T* HWY_RESTRICT x,
                const T* HWY_RESTRICT weight, const T* HWY_RESTRICT bias, const NormRows& size, size_t rows) {
@@ -63,6 +66,7 @@ void norm_rows(Y* HWY_RESTRICT y, RowStatistics<T>* HWY_RESTRICT statistics, con
     const auto mean = hn::Set(d, found.mean), correction = hn::Set(d, found.correction);
     const auto inverse = hn::Set(d, found.inverse);
     for (size_t i = 0; i < n; i += hn::Lanes(d)) {
+      __builtin_prefetch(x + rows_ahead * size.x_stride + static_cast<int64_t>(i));
       const auto offset = hn::Sub(hn::Sub(load(d, x + i, n - i), mean), correction);
       const auto shift = bias != nullptr ? load(d, bias + i, n - i) : hn::Zero(d);
       store(hn::MulAdd(hn::Mul(offset, inverse), load(d, weight + i, n - i), shift), d, y + i, n - i);
@@ -86,6 +90,7 @@ void norm_backward_rows(const NormGradients<T>& into, const T* HWY_RESTRICT x,
     const auto inverse = hn::Set(d, statistics[row].inverse);
     auto sum_g = hn::Zero(d), sum_gu = hn::Zero(d);
     for (size_t i = 0; i < n; i += hn::Lanes(d)) {
+      __builtin_prefetch(x + rows_ahead * size.x_stride + static_cast<int64_t>(i));
       const auto v = load(d, dy + i, n - i);
       const auto u = hn::Mul(hn::Sub(hn::Sub(load(d, x + i, n - i), mean), correction), inverse);
       const auto g = hn::Mul(v, load(d, weight + i, n - i));
