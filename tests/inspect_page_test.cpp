@@ -160,6 +160,45 @@ TEST_F(InspectPage, shows_what_a_mechanism_has_in_place_of_weights) {
   EXPECT_EQ(json::parse(text("#parts .card .pointed b")), parts[0]["values"][0][0]) << "of the chosen head";
 }
 
+TEST_F(InspectPage, shows_the_bucket_and_the_chunk_of_each_piece_in_each_round) {
+  ModelConfig config = tiny("transformer");
+  config.encoder_mixer = config.decoder_mixer = "lsh", config.lsh_chunk = 2;
+  const Inspections inspection = look(config, {{"a <b> c d", "e f", {}}}, {});
+  const json sentence = json::parse(to_json(inspection))["models"][0]["sentences"][0];
+  open(inspection);
+  for (const std::string kind : {"encoder", "decoder"}) {
+    browser->evaluate("document.querySelector('#kinds input[value=" + kind + "]').click()");
+    EXPECT_EQ(value_of("[...document.querySelectorAll('#parts h3')].map((e) => e.textContent)"),
+              (json{"Buckets", "Chunks"}));
+    const json& parts = (kind == "encoder" ? sentence : sentence["hypotheses"][0])["parts"];
+    for (size_t card = 0; card < 2; ++card) {
+      const json& values = parts[card * 2]["values"];  // of layer 0, head 0
+      EXPECT_EQ(parts[card * 2]["name"], card == 0 ? "buckets" : "chunks");
+      const std::string rows =
+          "[...document.querySelectorAll('#parts .card')][" + std::to_string(card) + "].querySelectorAll('tbody tr')";
+      EXPECT_EQ(value_of("[..." + rows +
+                         "].map((row) => [...row.querySelectorAll('td')].map((cell) => "
+                         "Number(cell.textContent)))"),
+                values);
+      EXPECT_EQ(value_of(rows + "[1].querySelector('th').textContent"), kind == "encoder" ? "<b>" : "e");
+    }
+  }
+}
+
+TEST_F(InspectPage, has_a_signed_scale_where_projections_imply_negative_weights) {
+  ModelConfig config = tiny("transformer");
+  config.encoder_mixer = "linformer", config.projected_length = 2;
+  const Inspections inspection = look(config, {{"a b c d", "e f", {}}}, {});
+  ASSERT_TRUE(inspection.models[0].sentences[0].maps[0].has_negative());
+  open(inspection);
+  EXPECT_EQ(text("#smallest"), "0") << "cross-attention";
+  EXPECT_EQ(text("#direction").find("negative"), std::string::npos);
+  browser->evaluate("document.querySelector('#kinds input[value=encoder]').click()");
+  EXPECT_EQ(text("#smallest"), "−" + text("#largest"));
+  EXPECT_NE(text("#direction").find("some are negative"), std::string::npos);
+  EXPECT_NE(text("#figures").find("Entropy"), std::string::npos);
+}
+
 TEST_F(InspectPage, keeps_hostile_pieces_as_text) {
   const std::vector<std::string> words{"<script>window.hacked=1</script>",
                                        "</script><script>window.hacked=1</script>",

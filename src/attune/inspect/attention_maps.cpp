@@ -38,12 +38,13 @@ namespace {
 
 struct PartKind {
   std::string_view name;
-  bool rows_are_pieces, columns_are_pieces;
+  bool rows_are_pieces, columns_are_pieces, numbered = false;
 };
 constexpr std::array part_kinds{PartKind{"query_features", true, false},    PartKind{"key_features", true, false},
                                 PartKind{"projected_weights", true, false}, PartKind{"key_projection", false, true},
                                 PartKind{"value_projection", false, true},  PartKind{"token_landmarks", true, false},
-                                PartKind{"landmarks", false, false},        PartKind{"landmark_tokens", false, true}};
+                                PartKind{"landmarks", false, false},        PartKind{"landmark_tokens", false, true},
+                                PartKind{"buckets", true, false, true},     PartKind{"chunks", true, false, true}};
 
 }  // namespace
 
@@ -63,6 +64,7 @@ void add_parts(std::string_view name, const Tensor& value, const ModelConfig& co
                        .columns = static_cast<int>(value.size(2)),
                        .rows_are_pieces = kind.rows_are_pieces,
                        .columns_are_pieces = kind.columns_are_pieces,
+                       .numbered = kind.numbered,
                        .values = {values.begin(), values.end()}});
     }
   }

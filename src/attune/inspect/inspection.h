@@ -2,6 +2,7 @@
 // of next pieces, alignment. Made by inspector.h; written by inspection_text.h and report.h.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -72,6 +73,11 @@ struct AttentionMap {
   std::optional<double> alignment_error = {};  // cross, where gold links are known: 0..1
   std::optional<double> toeplitz = {};         // of spatial weights: toeplitz_share
 
+  // Whether weights below 0 are among them: of a signed kind, or implied by projections or landmarks.
+  bool has_negative() const {
+    return std::any_of(weights.begin(), weights.end(), [](float weight) { return weight < 0; });
+  }
+
   bool is_hidden(int query, int key) const {
     return !hidden.empty() && hidden[static_cast<size_t>(query) * static_cast<size_t>(keys) + static_cast<size_t>(key)];
   }
@@ -80,21 +86,27 @@ struct AttentionMap {
   }
 };
 
-// What stands between queries and keys and the weights of a mechanism that computes none: feature maps, projections,
-// landmarks. Rows and columns are pieces, or numbered from 0 (features, projected keys, landmarks).
+// What stands between queries and keys and the weights of a mechanism: feature maps, projections, landmarks, buckets.
+// Rows and columns are pieces, or numbered from 0 (features, projected keys, landmarks, rounds).
 //   query_features, key_features         pieces x features (linear, performer)
 //   projected_weights                    pieces x projected keys (linformer)
 //   key_projection, value_projection     projected keys x pieces, signed, learnt
 //   token_landmarks                      pieces x landmarks (nystrom: F)
 //   landmarks                            landmarks x landmarks (A)
 //   landmark_tokens                      landmarks x pieces (B)
+//   buckets, chunks                      pieces x rounds of hashing (lsh): the number of the one that a piece lies in
 struct InspectedPart {
   std::string name;
   AttentionKind of = AttentionKind::encoder;  // or decoder
   int layer = 0, head = 0;                    // head -1: all heads share it
   int rows = 0, columns = 0;
   bool rows_are_pieces = false, columns_are_pieces = false;
+  bool numbered = false;      // values are numbers of groups, from 0, and no sizes
   std::vector<float> values;  // [rows, columns]
+
+  float value(int row, int column) const {
+    return values[static_cast<size_t>(row) * static_cast<size_t>(columns) + static_cast<size_t>(column)];
+  }
 };
 
 struct InspectedPiece {

@@ -59,10 +59,21 @@ class Lines {
       }
     }
   }
+  // pieces: those that rows or columns of it belong to
+  void add(const InspectedPart& part, const std::vector<InspectedPiece>& pieces) {
+    const std::string what = fmt::format("{},{},{}", name_of(part.of), part.layer, number(part.head));
+    const auto piece = [&](bool is_one, int at) { return is_one ? pieces[static_cast<size_t>(at)].text : ""; };
+    for (int i = 0; i < part.rows; ++i) {
+      for (int j = 0; j < part.columns; ++j) {
+        add(part.name, what, {i, j, piece(part.rows_are_pieces, i), piece(part.columns_are_pieces, j)},
+            static_cast<double>(part.value(i, j)));
+      }
+    }
+  }
   std::string take() { return std::move(text_); }
 
  private:
-  void add(const char* record, const std::string& what, const Cell& cell, double value) {
+  void add(const std::string& record, const std::string& what, const Cell& cell, double value) {
     text_ += fmt::format("{},{},{},{},{},{},{},{:.6g}\n", record, where_, what, number(cell.query),
                          field(cell.query_piece), number(cell.key), field(cell.key_piece), value);
   }
@@ -114,6 +125,9 @@ void add_model(const Inspection& inspection, Lines& lines) {
     for (const AttentionMap& map : sentence.maps) {
       lines.add(map, sentence.source, sentence.source);
     }
+    for (const InspectedPart& part : sentence.parts) {
+      lines.add(part, sentence.source);
+    }
     add_answers(sentence, lines);
     int number_of_hypothesis = 0;
     for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
@@ -121,6 +135,9 @@ void add_model(const Inspection& inspection, Lines& lines) {
       for (const AttentionMap& map : hypothesis.maps) {
         lines.add(map, asks_in_source(map.kind) ? sentence.source : hypothesis.written,
                   looks_at_target(map.kind) ? hypothesis.read : sentence.source);
+      }
+      for (const InspectedPart& part : hypothesis.parts) {
+        lines.add(part, hypothesis.read);
       }
       add_steps(hypothesis, lines);
       add_words(hypothesis, lines);

@@ -91,8 +91,7 @@ Json json_of(const std::vector<InspectedPart>& parts) {
     for (int row = 0; row < part.rows; ++row) {
       Json numbers = Json::array();
       for (int column = 0; column < part.columns; ++column) {
-        const size_t cell = static_cast<size_t>(row) * static_cast<size_t>(part.columns) + static_cast<size_t>(column);
-        numbers.push_back(rounded(static_cast<double>(part.values[cell])));
+        numbers.push_back(rounded(static_cast<double>(part.value(row, column))));
       }
       rows.push_back(std::move(numbers));
     }

@@ -39,6 +39,8 @@ std::string text_at(double x, double y, const std::string& text, const std::stri
   return fmt::format("<text x=\"{:.0f}\" y=\"{:.0f}\"{}>{}</text>\n", x, y, more, escaped(text));
 }
 
+enum class Cells : uint8_t { weights, numbers };  // numbers: of groups, written into their cells
+
 class Drawing {
  public:
   void heading(const std::string& text, int size) {
@@ -49,9 +51,11 @@ class Drawing {
   }
 
   // Maps of one kind: a row a layer, a column a head; where layers have one map each, a few of them in a row.
-  void maps(const std::vector<const AttentionMap*>& all, const Pieces& queries, const Pieces& keys) {
+  void maps(const std::vector<const AttentionMap*>& all, const Pieces& queries, const Pieces& keys,
+            Cells cells = Cells::weights) {
     const int most = std::max(all.front()->queries, all.front()->keys);
-    const int cell = std::clamp(widest_map / std::max(most, 1), 1, largest_cell);
+    const int cell =
+        cells == Cells::numbers ? largest_cell : std::clamp(widest_map / std::max(most, 1), 1, largest_cell);
     const bool labels = cell >= labelled_cell;
     const double left = margin + (labels ? longest_width(queries) + 6 : 0);
     const double top = labels ? longest_width(keys) + 6 : 0;
@@ -75,7 +79,11 @@ class Drawing {
                                : map->head < 0 ? fmt::format("layer {}", layer)
                                                : fmt::format("layer {}, head {}", layer, map->head);
       svg_ += text_at(x, y_ - top - 8, name, " fill=\"#57606a\"");
-      draw(*map, {x, y_, cell}, queries, keys);
+      if (cells == Cells::numbers) {
+        draw_numbers(*map, {x, y_, cell});
+      } else {
+        draw(*map, {x, y_, cell}, queries, keys);
+      }
       if (labels) {
         label_axes(*map, {x, y_, cell}, begins_row ? &queries : nullptr, keys);
       }
@@ -129,6 +137,24 @@ class Drawing {
                               scale_colour(weight / largest), escaped(label(queries[static_cast<size_t>(i)])),
                               escaped(label(keys[static_cast<size_t>(j)])), weight);
         }
+      }
+    }
+    frame(map, place);
+  }
+
+  void draw_numbers(const AttentionMap& map, const Place& place) {
+    const float largest = map.weights.empty() ? 0 : *std::max_element(map.weights.begin(), map.weights.end());
+    const int size = largest < 100 ? font - 1 : font - 3;  // so that three digits fit
+    for (int i = 0; i < map.queries; ++i) {
+      for (int j = 0; j < map.keys; ++j) {
+        const double number = static_cast<double>(map.weight(i, j));
+        const double share = (number + 1) / (static_cast<double>(largest) + 1);
+        const double x = place.x + j * place.cell, y = place.y + i * place.cell;
+        svg_ += fmt::format("<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{}\" height=\"{}\" fill=\"{}\"/>\n", x, y,
+                            place.cell, place.cell, scale_colour(share));
+        svg_ += text_at(
+            x + place.cell / 2.0, y + place.cell - 3, fmt::format("{:.0f}", number),
+            fmt::format(" text-anchor=\"middle\" font-size=\"{}\"{}", size, share > 0.4 ? " fill=\"#ffffff\"" : ""));
       }
     }
     frame(map, place);
@@ -220,9 +246,62 @@ void draw_kinds(const std::vector<AttentionMap>& maps, const InspectedSentence& 
     for (; begin < maps.size() && maps[begin].kind == kind; ++begin) {
       same.push_back(&maps[begin]);
     }
-    drawing.heading(title_of(kind), 13);
+    const bool implied =
+        !is_signed(kind) && std::any_of(same.begin(), same.end(), [](const auto* map) { return map->has_negative(); });
+    drawing.heading(title_of(kind) + (implied ? "; warm: negative" : ""), 13);
     drawing.maps(same, asks_in_source(kind) ? sentence.source : hypothesis->written,
                  looks_at_target(kind) ? hypothesis->read : sentence.source);
+  }
+}
+
+std::string title_of(const InspectedPart& part) {
+  static const std::map<std::string_view, std::string> titles{
+      {"query_features", "features of the queries: piece (row), feature (column)"},
+      {"key_features", "features of the keys: piece (row), feature (column)"},
+      {"projected_weights", "weights of the projected keys: piece (row) → projected key (column)"},
+      {"key_projection", "projection of the keys: projected key (row) ← position (column; warm: negative)"},
+      {"value_projection", "projection of the values: projected value (row) ← position (column; warm: negative)"},
+      {"token_landmarks", "pieces that ask landmarks: piece (row) → landmark (column)"},
+      {"landmarks", "landmarks among themselves: landmark (row) → landmark (column)"},
+      {"landmark_tokens", "landmarks that ask pieces: landmark (row) → piece (column)"},
+      {"buckets", "buckets: that of a piece (row) in a round of hashing (column)"},
+      {"chunks", "chunks: that of a piece (row) in a round of hashing (column); it sees its own and the one before"}};
+  return (part.of == AttentionKind::encoder ? "Encoder, " : "Decoder, ") + titles.at(part.name);
+}
+
+Pieces counted(int count) {
+  Pieces numbers;
+  for (int i = 0; i < count; ++i) {
+    numbers.push_back({std::to_string(i), -1});
+  }
+  return numbers;
+}
+
+// Parts of one name below one another; each is drawn as a map is.
+void draw_parts(const std::vector<InspectedPart>& parts, const Pieces& pieces, Drawing& drawing) {
+  std::vector<std::string> drawn;
+  for (const InspectedPart& first : parts) {
+    if (std::find(drawn.begin(), drawn.end(), first.name) != drawn.end()) {
+      continue;
+    }
+    drawn.push_back(first.name);
+    std::vector<AttentionMap> maps;
+    for (const InspectedPart& part : parts) {
+      if (part.name == first.name) {
+        AttentionMap& map = maps.emplace_back();
+        map.layer = part.layer, map.head = part.head;
+        map.queries = part.rows, map.keys = part.columns;
+        map.weights = part.values;
+      }
+    }
+    std::vector<const AttentionMap*> same;
+    for (const AttentionMap& map : maps) {
+      same.push_back(&map);
+    }
+    drawing.heading(title_of(first), 13);
+    drawing.maps(same, first.rows_are_pieces ? pieces : counted(first.rows),
+                 first.columns_are_pieces ? pieces : counted(first.columns),
+                 first.numbered ? Cells::numbers : Cells::weights);
   }
 }
 
@@ -235,9 +314,11 @@ std::string to_svg(const Inspections& inspections) {
     for (const InspectedSentence& sentence : inspection.sentences) {
       drawing.heading(sentence.text, 16);
       draw_kinds(sentence.maps, sentence, nullptr, drawing);
+      draw_parts(sentence.parts, sentence.source, drawing);
       for (const InspectedHypothesis& hypothesis : sentence.hypotheses) {
         drawing.heading(hypothesis.text, 16);
         draw_kinds(hypothesis.maps, sentence, &hypothesis, drawing);
+        draw_parts(hypothesis.parts, hypothesis.read, drawing);
       }
     }
   }

@@ -26,10 +26,12 @@ std::string to_json(const Inspections& inspections, const InspectionTextOptions&
 
 // record,model,sentence,hypothesis,kind,layer,head,query,query_piece,key,key_piece,value with the records weight,
 // left_out, entropy, even_entropy, distance, alignment_error, toeplitz, log_probability, next (key: its rank),
-// word_weight, link, answer (query: which one, key: its rank). Masked cells have no line.
+// word_weight, link, answer (query: which one, key: its rank), and the names of parts (InspectedPart; query: the row,
+// key: the column). Masked cells have no line.
 std::string to_csv(const Inspections& inspections, const InspectionTextOptions& options = {});
 
-// One picture of every map of every hypothesis: kinds below one another, a row a layer, a column a head.
+// One picture of every map of every hypothesis: kinds below one another, a row a layer, a column a head. Below them the
+// parts.
 std::string to_svg(const Inspections& inspections);
 
 }  // namespace attune

@@ -10,6 +10,7 @@
 #include "attune/inspect/inspector.h"
 #include "attune/inspect/made_model_test.h"
 #include "attune/inspect/report.h"
+#include "attune/nn/mixer.h"
 
 namespace attune {
 namespace {
@@ -112,6 +113,49 @@ TEST(InspectionText, csv_has_a_line_for_everything_and_quotes_what_needs_it) {
   EXPECT_EQ(records["link"], 2);
   EXPECT_NE(csv.find("weight,made,0,0,cross,0,0,0,e,0,\"a,b\","), std::string::npos) << csv;
   EXPECT_NE(csv.find(",1,\"\"\"c\","), std::string::npos);
+}
+
+TEST(InspectionText, csv_and_svg_have_what_stands_beside_weights_too) {
+  ModelConfig config = tiny("transformer");
+  config.encoder_mixer = "lsh", config.lsh_chunk = 2;
+  const Inspections hashed = one_sentence(config, "a b c d", "e f");
+  const std::string csv = to_csv(hashed), svg = to_svg(hashed);
+  for (const InspectedPart& part : hashed.models[0].sentences[0].parts) {
+    if (part.layer != 1 || part.head != 1) continue;
+    const int number = static_cast<int>(part.value(2, 1));
+    const std::string line = part.name + ",made,0,,encoder,1,1,2,c,1,," + std::to_string(number) + "\n";
+    EXPECT_NE(csv.find("\n" + line), std::string::npos) << line;
+    EXPECT_NE(svg.find("Encoder, " + part.name + ": that of a piece (row)"), std::string::npos);
+  }
+  size_t written = 0;  // 5 pieces, 2 rounds, buckets and chunks of 2 heads in 2 layers
+  for (size_t at = svg.find("middle\""); at != std::string::npos; at = svg.find("middle\"", at + 1)) ++written;
+  EXPECT_EQ(written, 5U * 2 * 2 * 2 * 2);
+  for (const char* mixer : {"linear", "performer", "linformer", "nystrom"}) {
+    config.encoder_mixer = config.decoder_mixer = mixer;
+    if (!mixer_kind(mixer).causal) config.decoder_mixer = "scaled_dot";
+    config.landmarks = 2, config.features = 3, config.projected_length = 2;
+    const Inspections inspection = one_sentence(config, "a b c d", "e f");
+    const std::string lines = to_csv(inspection), picture = to_svg(inspection);
+    for (const InspectedPart& part : inspection.models[0].sentences[0].parts) {
+      EXPECT_NE(lines.find("\n" + part.name + ",made,0,,encoder,"), std::string::npos) << part.name;
+    }
+    EXPECT_NE(picture.find(">Encoder, "), std::string::npos) << mixer;
+    EXPECT_EQ(picture.find(">Decoder, ") == std::string::npos, config.decoder_mixer == "scaled_dot") << mixer;
+  }
+}
+
+TEST(InspectionText, svg_says_which_colours_are_negative_where_projections_imply_such_weights) {
+  ModelConfig config = tiny("transformer");
+  config.encoder_mixer = "linformer", config.projected_length = 2;
+  const Inspections implied = one_sentence(config, "a b c d", "e f");
+  const std::vector<AttentionMap>& maps = implied.models[0].sentences[0].maps;
+  ASSERT_TRUE(maps[0].kind == AttentionKind::encoder && maps[0].has_negative());
+  const std::string title = "both of the source", negative = title + "; warm: negative", svg = to_svg(implied);
+  EXPECT_NE(svg.find(negative), std::string::npos);
+  EXPECT_NE(svg.find("Cross-attention: written piece (row) → source (column)<"), std::string::npos);
+  const std::string plain = to_svg(one_sentence(tiny("transformer"), "a b c d", "e f"));
+  EXPECT_NE(plain.find(title), std::string::npos);
+  EXPECT_EQ(plain.find("warm"), std::string::npos);
 }
 
 TEST(InspectionText, svg_holds_pieces_as_text) {

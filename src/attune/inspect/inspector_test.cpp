@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 
+#include "attune/attention/lsh.h"
 #include "attune/decode/scorer.h"
 #include "attune/decode/translator.h"
 #include "attune/inspect/made_model_test.h"
@@ -90,7 +92,7 @@ ModelConfig family_config(std::string_view mixer) {
   if (mixer_kind(mixer).causal) config.decoder_mixer = mixer;
   config.window = 2, config.global_tokens = mixer == "local" ? 1 : 0, config.stride = 3;
   config.block = 1, config.window_blocks = 1, config.global_blocks = 1, config.random_blocks = 2;
-  config.projected_length = 4, config.features = 6, config.landmarks = 3;
+  config.projected_length = 4, config.features = 6, config.landmarks = 3, config.lsh_chunk = 3;
   return config;
 }
 
@@ -127,10 +129,86 @@ TEST(Inspector, shows_maps_of_every_mixer_that_attends_and_what_stands_in_place_
       }
     }
   }
-  EXPECT_EQ(parts, (std::set<std::string>{"linear query_features", "linear key_features", "performer query_features",
-                                          "performer key_features", "linformer projected_weights",
-                                          "linformer key_projection", "linformer value_projection",
-                                          "nystrom token_landmarks", "nystrom landmarks", "nystrom landmark_tokens"}));
+  EXPECT_EQ(parts,
+            (std::set<std::string>{"linear query_features", "linear key_features", "performer query_features",
+                                   "performer key_features", "linformer projected_weights", "linformer key_projection",
+                                   "linformer value_projection", "nystrom token_landmarks", "nystrom landmarks",
+                                   "nystrom landmark_tokens", "lsh buckets", "lsh chunks"}));
+}
+
+// x Wq + bq of one head, as a module of a made model projects its input.
+std::vector<std::vector<double>> queries_of(const Parameters& parameters, const std::string& module, const Tensor& x,
+                                            int head, int depth) {
+  const Tensor w = *parameters.find(module + ".query.weight")->parameter,
+               b = *parameters.find(module + ".query.bias")->parameter;
+  std::vector<std::vector<double>> queries;
+  for (int64_t i = 0; i < x.size(0); ++i) {
+    std::vector<double>& q = queries.emplace_back();
+    for (int64_t row = int64_t{head} * depth; row < (head + 1) * depth; ++row) {
+      q.push_back(b.at(row));
+      for (int64_t c = 0; c < x.size(1); ++c) q.back() += x.at(i * x.size(1) + c) * w.at(row * x.size(1) + c);
+    }
+  }
+  return queries;
+}
+
+// argmax over [q R; -q R], R [columns, depth] of one head and round
+int bucket_of(const std::vector<double>& q, const Tensor& rotations, int64_t head_and_round, int64_t columns) {
+  std::vector<double> turned(static_cast<size_t>(2 * columns));
+  for (int64_t c = 0; c < columns; ++c) {
+    double dot = 0;
+    for (size_t d = 0; d < q.size(); ++d) {
+      dot += q[d] * rotations.at((head_and_round * columns + c) * std::ssize(q) + static_cast<int64_t>(d));
+    }
+    turned[static_cast<size_t>(c)] = dot, turned[static_cast<size_t>(columns + c)] = -dot;
+  }
+  return static_cast<int>(std::max_element(turned.begin(), turned.end()) - turned.begin());
+}
+
+TEST(Inspector, shows_the_bucket_and_the_chunk_of_every_token_in_every_round) {
+  const std::string text = sentence_of(8);
+  ModelConfig config = family_config("lsh");
+  config.lsh_hashes = 3;
+  const LoadedModel loaded = made_model(config, {text});
+  const InspectedSentence sentence = inspect(loaded, {text, text, {}});
+  const Example pair{loaded.tokenizers.source->encode(text), loaded.tokenizers.target->encode(text)};
+  std::map<std::string, Tensor> inputs;
+  const Probe probe([&](const std::string& name, const Tensor& value) {
+    if (name.ends_with("self_attention.input")) inputs[name] = value.clone();
+  });
+  loaded.model->hidden(make_batch(std::span(&pair, 1), std::array{0}), {.probe = &probe});
+  const int n = 9, chunks = 3, depth = config.width / config.heads;
+  int looked = 0;
+  for (const auto& [side, parts] :
+       {std::pair{"encoder", &sentence.parts}, {"decoder", &sentence.hypotheses[0].parts}}) {
+    for (size_t p = 0; p < parts->size(); ++p) {
+      const InspectedPart& shown = (*parts)[p];
+      if (shown.name != "buckets") continue;
+      const InspectedPart& cut = (*parts)[p + static_cast<size_t>(config.heads)];
+      ASSERT_TRUE(shown.numbered && cut.name == "chunks" && cut.head == shown.head && cut.layer == shown.layer);
+      ASSERT_TRUE(shown.rows == n && shown.columns == 3 && cut.rows == n && cut.columns == 3);
+      const std::string module = std::string(side) + ".layers." + std::to_string(shown.layer) + ".self_attention";
+      const auto queries =
+          queries_of(loaded.model->parameters(), module, inputs.at(module + ".input"), shown.head, depth);
+      const Tensor rotations =
+          attention::lsh_rotations(config.heads, depth, n, Rng(0), shown.layer, {.rounds = 3, .chunk = 3});
+      for (int r = 0; r < 3; ++r) {
+        std::vector<std::pair<int, int>> order;
+        for (int i = 0; i < n; ++i) {
+          order.emplace_back(bucket_of(queries[static_cast<size_t>(i)], rotations, shown.head * 3 + r, chunks), i);
+          EXPECT_EQ(shown.value(i, r), static_cast<float>(order.back().first)) << module << " " << i;
+        }
+        std::sort(order.begin(), order.end());
+        for (int place = 0; place < n; ++place) {
+          EXPECT_EQ(cut.value(order[static_cast<size_t>(place)].second, r), static_cast<float>(place / 3)) << module;
+        }
+      }
+      ++looked;
+    }
+  }
+  EXPECT_EQ(looked, config.heads * (config.encoder_layers + config.decoder_layers));
+  config.lsh_chunk = 16;
+  EXPECT_TRUE(inspect(made_model(config, {text}), {text, text, {}}).parts.empty()) << "one chunk: nothing is hashed";
 }
 
 // phi(q) phi(k)', divided by its rows' sums, are the weights shown.

@@ -44,13 +44,20 @@ Tensor LshMixer::rotations(int longest, const Pass& pass) const {
   return attention::lsh_rotations(heads_, depth_, longest, rng, pass.dropout ? 0 : layer_, options_);
 }
 
+Tensor LshMixer::buckets(const Rows& rows, const Pass& pass) const {
+  const int longest = rows.segments.longest();
+  return hashes(longest) ? attention::lsh_buckets(rows.q, rows.segments, rotations(longest, pass), options_) : Tensor();
+}
+
 Tensor LshMixer::attend(const Rows& rows, const Pass& pass) const {
-  Tensor buckets;
-  if (hashes(rows.segments.longest())) {
-    buckets = attention::lsh_buckets(rows.q, rows.segments, rotations(rows.segments.longest(), pass), options_);
-    pass.offer("buckets", buckets);
-  }
-  return attention::lsh(rows.q, rows.v, buckets, rows.segments, options_);
+  return attention::lsh(rows.q, rows.v, buckets(rows, pass), rows.segments, options_);
+}
+
+LshMixer::Parts LshMixer::parts(const Rows& of_one) const {
+  const Tensor hashed = buckets(of_one, {});
+  if (!hashed) return {};
+  return {{"buckets", by_head(hashed)},
+          {"chunks", by_head(attention::lsh_chunks(hashed, of_one.segments, heads_, options_))}};
 }
 
 std::unique_ptr<MixerState> LshMixer::begin(int rows) const {

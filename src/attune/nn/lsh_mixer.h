@@ -23,8 +23,10 @@ class LshMixer : public ProjectedMixer {
 
  private:
   Tensor attend(const Rows& rows, const Pass& pass) const override;
+  Parts parts(const Rows& of_one) const override;
   bool hashes(int longest) const { return options_.chunk > 0 && longest > options_.chunk; }  // or all is one chunk
   Tensor rotations(int longest, const Pass& pass) const;
+  Tensor buckets(const Rows& rows, const Pass& pass) const;      // not given where all is one chunk
   void update_buckets(const Tensor& q, HashedPast& past) const;  // q: of the tokens that were read last
 
   attention::LshOptions options_;

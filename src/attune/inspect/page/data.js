@@ -107,6 +107,9 @@ function rowsOf(map) {
   });
 }
 
+// Weights that projections or landmarks come to may be below 0, though none of the kind's are meant to be.
+const hasNegative = (rows) => rows.some((row) => row.some((cell) => cell < 0));
+
 // Runs of pieces of one word; a piece of no word is by itself.
 function wordGroups(pieces) {
   const groups = [];
@@ -151,7 +154,7 @@ function viewOf(map, sentence, hypothesis, words) {
     view.queries = queries.map((group) => group.text);
     view.keys = keys.map((group) => group.text);
   }
-  view.signed = kinds[map.kind].signed === true;
+  view.signed = kinds[map.kind].signed === true || hasNegative(view.rows);
   view.largest = view.rows.reduce((most, row) => row.reduce((m, cell) => Math.max(m, Math.abs(cell ?? 0)), most), 0);
   return view;
 }

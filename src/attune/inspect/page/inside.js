@@ -9,6 +9,13 @@ const parts = {
   token_landmarks: { name: "Pieces that ask landmarks", note: "How each piece weighs the landmarks, the means of stretches of pieces." },
   landmarks: { name: "Landmarks among themselves", note: "Its inverse stands between the other two." },
   landmark_tokens: { name: "Landmarks that ask pieces", note: "How each landmark weighs the pieces." },
+  buckets: { name: "Buckets", numbered: true, note: "The bucket that each piece falls in, in each round of hashing: alike queries tend to fall in the same one." },
+  chunks: { name: "Chunks", numbered: true, note: "The pieces of a round, sorted by bucket and then by place, are cut into chunks. A piece is shown those of its own chunk and of the one before it (before chunk 0 stands the last), in whichever round." },
+};
+
+const insideNotes = {
+  parts: "This mechanism computes no weights of pieces for pieces; those above are what its parts come to. Below are the parts of the chosen head; rows and columns that are no pieces are numbered.",
+  numbers: "Which pieces the chosen head may weigh for one another follows from hashing. Everything is counted from 0.",
 };
 
 function partsOf(state) {
@@ -21,6 +28,7 @@ function partsOf(state) {
 function drawInside(state) {
   const shown = partsOf(state);
   byId("inside").hidden = shown.length === 0;
+  byId("inside-note").textContent = insideNotes[shown.some((part) => parts[part.name].numbered) ? "numbers" : "parts"];
   byId("parts").replaceChildren(...shown.map((part) => partCard(state, part)));
 }
 
@@ -28,8 +36,36 @@ function partCard(state, part) {
   const pieces = (part.of === "encoder" ? state.sentence.source : state.hypothesis.read).map((piece) => piece.piece);
   const named = (arePieces, count) => (arePieces ? pieces : Array.from({ length: count }, (_, i) => String(i)));
   const view = { rows: part.values, queries: named(part.rows_are_pieces, part.values.length), keys: named(part.columns_are_pieces, part.values[0]?.length ?? 0) };
-  const box = make("div", { className: "card" }), canvas = make("canvas", {}), pointed = make("p", { className: "pointed" });
-  box.append(make("h3", { textContent: parts[part.name].name }), make("p", { textContent: parts[part.name].note, className: "quiet" }), canvas, pointed);
+  const box = make("div", { className: "card" });
+  box.append(make("h3", { textContent: parts[part.name].name }), make("p", { textContent: parts[part.name].note, className: "quiet" }));
+  box.append(...(parts[part.name].numbered ? [numbersTable(view)] : coloured(part, view)));
+  return box;
+}
+
+// Numbers of groups: a row a piece, a column a round of hashing.
+function numbersTable(view) {
+  const box = make("div", { className: "numbers", tabIndex: 0 }), table = make("table", {}), head = make("tr", {}), body = make("tbody", {});
+  head.append(make("th", {}), ...view.keys.map((round) => make("th", { textContent: `round ${round}`, scope: "col" })));
+  const groups = 1 + view.rows.reduce((most, row) => Math.max(most, ...row), 0);
+  body.append(...view.rows.map((row, i) => {
+    const line = make("tr", {}), piece = make("th", { scope: "row" });
+    piece.append(make("bdi", { textContent: view.queries[i] }));
+    line.append(piece, ...row.map((number) => {
+      const cell = make("td", {}), colour = make("i", {});
+      colour.style.background = colourOf((number + 1) / groups);
+      cell.append(colour, String(number));
+      return cell;
+    }));
+    return line;
+  }));
+  table.append(head, body);
+  box.append(table);
+  return box;
+}
+
+// A picture, and what stands under the pointer.
+function coloured(part, view) {
+  const canvas = make("canvas", {}), pointed = make("p", { className: "pointed" });
   const largest = view.rows.reduce((most, row) => row.reduce((m, cell) => Math.max(m, Math.abs(cell)), most), 0);
   drawCells(canvas, view, Math.max(1, Math.floor(320 / Math.max(1, view.queries.length, view.keys.length))), largest, 8);
   canvas.setAttribute("role", "img");
@@ -41,5 +77,5 @@ function partCard(state, part) {
       clamp(Math.floor(((event.clientX - area.left) / area.width) * view.keys.length), view.keys.length - 1));
   });
   if (view.queries.length > 0 && view.keys.length > 0) point(0, 0);
-  return box;
+  return [canvas, pointed];
 }

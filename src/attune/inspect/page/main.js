@@ -45,7 +45,8 @@ class State {
     byId("inside").hidden = true;
     if (this.maps.length > 0) {
       const { note, query, key } = kinds[this.kind];
-      byId("direction").textContent = note;
+      const implied = !kinds[this.kind].signed && this.maps.some((map) => hasNegative(rowsOf(map)));
+      byId("direction").textContent = implied ? `${note} These weights are what a mechanism’s parts come to, and some are negative: warm colours. Figures take their absolute values.` : note;
       byId("query-axis").textContent = `↓ query: ${query}`;
       byId("key-axis").textContent = `→ key: ${key}`;
       drawOverview(this);
@@ -59,7 +60,7 @@ class State {
     this.view = this.viewOf(map);
     byId("head-title").textContent = `${kinds[map.kind].name}, ${titleOf(map)}`;
     byId("strongest-title").textContent = this.view.signed ? "The largest of this row" : "This query looks most at";
-    byId("figures").textContent = map.toeplitz !== undefined ? `Toeplitz ${map.toeplitz}` : this.view.signed ? "" : `Entropy ${map.entropy} nats of ${map.even_entropy} if it looked evenly; ${map.distance} keys off the diagonal` +
+    byId("figures").textContent = map.toeplitz !== undefined ? `Toeplitz ${map.toeplitz}` : kinds[map.kind].signed ? "" : `Entropy ${map.entropy} nats of ${map.even_entropy} if it looked evenly; ${map.distance} keys off the diagonal` +
       (map.alignment_error === undefined ? "" : `; alignment error ${(100 * map.alignment_error).toFixed(1)} %`);
     this.query = clamp(this.query, this.view.queries.length - 1);
     this.key = clamp(this.key, this.view.keys.length - 1);
