@@ -24,28 +24,16 @@ std::vector<InputSpec> inputs(const Setting& s) {
   if (s.memory > 0) {
     list.push_back({"Z", {s.memory, s.width}, false});
   }
-  const auto add = [&](const char* weight, const char* bias, const Shape& shape) {
-    list.push_back({weight, shape});
-    if (s.biases) {
-      list.push_back({bias, {1, shape[1]}});
-    }
-  };
-  add("Wq", "bq", {s.width, s.depth});
-  add("Wk", "bk", {s.width, s.depth});
-  add("Wv", "bv", {s.width, s.value_depth});
+  add_inputs(s, "Wq", "bq", {s.width, s.depth}, list);
+  add_inputs(s, "Wk", "bk", {s.width, s.depth}, list);
+  add_inputs(s, "Wv", "bv", {s.width, s.value_depth}, list);
   if (s.global_projections) {
     add_global_inputs(s, list);
   }
   if (s.output_product) {
-    add("Wo", "bo", {s.value_depth, s.width});
+    add_inputs(s, "Wo", "bo", {s.value_depth, s.width}, list);
   }
   return list;
-}
-
-// x W, or x W + b
-Tensor affine(Calculation& c, const Setting& s, const Tensor& x, const char* weight, const char* bias) {
-  const Tensor product = matmul(x, c.input(weight));
-  return s.biases ? add(product, reshape(c.input(bias), {product.columns()})) : product;
 }
 
 Tensor forward(Calculation& c, const Setting& s) {
@@ -126,20 +114,12 @@ struct Names {
 
   explicit Names(const Setting& s)
       : source(s.memory > 0 ? "Z" : "X"),
-        plus_q(s.biases ? " + bq" : ""),
-        plus_k(s.biases ? " + bk" : ""),
-        plus_v(s.biases ? " + bv" : ""),
-        plus_o(s.biases ? " + bo" : ""),
+        plus_q(plus(s, "bq")),
+        plus_k(plus(s, "bk")),
+        plus_v(plus(s, "bv")),
+        plus_o(plus(s, "bo")),
         keys(s.memory > 0 ? Axis::memory : Axis::tokens) {}
 };
-
-void add_biases(const Setting& s, const std::vector<const char*>& names, std::vector<Line>& list) {
-  for (const char* name : names) {
-    if (s.biases) {
-      list.push_back({name, name, "recurrent.b", "", {}, {}, true});
-    }
-  }
-}
 
 void forward_lines(const Setting& s, std::vector<Line>& list) {
   constexpr Axis tokens = Axis::tokens;
@@ -234,13 +214,8 @@ void backward_lines(const Setting& s, std::vector<Line>& list) {
     line.equation = of_head(line.equation, several);
     list.push_back(std::move(line));
   };
-  const auto add_bias = [&](const std::string& letter, const char* output) {
-    if (s.biases) {
-      add({"db" + letter, "db" + letter + " = sum_i d" + output + "_i", "recurrent.db"});
-    }
-  };
   if (s.output_product) {
-    add_bias("o", "Y");
+    add_bias_backward(s, "o", "Y", list);
     add({"dWo", "dWo = {O' dY}", "gradient.weight", "dWo = sum_i {b_i' dy_i}"});
     add({"dO", "dO = {dY Wo'}", "gradient.through", "db_i = {dy_i Wo'}", tokens});
   }
@@ -258,9 +233,9 @@ void backward_lines(const Setting& s, std::vector<Line>& list) {
   add({"dWq", "dWq = {X' dQ}", "gradient.weight", "dWq = sum_i {a_i' dq_i}"});
   add({"dWk", "dWk = {" + n.source + "' dK}", "gradient.weight", "dWk = " + of_source + "dk" + row});
   add({"dWv", "dWv = {" + n.source + "' dV}", "gradient.weight", "dWv = " + of_source + "dv" + row});
-  add_bias("q", "Q");
-  add_bias("k", "K");
-  add_bias("v", "V");
+  for (const auto& [letter, output] : {std::pair{"q", "Q"}, {"k", "K"}, {"v", "V"}}) {
+    add_bias_backward(s, letter, output, list);
+  }
   if (s.global_projections) {
     add_globals_backward(s, list);
   }
@@ -284,6 +259,9 @@ void backward_lines(const Setting& s, std::vector<Line>& list) {
 void lines(const Setting& s, Lines& all) {
   forward_lines(s, all.forward);
   backward_lines(s, all.backward);
+  if (s.global_projections) {
+    all.weights = weights_with_globals;
+  }
 }
 
 }  // namespace

@@ -142,7 +142,7 @@ class Maker {
     s.heads = options_.heads > 0 ? options_.heads : page_.form.least_heads;
     check_usage(s.width % s.heads == 0, "heads: expected a divisor of the width (", s.width, "), got ", s.heads);
     s.depth = wq != nullptr && s.heads == 1 ? wq->columns() : s.width;
-    s.value_depth = wv != nullptr && s.heads == 1 && page_.form.most_heads > 1 ? wv->columns() : s.width;
+    s.value_depth = wv != nullptr && s.heads == 1 ? wv->columns() : s.width;
     s.output_product = s.heads > 1 || given_.matrices.count("Wo") == 1;
     s.biases = given_.matrices.count("bq") == 1;
     s.causal = options_.causal;
@@ -182,6 +182,9 @@ class Maker {
           "dilation: expected one number, or one for each of the ", s.heads, " heads");
       s.global_projections = window != nullptr && !s.causal && s.pattern->global.leading > 0;
     }
+    s.draws_given = page_.form.drawn != nullptr && given_.matrices.count(page_.form.drawn) == 1;
+    s.lsh_rounds = options_.lsh_hashes;
+    s.lsh_chunk = options_.lsh_chunk;
     s.features = options_.features;
     s.feature_kernel =
         options_.feature_kernel == "relu" ? attention::PerformerKernel::relu : attention::PerformerKernel::exponential;

@@ -92,7 +92,8 @@ class Builder {
   Explanation operator()() {
     Explanation result{"title." + options_.mechanism, checked_ ? "introduction" : "introduction.unchecked", {}, {}};
     if (given_.module) {
-      Step embeddings{"E", "E", "model.E", {}, given_.module->embeddings};
+      const std::string name = example_.inputs.count("E") == 0 ? "E" : "E_X";  // beside a mechanism's own E
+      Step embeddings{name, name, "model.E", {}, given_.module->embeddings};
       embeddings.labels.rows = given_.module->pieces;
       result.sections.push_back({"section.model", {std::move(embeddings)}});
     }
@@ -105,15 +106,15 @@ class Builder {
 
  private:
   void check_weights(const GivenModule& module) const {
-    const auto behind_window = run_.values.find("W");
-    const Tensor& found = (behind_window != run_.values.end() ? *behind_window : *run_.values.find("P")).second;
+    const Tensor found = lines_.weights ? lines_.weights(run_) : run_.values.at("P");
     check(found.elements() == module.weights.elements(), "explain: ", module.name, " attends with weights ",
           module.weights.shape(), ", the explanation with ", found.shape());
-    double largest = 0;
+    double largest = 0, size = 1;
     for (int64_t i = 0; i < found.elements(); ++i) {
       largest = std::max(largest, std::abs(found.at(i) - module.weights.at(i)));
+      size = std::max(size, std::abs(found.at(i)));  // what projections and landmarks come to has no bound
     }
-    constexpr double rounding = 1e-4;  // of the model's float32
+    const double rounding = 1e-4 * size;  // of the model's float32
     check(largest < rounding, "explain: ", module.name, " attends with other weights than ", options_.mechanism,
           " of its input (by up to ", largest, "): it has parts that this explanation does not know of");
   }
@@ -247,27 +248,41 @@ class Builder {
   bool checked_ = true;
 };
 
-void check_sizes(const ExplainOptions& o) {
-  check_whole("width", o.width, {0, 256});
-  check_whole("heads", o.heads, {0, 64});
-  check_whole("states", o.states, {1, 64});
-  check_whole("kernel-width", o.kernel_width, {1, 64});
-  check_whole("window", o.window, {0, 256});
-  check_whole("global-tokens", o.global_tokens, {0, 256});
-  check_word("sparse-pattern", o.sparse_pattern, {"strided", "fixed"});
-  check_whole("stride", o.stride, {1, 256});
-  check_whole("summary", o.summary, {1, 256});
-  check_whole("block", o.block, {1, 256});
-  check_whole("window-blocks", o.window_blocks, {1, 255});
-  check_whole("global-blocks", o.global_blocks, {0, 256});
-  check_whole("random-blocks", o.random_blocks, {0, 256});
-  check_whole("projected-length", o.projected_length, {1, 256});
-  check_whole("features", o.features, {1, 256});
-  check_word("feature-kernel", o.feature_kernel, {"exponential", "relu"});
-  check_whole("landmarks", o.landmarks, {1, 256});
-  check_whole("landmark-rounds", o.landmark_rounds, {0, 64});
-  check_whole("value-kernel", o.value_kernel, {0, 255});
-  check_number("learning-rate", o.learning_rate, {0, 1e6});
+// What a pattern is made of may be as large as a model's: it costs nothing.
+constexpr int any = 1 << 20, widest = 1024, longest = 4096;
+
+struct Size {
+  const char* key;
+  int ExplainOptions::*member;
+  WholeRange range;
+};
+constexpr std::array sizes{Size{"width", &ExplainOptions::width, {0, 256}},
+                           Size{"heads", &ExplainOptions::heads, {0, 64}},
+                           Size{"states", &ExplainOptions::states, {1, 64}},
+                           Size{"kernel-width", &ExplainOptions::kernel_width, {1, 64}},
+                           Size{"window", &ExplainOptions::window, {0, any}},
+                           Size{"global-tokens", &ExplainOptions::global_tokens, {0, any}},
+                           Size{"stride", &ExplainOptions::stride, {1, any}},
+                           Size{"summary", &ExplainOptions::summary, {1, any}},
+                           Size{"block", &ExplainOptions::block, {1, any}},
+                           Size{"window-blocks", &ExplainOptions::window_blocks, {1, any}},
+                           Size{"global-blocks", &ExplainOptions::global_blocks, {0, any}},
+                           Size{"random-blocks", &ExplainOptions::random_blocks, {0, any}},
+                           Size{"lsh-hashes", &ExplainOptions::lsh_hashes, {1, widest}},
+                           Size{"lsh-chunk", &ExplainOptions::lsh_chunk, {0, any}},
+                           Size{"projected-length", &ExplainOptions::projected_length, {1, longest}},
+                           Size{"features", &ExplainOptions::features, {1, longest}},
+                           Size{"landmarks", &ExplainOptions::landmarks, {1, any}},
+                           Size{"landmark-rounds", &ExplainOptions::landmark_rounds, {0, widest}},
+                           Size{"value-kernel", &ExplainOptions::value_kernel, {0, widest}}};
+
+void check_sizes(const ExplainOptions& options) {
+  for (const Size& size : sizes) {
+    check_whole(size.key, options.*size.member, size.range);
+  }
+  check_word("sparse-pattern", options.sparse_pattern, {"strided", "fixed"});
+  check_word("feature-kernel", options.feature_kernel, {"exponential", "relu"});
+  check_number("learning-rate", options.learning_rate, {0, 1e6});
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ struct ExplainOptions {
   std::string sparse_pattern = "strided";
   int stride = 3, summary = 1;
   int block = 1, window_blocks = 3, global_blocks = 1, random_blocks = 1;
+  int lsh_hashes = 2, lsh_chunk = 2;
   int projected_length = 3, features = 8, landmarks = 3, landmark_rounds = 6, value_kernel = 0;
   std::string feature_kernel = "exponential";
   double learning_rate = 0.1;
@@ -60,6 +61,8 @@ struct ExplainOptions {
     each("window-blocks", self.window_blocks, "of bigbird: blocks around a token's own, which counts too; odd");
     each("global-blocks", self.global_blocks, "of bigbird: half of them at each end");
     each("random-blocks", self.random_blocks, "of bigbird: drawn for each block of queries");
+    each("lsh-hashes", self.lsh_hashes, "of lsh: rounds of hashing");
+    each("lsh-chunk", self.lsh_chunk, "of lsh: tokens that are sorted into one chunk; 0: all");
     each("projected-length", self.projected_length, "of linformer: keys and values after the projection");
     each("features", self.features, "of performer: random ones");
     each("feature-kernel", self.feature_kernel, "of performer: exponential or relu");

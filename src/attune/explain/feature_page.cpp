@@ -35,18 +35,29 @@ void expect_features(Calculation& c, const Setting& s, int64_t features) {
 }
 
 Tensor linear_forward(Calculation& c, const Setting& s) {
-  const auto [q, k, v] = project(c);
+  const auto [q, k, v] = project(c, s);
   expect_features(c, s, s.depth);
   const Segments tokens = all_of(s.tokens);
   return c.keep(
       "O", reshape(attention::linear_attention(q, k, v, tokens, tokens, linear_options(s)), {s.tokens, s.value_depth}));
 }
 
+std::vector<InputSpec> performer_inputs(const Setting& s) {
+  std::vector<InputSpec> list = projection_inputs(s);
+  if (s.draws_given) {
+    list.push_back({"W", {s.features, s.depth}, false});
+  }
+  return list;
+}
+
 Tensor performer_forward(Calculation& c, const Setting& s) {
-  const auto [q, k, v] = project(c);
+  const auto [q, k, v] = project(c, s);
   expect_features(c, s, s.features);
   const Segments tokens = all_of(s.tokens);
-  const Tensor w = c.keep("W", attention::random_features({s.features, s.depth}, Rng(s.seed), 0, {}, DType::float64));
+  const Tensor w =
+      s.draws_given
+          ? c.input("W")
+          : c.keep("W", attention::random_features({s.features, s.depth}, Rng(s.seed), 0, {}, DType::float64));
   return c.keep(
       "O", reshape(attention::performer(q, k, v, w, tokens, tokens, performer_options(s)), {s.tokens, s.value_depth}));
 }
@@ -184,11 +195,11 @@ void add_lines(const Setting& s, const Words& words, bool estimates, Lines& all)
       {"dphi_K", "dphi_K = {dU' phi_Q}", "feature.dphi_K", "", tokens},
       {"dQ", words.back_q, words.back_text, "", tokens},
       {"dK", words.back_k, "feature.dK", "", tokens}};
-  add_projection_backward(backward);
+  add_projection_backward(s, backward);
 }
 
 void linear_lines(const Setting& s, Lines& all) {
-  add_projection(all.forward);
+  add_projection(s, all.forward);
   add_lines(s,
             {.map_q = "phi_Q = elu(Q) + 1",
              .map_k = "phi_K = elu(K) + 1",
@@ -202,7 +213,7 @@ void linear_lines(const Setting& s, Lines& all) {
 }
 
 void performer_lines(const Setting& s, Lines& all) {
-  add_projection(all.forward);
+  add_projection(s, all.forward);
   all.forward.push_back(
       {.name = "W", .equation = "W", .text = "feature.W", .all_rows = true, .arguments = {std::to_string(s.features)}});
   const bool exponential = s.feature_kernel == PerformerKernel::exponential;
@@ -230,8 +241,9 @@ void performer_lines(const Setting& s, Lines& all) {
 
 std::span<const MechanismPage> feature_pages() {
   static constexpr MechanismPage::Form form{.causal = true, .long_example = true};
+  static constexpr MechanismPage::Form drawing{.causal = true, .long_example = true, .drawn = "W"};
   static constexpr MechanismPage pages[]{{"linear", projection_inputs, linear_forward, linear_lines, form},
-                                         {"performer", projection_inputs, performer_forward, performer_lines, form}};
+                                         {"performer", performer_inputs, performer_forward, performer_lines, drawing}};
   return pages;
 }
 

@@ -26,7 +26,7 @@ std::vector<InputSpec> linformer_inputs(const Setting& s) {
 }
 
 Tensor linformer_forward(Calculation& c, const Setting& s) {
-  const auto [q, k, v] = project(c);
+  const auto [q, k, v] = project(c, s);
   const Shape weights{s.tokens, s.projected_length};
   for (const char* name : {"S", "dP"}) c.expect(name, name, weights);
   for (const char* name : {"P", "dS"}) c.expect(name, name, weights, 0);
@@ -36,10 +36,15 @@ Tensor linformer_forward(Calculation& c, const Setting& s) {
   return c.keep("O", reshape(attention::linformer({q, k, v, e, f}, all_of(s), all_of(s)), {s.tokens, s.value_depth}));
 }
 
+// What the weights of projected values come to.
+Tensor projected_back(const Calculated& run) {
+  return matmul(run.values.at("P"), run.values.at("F"));
+}
+
 void linformer_lines(const Setting& s, Lines& all) {
   constexpr Axis tokens = Axis::tokens;
   const std::vector<std::string> count{std::to_string(s.projected_length)};
-  add_projection(all.forward);
+  add_projection(s, all.forward);
   for (const Line& line : std::vector<Line>{
            {.name = "E",
     .equation = "E",
@@ -62,7 +67,7 @@ void linformer_lines(const Setting& s, Lines& all) {
            .text = "linformer.PF",
            .rows = tokens,
            .columns = tokens,
-           .value = [](const Calculated& run) { return matmul(run.values.at("P"), run.values.at("F")); }},
+           .value = projected_back},
            {"O", "O = {P V_F}", "linformer.O", "b_i = sum_j beta_ij V_F_j", tokens}}) {
     all.forward.push_back(line);
   }
@@ -79,7 +84,8 @@ void linformer_lines(const Setting& s, Lines& all) {
                          {"dV", "dV = {F' dV_F}", "linformer.dV", "", tokens}}) {
     all.backward.push_back(line);
   }
-  add_projection_backward(all.backward);
+  add_projection_backward(s, all.backward);
+  all.weights = projected_back;
 }
 
 // ---- Nystrom --------------------------------------------------------------------------------------------------------
@@ -93,7 +99,7 @@ std::vector<InputSpec> nystrom_inputs(const Setting& s) {
 }
 
 Tensor nystrom_forward(Calculation& c, const Setting& s) {
-  const auto [q, k, v] = project(c);
+  const auto [q, k, v] = project(c, s);
   const auto expect = [&](const std::string& part, const std::string& scores, const Shape& shape) {
     c.expect("S" + part, scores, shape);
     c.expect("P" + part, part, shape, 0);
@@ -117,6 +123,20 @@ Tensor nystrom_forward(Calculation& c, const Setting& s) {
 
 Tensor implied(const Calculated& run, const std::string& inverse) {
   return matmul(matmul(run.values.at("F"), run.values.at(inverse)), run.values.at("B"));
+}
+
+// With what the convolution adds: its middle tap stands at the token itself.
+Tensor implied_with_taps(const Calculated& run, const std::string& inverse) {
+  Tensor weights = implied(run, inverse);
+  const auto taps = run.values.find("C");
+  const int64_t tokens = weights.columns(), count = taps == run.values.end() ? 0 : taps->second.columns();
+  for (int64_t i = 0; i < tokens; ++i) {
+    for (int64_t t = 0; t < count; ++t) {
+      const int64_t j = i + t - count / 2;
+      if (j >= 0 && j < tokens) weights.data<double>()[static_cast<size_t>(i * tokens + j)] += taps->second.at(t);
+    }
+  }
+  return weights;
 }
 
 // What softmax attention of the same queries and keys weighs by.
@@ -151,7 +171,7 @@ void add_rounds(const Setting& s, const std::string& last, std::vector<Line>& li
 void nystrom_forward_lines(const Setting& s, const std::string& last, std::vector<Line>& lines) {
   constexpr Axis tokens = Axis::tokens;
   const auto add = [&](Line line) { lines.push_back(std::move(line)); };
-  add_projection(lines);
+  add_projection(s, lines);
   add({.name = "Q_m",
        .equation = "Q_m = mean(Q)",
        .text = "nystrom.Q",
@@ -217,7 +237,8 @@ void nystrom_lines(const Setting& s, Lines& all) {
        s.value_kernel > 0 ? "dV = {B' dV_m} + sum_t C_t dO_(i-t+" + std::to_string(s.value_kernel / 2) + ")"
                           : "dV = {B' dV_m}",
        "nystrom.dV", "", tokens});
-  add_projection_backward(all.backward);
+  add_projection_backward(s, all.backward);
+  all.weights = [last](const Calculated& run) { return implied_with_taps(run, last); };
 }
 
 }  // namespace

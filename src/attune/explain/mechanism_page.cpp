@@ -50,42 +50,85 @@ Tensor branch(Calculation& calculation, const std::string& name, const Tensor& x
   return calculation.keep(name, scale(x, 1));
 }
 
-std::vector<InputSpec> projection_inputs(const Setting& s) {
-  return {{"X", {s.tokens, s.width}, false},
-          {"Wq", {s.width, s.depth}},
-          {"Wk", {s.width, s.depth}},
-          {"Wv", {s.width, s.value_depth}}};
+Tensor affine(Calculation& c, const Setting& s, const Tensor& x, const char* weight, const char* bias) {
+  const Tensor product = matmul(x, c.input(weight));
+  return s.biases ? add(product, reshape(c.input(bias), {product.columns()})) : product;
 }
 
-Projected project(Calculation& c) {
+std::string plus(const Setting& s, const char* bias) {
+  return s.biases ? std::string(" + ") + bias : "";
+}
+
+void add_inputs(const Setting& s, const char* weight, const char* bias, const Shape& shape,
+                std::vector<InputSpec>& list) {
+  list.push_back({weight, shape});
+  if (s.biases) {
+    list.push_back({bias, {1, shape[1]}});
+  }
+}
+
+void add_biases(const Setting& s, std::initializer_list<const char*> names, std::vector<Line>& lines) {
+  for (const char* name : names) {
+    if (s.biases) {
+      lines.push_back({name, name, "recurrent.b", "", {}, {}, true});
+    }
+  }
+}
+
+void add_bias_backward(const Setting& s, const std::string& letter, const std::string& output,
+                       std::vector<Line>& lines) {
+  if (s.biases) {
+    lines.push_back({"db" + letter, "db" + letter + " = sum_i d" + output + "_i", "recurrent.db"});
+  }
+}
+
+std::vector<InputSpec> projection_inputs(const Setting& s) {
+  std::vector<InputSpec> list{{"X", {s.tokens, s.width}, false}};
+  add_inputs(s, "Wq", "bq", {s.width, s.depth}, list);
+  add_inputs(s, "Wk", "bk", {s.width, s.depth}, list);
+  add_inputs(s, "Wv", "bv", {s.width, s.value_depth}, list);
+  return list;
+}
+
+Projected project(Calculation& c, const Setting& s) {
   const Tensor x = c.input("X");
-  const auto projected = [&](const char* name, const char* weight, const char* part) {
-    const Tensor result = c.keep(name, matmul(branch(c, part, x), c.input(weight)));
+  const auto projected = [&](const char* name, const char* weight, const char* bias, const char* part) {
+    const Tensor result = c.keep(name, affine(c, s, branch(c, part, x), weight, bias));
     return reshape(result, {result.size(0), 1, result.columns()});
   };
-  const Tensor q = projected("Q", "Wq", "X_q"), k = projected("K", "Wk", "X_k");
-  return {q, k, projected("V", "Wv", "X_v")};
+  const Tensor q = projected("Q", "Wq", "bq", "X_q"), k = projected("K", "Wk", "bk", "X_k");
+  return {q, k, projected("V", "Wv", "bv", "X_v")};
 }
 
-void add_projection(std::vector<Line>& lines) {
+void add_projection(const Setting& s, std::vector<Line>& lines) {
   constexpr Axis tokens = Axis::tokens;
+  const std::string q = plus(s, "bq"), k = plus(s, "bk"), v = plus(s, "bv");
   for (const Line& line : std::vector<Line>{{"X", "X", "X", "a_i = X_i", tokens, {}, true},
                                             {"Wq", "Wq", "attention.Wq", "", {}, {}, true},
                                             {"Wk", "Wk", "attention.Wk", "", {}, {}, true},
-                                            {"Wv", "Wv", "attention.Wv", "", {}, {}, true},
-                                            {"Q", "Q = {X Wq}", "attention.Q", "q_i = {a_i Wq}", tokens},
-                                            {"K", "K = {X Wk}", "attention.K", "k_i = {a_i Wk}", tokens, {}, true},
-                                            {"V", "V = {X Wv}", "attention.V", "v_i = {a_i Wv}", tokens, {}, true}}) {
+                                            {"Wv", "Wv", "attention.Wv", "", {}, {}, true}}) {
+    lines.push_back(line);
+  }
+  add_biases(s, {"bq", "bk", "bv"}, lines);
+  for (const Line& line :
+       std::vector<Line>{{"Q", "Q = {X Wq}" + q, "attention.Q", "q_i = {a_i Wq}" + q, tokens},
+                         {"K", "K = {X Wk}" + k, "attention.K", "k_i = {a_i Wk}" + k, tokens, {}, true},
+                         {"V", "V = {X Wv}" + v, "attention.V", "v_i = {a_i Wv}" + v, tokens, {}, true}}) {
     lines.push_back(line);
   }
 }
 
-void add_projection_backward(std::vector<Line>& lines) {
+void add_projection_backward(const Setting& s, std::vector<Line>& lines) {
   constexpr Axis tokens = Axis::tokens;
+  for (const Line& line : std::vector<Line>{{"dWq", "dWq = {X' dQ}", "gradient.weight", "dWq = sum_i {a_i' dq_i}"},
+                                            {"dWk", "dWk = {X' dK}", "gradient.weight", "dWk = sum_i {a_i' dk_i}"},
+                                            {"dWv", "dWv = {X' dV}", "gradient.weight", "dWv = sum_i {a_i' dv_i}"}}) {
+    lines.push_back(line);
+  }
+  for (const auto& [letter, output] : {std::pair{"q", "Q"}, {"k", "K"}, {"v", "V"}}) {
+    add_bias_backward(s, letter, output, lines);
+  }
   for (const Line& line : std::vector<Line>{
-           {"dWq", "dWq = {X' dQ}", "gradient.weight", "dWq = sum_i {a_i' dq_i}"},
-           {"dWk", "dWk = {X' dK}", "gradient.weight", "dWk = sum_i {a_i' dk_i}"},
-           {"dWv", "dWv = {X' dV}", "gradient.weight", "dWv = sum_i {a_i' dv_i}"},
            {"dX_q", "dX_q = {dQ Wq'}", "attention.dX_q", "", tokens},
            {"dX_k", "dX_k = {dK Wk'}", "attention.dX_k", "", tokens},
            {"dX_v", "dX_v = {dV Wv'}", "attention.dX_v", "", tokens},

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,6 +27,7 @@ struct Setting {
   int64_t depth = 0, value_depth = 0;  // columns of Wq and Wk, of Wv
   bool output_product = false;         // Wo, always with several heads
   bool biases = false;                 // of all these products
+  bool draws_given = false;            // what the page would draw is an input (Form::drawn)
   bool causal = false;
   attention::Normaliser normaliser = attention::Normaliser::softmax;
   int kernel_width = 3;  // of a convolution
@@ -36,6 +38,7 @@ struct Setting {
   attention::PerformerKernel feature_kernel = attention::PerformerKernel::exponential;
   int projected_length = 0;                                  // of linformer
   int landmarks = 0, landmark_rounds = 0, value_kernel = 0;  // of nystrom
+  int lsh_rounds = 2, lsh_chunk = 2;
   uint64_t seed = 1;
 };
 
@@ -62,6 +65,8 @@ struct Line {
 struct Lines {
   std::vector<Line> forward, backward;
   std::string output = "";  // the name of what the mechanism gives; empty: the last forward line
+  // What inspection shows of a model's mechanism, [queries, keys] or [heads, queries, keys]; empty: P.
+  std::function<Tensor(const Calculated&)> weights = {};
 };
 
 struct ExplainOptions;
@@ -73,6 +78,7 @@ struct MechanismPage {
     int most_heads = 1, least_heads = 1;
     bool long_example = false;
     attention::SparsePattern (*pattern)(const ExplainOptions&) = nullptr;
+    const char* drawn = nullptr;  // what is drawn unless it is given: random features, buckets
   };
 
   std::string_view word;
@@ -91,15 +97,25 @@ Tensor branch(Calculation& calculation, const std::string& name, const Tensor& x
 // The softmax's Jacobian built out for the first row of P, its product with dP and the difference from the short form.
 void add_jacobian(std::vector<Line>& lines, Axis columns);
 
-// X, its weights, Q, K and V of one head without biases: the beginning of pages, the end of their backward (dWq ... dX)
-// and what computes it.
+// x W, or x W + b, and what an equation and a list of inputs say of b.
+Tensor affine(Calculation& calculation, const Setting& setting, const Tensor& x, const char* weight, const char* bias);
+std::string plus(const Setting& setting, const char* bias);  // " + bq", or ""
+void add_inputs(const Setting& setting, const char* weight, const char* bias, const Shape& shape,
+                std::vector<InputSpec>& list);
+void add_biases(const Setting& setting, std::initializer_list<const char*> names, std::vector<Line>& lines);
+// dbq, from dQ.
+void add_bias_backward(const Setting& setting, const std::string& letter, const std::string& output,
+                       std::vector<Line>& lines);
+
+// X, its weights, Q, K and V of one head: the beginning of pages, the end of their backward (dWq ... dX) and what
+// computes it.
 struct Projected {
   Tensor q, k, v;  // [tokens, 1, depth]
 };
 std::vector<InputSpec> projection_inputs(const Setting& setting);
-Projected project(Calculation& calculation);
-void add_projection(std::vector<Line>& lines);
-void add_projection_backward(std::vector<Line>& lines);
+Projected project(Calculation& calculation, const Setting& setting);
+void add_projection(const Setting& setting, std::vector<Line>& lines);
+void add_projection_backward(const Setting& setting, std::vector<Line>& lines);
 
 // '#' in an equation: the head's index, where there are several.
 std::string of_head(std::string text, bool several);

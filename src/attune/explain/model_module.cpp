@@ -2,16 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
+#include <utility>
 
-#include "attune/autograd/tape.h"
+#include "attune/attention/performer.h"
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
 #include "attune/decode/translator.h"
+#include "attune/explain/seen_module.h"
+#include "attune/inspect/attention_module.h"
 #include "attune/models/architecture.h"
 #include "attune/nn/positions.h"
-#include "attune/ops/cross_entropy.h"
-#include "attune/ops/linear.h"
+#include "attune/ops/matmul.h"
 
 namespace attune::explain {
 
@@ -21,27 +22,39 @@ bool is_recurrent(const ModelConfig& config) {
   return config.architecture == "bahdanau" || config.architecture == "luong";
 }
 
-std::vector<AttentionPlace> explained_places(const ModelConfig& config) {
-  std::vector<AttentionPlace> places = architecture_of_name(config.architecture).attends(config);
-  const auto other = [&](const AttentionPlace& place) {
-    const std::string& mixer = place.module.ends_with("cross_attention") ? config.cross_mixer
-                               : place.module.starts_with("encoder.")    ? config.encoder_mixer
-                                                                         : config.decoder_mixer;
-    const bool more_than_its_page =  // which has no steps for positions inside the attention, and none for its norm
-        (stands_in_attention(position_kind_of_name(config.positions)) && place.module.ends_with("self_attention")) ||
-        config.attention_norm != "none";
-    return !is_recurrent(config) &&
-           (config.architecture != "transformer" || mixer != "scaled_dot" || more_than_its_page);
-  };
-  std::erase_if(places, other);
-  return places;
+constexpr std::array patterned{"scaled_dot", "local", "sparse", "bigbird"};  // several heads on one page
+constexpr std::array by_head{"lsh", "linear", "performer", "linformer", "nystrom"};
+
+std::string mixer_of(const ModelConfig& config, const AttentionPlace& place) {
+  return place.module.ends_with("cross_attention") ? config.cross_mixer
+         : place.module.starts_with("encoder.")    ? config.encoder_mixer
+                                                   : config.decoder_mixer;
+}
+
+template <class Words>
+bool is_one_of(const std::string& word, const Words& words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// Pages have no steps for positions inside the attention, none for its norm, and one normaliser of sparse patterns.
+bool is_explained(const ModelConfig& config, const AttentionPlace& place) {
+  if (is_recurrent(config)) return true;
+  const std::string mixer = mixer_of(config, place);
+  const bool turned =
+      stands_in_attention(position_kind_of_name(config.positions)) && place.module.ends_with("self_attention");
+  return config.architecture == "transformer" && !turned && config.attention_norm == "none" &&
+         (is_one_of(mixer, by_head) ||
+          (is_one_of(mixer, patterned) && (mixer == "scaled_dot" || config.normaliser == "softmax")));
 }
 
 AttentionPlace place_of(const ModelConfig& config, const ModuleOptions& chosen) {
-  const std::vector<AttentionPlace> places = explained_places(config);
+  std::vector<AttentionPlace> places = architecture_of_name(config.architecture).attends(config);
+  std::erase_if(places, [&](const AttentionPlace& place) { return !is_explained(config, place); });
   check_usage(!places.empty(), "--model: the model (", config.architecture,
-              ") has no attention that can be explained: scaled_dot of a transformer, or that of bahdanau or luong; "
-              "--mechanism explains others with random weights");
+              ") has no attention that can be explained: of a transformer scaled_dot, local, sparse, bigbird, lsh, "
+              "linear, performer, linformer and nystrom, without positions inside it, without attention-norm and, but "
+              "for scaled_dot, with the normaliser softmax; or that of bahdanau or luong. --mechanism explains others "
+              "with random weights");
   std::string known;
   for (const AttentionPlace& place : places) {
     known += (known.empty() ? "" : ", ") + place.module;
@@ -50,80 +63,13 @@ AttentionPlace place_of(const ModelConfig& config, const ModuleOptions& chosen) 
     return chosen.module.empty() || place.module == chosen.module;
   });
   check_usage(found != places.end(), "module: expected one of ", known, "; got \"", chosen.module, "\"");
+  const std::string mixer = mixer_of(config, *found);
   check_whole("head", chosen.head, {-1, found->heads - 1});
+  check_usage(chosen.head >= 0 || is_recurrent(config) || !is_one_of(mixer, by_head), "head: ", mixer,
+              " is explained one head at a time, expected 0 to ", found->heads - 1);
+  check_usage(chosen.head < 0 || (mixer != "sparse" && mixer != "bigbird"), "head: what a head of ", mixer,
+              " sees depends on its number, so that all are explained together; expected -1, got ", chosen.head);
   return *found;
-}
-
-// What a model was seen to compute, in float64.
-struct Seen {
-  Tensor embeddings, memory, weights, input, values;
-  Tensor gradient;  // of -log p, by the module's output or, of one head, by what it mixed
-};
-
-Tensor in_rows(const std::vector<Tensor>& parts) {
-  int64_t rows = 0;
-  for (const Tensor& part : parts) rows += part.size(0);
-  Tensor all = Tensor::zeros({rows, parts.front().elements() / parts.front().size(0)}, DType::float64);
-  auto to = all.data<double>().begin();
-  for (const Tensor& part : parts) {
-    for (int64_t i = 0; i < part.elements(); ++i) *to++ = part.at(i);
-  }
-  return all;
-}
-
-Seen look(const Model& model, const Example& pair, const std::string& module, bool by_output) {
-  Seen seen;
-  std::vector<Tensor> inputs, outputs, gradients;
-  Tape tape;
-  const Probe probe([&](const std::string& name, const Tensor& value) {
-    if (name == "encoder.embedding.rows") seen.embeddings = in_rows({value});
-    if (name == "encoder.output") seen.memory = in_rows({value});
-    if (name == module + ".weights.0") seen.weights = value.to(DType::float64);
-    if (name == module + ".input") inputs.push_back(value.clone());
-    if (name == module + ".values") seen.values = in_rows({value});
-    if (name == module + (by_output ? ".output" : ".mixed")) {
-      outputs.push_back(value);
-      tape.watch(value);
-    }
-  });
-  const Batch batch = make_batch(std::span(&pair, 1), std::array{0});
-  const Tensor hidden = model.hidden(batch, {.probe = &probe});
-  const OutputLayer output = model.output();
-  const Tensor logits = linear(hidden, output.weight, output.bias);
-  const Gradients of_loss = tape.backward(cross_entropy(logits, batch.target_output).loss);
-  for (const Tensor& each : outputs) gradients.push_back(of_loss.of(each));
-  seen.input = in_rows(inputs);
-  seen.gradient = in_rows(gradients);
-  return seen;
-}
-
-// Columns begin ... of a parameter [out, in], as [in, columns]; of a vector as [1, columns].
-class Weights {
- public:
-  Weights(const Model& model, std::string module) : model_(model), module_(std::move(module)) {}
-
-  Tensor of(const std::string& part, int64_t begin = 0, int64_t columns = -1) const {
-    const Parameters::Entry* entry = model_.parameters().find(module_ + "." + part);
-    check(entry != nullptr, "explain: no parameter is called ", module_, ".", part);
-    const Tensor stored = *entry->parameter;
-    const int64_t in = stored.rank() == 1 ? 1 : stored.size(1), count = columns < 0 ? stored.size(0) : columns;
-    Tensor result = Tensor::zeros({in, count}, DType::float64);
-    for (int64_t i = 0; i < in; ++i) {
-      for (int64_t j = 0; j < count; ++j) {
-        result.data<double>()[static_cast<size_t>(i * count + j)] = stored.at((begin + j) * in + i);
-      }
-    }
-    return result;
-  }
-  bool has(const std::string& part) const { return model_.parameters().find(module_ + "." + part) != nullptr; }
-
- private:
-  const Model& model_;
-  std::string module_;
-};
-
-Tensor columns_of(const Tensor& x, int64_t begin, int64_t columns) {
-  return x.columns_view(begin, columns).compact();
 }
 
 std::vector<std::string> pieces_of(const std::vector<int>& ids, const Tokenizer& tokenizer) {
@@ -132,49 +78,126 @@ std::vector<std::string> pieces_of(const std::vector<int>& ids, const Tokenizer&
   return pieces;
 }
 
-void fill_scaled_dot(const Model& model, const AttentionPlace& place, const Seen& seen, const ModuleOptions& chosen,
-                     Given& given, ExplainOptions& options) {
-  const ModelConfig& config = model.config();
-  const Weights weights(model, place.module);
-  const bool all = chosen.head < 0;
-  const int64_t depth = config.width / place.heads, begin = all ? 0 : chosen.head * depth,
-                columns = all ? config.width : depth;
-  using Name = std::pair<const char*, const char*>;
-  for (const auto& [part, letter] : {Name{"query", "q"}, Name{"key", "k"}, Name{"value", "v"}}) {
-    given.matrices[std::string("W") + letter] = weights.of(std::string(part) + ".weight", begin, columns);
-    if (weights.has("query.bias")) {
-      given.matrices[std::string("b") + letter] = weights.of(std::string(part) + ".bias", begin, columns);
-    }
-  }
-  if (all) {
-    given.matrices["Wo"] = weights.of("output.weight");
-    if (weights.has("output.bias")) {
-      given.matrices["bo"] = weights.of("output.bias");
-    }
-  }
-  given.matrices["X"] = seen.input;
-  if (options.loss == "none") {
-    given.matrices["dY"] = all ? seen.gradient : columns_of(seen.gradient, begin, depth);
-  }
-  if (place.module.ends_with(".cross_attention")) {
-    given.matrices["Z"] = seen.memory;
-    given.memory = given.module->pieces;
-  }
-  if (!all) {
-    const int64_t rows = seen.weights.size(1);
-    given.module->weights = seen.weights.viewed({seen.weights.size(0) * rows, seen.weights.size(2)})
-                                .rows_view(chosen.head * rows, rows)
-                                .compact();
-  }
-  options.mechanism = "scaled_dot";
-  options.heads = all ? place.heads : 1;
-  options.normaliser = config.normaliser;
-  options.causal = place.module.starts_with("decoder.") && given.memory.empty();
-}
+// A self-attention or cross-attention of a Transformer, one head of it or all of them.
+class TransformerModule {
+ public:
+  TransformerModule(const Model& model, const AttentionPlace& place, const SeenModule& seen, int head)
+      : config_(model.config()),
+        weights_(model, place.module),
+        place_(place),
+        seen_(seen),
+        mixer_(mixer_of(config_, place)),
+        head_(head),
+        depth_(config_.width / place.heads) {}
 
-void fill_source_read(const Model& model, const Seen& seen, Given& given, ExplainOptions& options) {
+  void fill(Given& given, ExplainOptions& options) const {
+    for (const auto& [part, letter] : {std::pair{"query", "q"}, {"key", "k"}, {"value", "v"}}) {
+      add_projection(part, letter, given.matrices);
+      add_projection(std::string("global_") + part, std::string(letter) + "g", given.matrices);
+    }
+    given.matrices["X"] = seen_.input;
+    const Tensor output = weights_.of("output.weight");
+    if (all()) {
+      given.matrices["Wo"] = output;
+      if (weights_.has("output.bias")) given.matrices["bo"] = weights_.of("output.bias");
+    } else {
+      given.module->weights = head_of(seen_.weights);
+    }
+    if (options.loss == "none") {
+      given.matrices["dY"] =
+          all() ? seen_.gradient
+                : columns_of(matmul(seen_.gradient, output, {.transpose_b = true}), head_ * depth_, depth_);
+    }
+    if (place_.module.ends_with(".cross_attention")) {
+      given.matrices["Z"] = seen_.memory;
+      given.memory = given.module->pieces;
+    }
+    options.mechanism = mixer_;
+    options.heads = all() ? place_.heads : 1;
+    options.normaliser = mixer_ == "scaled_dot" ? config_.normaliser : "softmax";
+    options.causal = place_.module.starts_with("decoder.") && given.memory.empty();
+    set_pattern(options);
+    fill_mechanism(given.matrices, options);
+  }
+
+ private:
+  bool all() const { return head_ < 0; }
+  int layer() const { return attention_module_of(place_.module)->layer; }
+
+  // What the module has: queries that are keys have no key, only Longformer has global ones.
+  void add_projection(const std::string& part, const std::string& letter, Quantities& matrices) const {
+    const int64_t begin = all() ? 0 : head_ * depth_, columns = all() ? config_.width : depth_;
+    if (weights_.has(part + ".weight")) matrices["W" + letter] = weights_.of(part + ".weight", begin, columns);
+    if (weights_.has(part + ".bias")) matrices["b" + letter] = weights_.of(part + ".bias", begin, columns);
+  }
+
+  Tensor head_of(const Tensor& x) const {
+    const int64_t rows = x.size(1);
+    return x.viewed({x.size(0) * rows, x.size(2)}).rows_view(head_ * rows, rows).compact();
+  }
+
+  void set_pattern(ExplainOptions& options) const {
+    options.window = config_.window;
+    options.dilation = config_.dilation;
+    const std::vector<int> dilations = listed_numbers("dilation", config_.dilation, {1});
+    if (!all() && dilations.size() > 1) options.dilation = std::to_string(dilations[static_cast<size_t>(head_)]);
+    options.global_tokens = config_.global_tokens;
+    options.sparse_pattern = config_.sparse_pattern;
+    options.stride = config_.stride;
+    options.summary = config_.summary;
+    options.block = config_.block;
+    options.window_blocks = config_.window_blocks;
+    options.global_blocks = config_.global_blocks;
+    options.random_blocks = config_.random_blocks;
+    if (mixer_ == "bigbird") options.seed = static_cast<uint64_t>(layer());
+  }
+
+  void fill_mechanism(Quantities& matrices, ExplainOptions& options) const {
+    options.lsh_hashes = config_.lsh_hashes;
+    options.lsh_chunk = config_.lsh_chunk;
+    options.feature_kernel = config_.feature_kernel;
+    options.landmarks = config_.landmarks;
+    options.landmark_rounds = config_.landmark_rounds;
+    options.value_kernel = config_.value_kernel;
+    if (mixer_ == "lsh" && seen_.parts.count("buckets") == 1) {  // else all is one chunk
+      Tensor buckets = seen_.part("buckets", head_);
+      for (double& each : buckets.data<double>()) each += 1;  // pages count from 1
+      matrices["B"] = buckets;
+    }
+    if (mixer_ == "performer") {
+      options.features = static_cast<int>(seen_.part("query_features", head_).columns());
+      // Those that evaluation draws (nn/feature_mixer.h).
+      matrices["W"] = attention::random_features({options.features, depth_},
+                                                 Rng(0).stream(static_cast<uint64_t>(layer())), 0, {}, DType::float32)
+                          .to(DType::float64);
+    }
+    if (mixer_ == "linformer") {
+      matrices["E"] = seen_.part("key_projection", head_);
+      matrices["F"] = seen_.part("value_projection", head_);
+      options.projected_length = static_cast<int>(matrices["E"].size(0));
+    }
+    if (mixer_ == "nystrom" && weights_.has("convolution")) {
+      const Tensor taps = weights_.of("convolution");  // [taps, heads]
+      Tensor of_head = Tensor::empty({1, taps.size(0)}, DType::float64);
+      for (int64_t t = 0; t < taps.size(0); ++t) {
+        of_head.data<double>()[static_cast<size_t>(t)] = taps.at(t * taps.size(1) + head_);
+      }
+      matrices["C"] = of_head;
+    }
+  }
+
+  const ModelConfig& config_;
+  ModuleWeights weights_;
+  const AttentionPlace& place_;
+  const SeenModule& seen_;
+  std::string mixer_;
+  int head_;
+  int64_t depth_;
+};
+
+void fill_source_read(const Model& model, const SeenModule& seen, Given& given, ExplainOptions& options) {
   const ModelConfig& config = model.config();
-  const Weights weights(model, "decoder.attention");
+  const ModuleWeights weights(model, "decoder.attention");
   const bool local = config.attention_window != "global";
   check_usage(!local || config.cross_mixer == "dot", "--model: local attention is explained with the score dot; this ",
               "model's is ", config.cross_mixer);
@@ -224,21 +247,22 @@ Given read_module(const LoadedModel& loaded, const std::string& sentence, const 
   const Model& model = *loaded.model;
   const AttentionPlace place = place_of(model.config(), chosen);
   const Example pair = pair_of(loaded, sentence, chosen.target);
-  const Seen seen = look(model, pair, place.module, !is_recurrent(model.config()) && chosen.head < 0);
+  const bool recurrent = is_recurrent(model.config());
+  const SeenModule seen = look_into(model, pair, place.module, recurrent ? "mixed" : "output");
   std::vector<std::string> read = pieces_of(pair.target, *loaded.tokenizers.target);
   read.insert(read.begin(), loaded.tokenizers.target->piece(bos_id));
   Given given;
   given.module =
       GivenModule{place.module, pieces_of(pair.source, *loaded.tokenizers.source), seen.embeddings, seen.weights};
   given.module->pieces.push_back(loaded.tokenizers.source->piece(eos_id));
-  if (is_recurrent(model.config())) {
+  if (recurrent) {
     given.tokens = given.module->pieces;
     given.states = read;
     fill_source_read(model, seen, given, options);
     return given;
   }
   given.tokens = place.module.starts_with("decoder.") ? read : given.module->pieces;
-  fill_scaled_dot(model, place, seen, chosen, given, options);
+  TransformerModule(model, place, seen, chosen.head).fill(given, options);
   return given;
 }
 

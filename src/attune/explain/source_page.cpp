@@ -197,6 +197,9 @@ template <Meaning meaning>
 void lines(const Setting& s, Lines& all) {
   forward_lines<meaning>(s, all.forward);
   backward_lines<meaning>(all.backward);
+  if (meaning.reach == Reach::local_predictive) {
+    all.weights = [](const Calculated& run) { return run.values.at("W"); };
+  }
 }
 
 template <Meaning meaning>

@@ -78,7 +78,7 @@ Tensor visible_pairs(const Calculated& run) {
 attention::SparsePattern local_pattern(const ExplainOptions& options) {
   const int window = options.window == 0 ? 2 : options.window;
   check_usage(window % 2 == 0, "window: of local, expected an even number, half of it for each side; got ", window);
-  return {attention::SlidingWindow{window, listed_numbers("dilation", options.dilation, {1, 256})},
+  return {attention::SlidingWindow{window, listed_numbers("dilation", options.dilation, {1, 1 << 20})},
           {.leading = options.global_tokens}};
 }
 
@@ -127,9 +127,9 @@ void add_pattern(const Setting& s, std::vector<Line>& lines) {
 }
 
 void add_global_inputs(const Setting& s, std::vector<InputSpec>& list) {
-  list.push_back({"Wqg", {s.width, s.depth}});
-  list.push_back({"Wkg", {s.width, s.depth}});
-  list.push_back({"Wvg", {s.width, s.value_depth}});
+  add_inputs(s, "Wqg", "bqg", {s.width, s.depth}, list);
+  add_inputs(s, "Wkg", "bkg", {s.width, s.depth}, list);
+  add_inputs(s, "Wvg", "bvg", {s.width, s.value_depth}, list);
 }
 
 Tensor attend_with_globals(Calculation& c, const Setting& s, const Tensor& x, const Projected& local,
@@ -137,9 +137,9 @@ Tensor attend_with_globals(Calculation& c, const Setting& s, const Tensor& x, co
   const attention::GlobalRows global = globals_of(s);
   const auto count = static_cast<int64_t>(global.rows.size());
   const Tensor from = c.keep("Xg", embedding(branch(c, "X_gq", x), global.rows));
-  const Tensor q = c.keep("Qg", matmul(from, c.input("Wqg")));
-  const Tensor k = c.keep("Kg", matmul(branch(c, "X_gk", x), c.input("Wkg")));
-  const Tensor v = c.keep("Vg", matmul(branch(c, "X_gv", x), c.input("Wvg")));
+  const Tensor q = c.keep("Qg", affine(c, s, from, "Wqg", "bqg"));
+  const Tensor k = c.keep("Kg", affine(c, s, branch(c, "X_gk", x), "Wkg", "bkg"));
+  const Tensor v = c.keep("Vg", affine(c, s, branch(c, "X_gv", x), "Wvg", "bvg"));
   const Shape weights = s.heads == 1 ? Shape{count, s.tokens} : Shape{s.heads, count, s.tokens};
   for (const char* name : {"Sg", "dPg"}) c.expect(name, name, weights);
   for (const char* name : {"Pg", "dSg"}) c.expect(name, name, weights, 0);
@@ -157,11 +157,24 @@ void add_globals(const Setting& s, std::vector<Line>& lines) {
   };
   add({"Xg", "Xg_i = X_i", "global.X", "", tokens});
   for (const char* name : {"Wqg", "Wkg", "Wvg"}) add({name, name, "global.W", "", {}, {}, true});
-  add({"Qg", "Qg = {Xg Wqg}", "global.Q", "", tokens});
-  add({"Kg", "Kg = {X Wkg}", "global.K", "", tokens, {}, true});
-  add({"Vg", "Vg = {X Wvg}", "global.V", "", tokens, {}, true});
+  add_biases(s, {"bqg", "bkg", "bvg"}, lines);
+  add({"Qg", "Qg = {Xg Wqg}" + plus(s, "bqg"), "global.Q", "", tokens});
+  add({"Kg", "Kg = {X Wkg}" + plus(s, "bkg"), "global.K", "", tokens, {}, true});
+  add({"Vg", "Vg = {X Wvg}" + plus(s, "bvg"), "global.V", "", tokens, {}, true});
   add({"Sg", "Sg# = {Qg# Kg#'} / sqrt(d)", "global.S", "", tokens, tokens});
   add({"Pg", "Pg# = softmax(Sg#)", "global.P", "", tokens, tokens});
+}
+
+Tensor weights_with_globals(const Calculated& run) {
+  const Tensor &local = run.values.at("P"), &global = run.values.at("Pg");
+  Tensor all = local.clone();
+  const int64_t tokens = local.columns(), count = global.size(-2);
+  for (int64_t head = 0; head < local.elements() / (tokens * tokens); ++head) {  // global tokens are the first ones
+    all.viewed({local.elements() / tokens, tokens})
+        .rows_view(head * tokens, count)
+        .copy_from(global.viewed({global.elements() / tokens, tokens}).rows_view(head * count, count));
+  }
+  return all;
 }
 
 void add_globals_backward(const Setting& s, std::vector<Line>& lines) {
@@ -181,6 +194,9 @@ void add_globals_backward(const Setting& s, std::vector<Line>& lines) {
   add({"dWqg", "dWqg = {Xg' dQg}", "gradient.weight"});
   add({"dWkg", "dWkg = {X' dKg}", "gradient.weight"});
   add({"dWvg", "dWvg = {X' dVg}", "gradient.weight"});
+  for (const auto& [letter, product] : {std::pair{"qg", "Qg"}, {"kg", "Kg"}, {"vg", "Vg"}}) {
+    add_bias_backward(s, letter, product, lines);
+  }
   add({"dX_gq", "dX_gq = {dQg Wqg'}", "global.dX_q", "", tokens});
   add({"dX_gk", "dX_gk = {dKg Wkg'}", "global.dX_k", "", tokens});
   add({"dX_gv", "dX_gv = {dVg Wvg'}", "global.dX_v", "", tokens});

@@ -23,6 +23,8 @@ void add_global_inputs(const Setting& setting, std::vector<InputSpec>& list);
 Tensor attend_with_globals(Calculation& calculation, const Setting& setting, const Tensor& x, const Projected& local,
                            const attention::Options& options);
 void add_globals(const Setting& setting, std::vector<Line>& lines);
+// P, with the rows of global tokens out of Pg.
+Tensor weights_with_globals(const Calculated& run);
 void add_globals_backward(const Setting& setting, std::vector<Line>& lines);
 
 }  // namespace attune::explain
