@@ -312,6 +312,8 @@ const std::vector<BadInput> bad_inputs{
     {"explain --mechanism local --dilation 1,2", 2, {"dilation", "1 heads"}},
     {"explain --mechanism bigbird --window-blocks 2", 2, {"window-blocks", "odd", "2"}},
     {"explain --mechanism bigbird --causal", 2, {"causal", "local, sparse"}},
+    {"explain --mechanism lsh --lsh-hashes 0", 2, {"lsh-hashes", "0"}},
+    {"explain --mechanism lsh --heads 2", 2, {"heads", "scaled_dot"}},
     {"explain --mechanism nystrom --value-kernel 2", 2, {"value-kernel", "odd", "2"}},
     {"explain --feature-kernel cosine", 2, {"feature-kernel", "cosine", "relu"}},
     {"explain --sparse-pattern random", 2, {"sparse-pattern", "random", "fixed"}},

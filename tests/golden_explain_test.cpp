@@ -56,10 +56,10 @@ double largest_difference(const json& found, const json& expected) {
   return largest;
 }
 
-void expect_golden(const std::map<std::string, json>& steps, const json& golden) {
+void expect_golden(const std::map<std::string, json>& steps, const json& golden, double rounding = 1e-12) {
   for (const auto& [name, expected] : golden.items()) {
     ASSERT_EQ(steps.count(name), 1U) << name;
-    EXPECT_LT(largest_difference(steps.at(name).at("value"), expected), 1e-12) << name;
+    EXPECT_LT(largest_difference(steps.at(name).at("value"), expected), rounding) << name;
   }
   for (const auto& [name, step] : steps) {
     if (step.contains("finite_difference")) {
@@ -93,6 +93,24 @@ TEST(GoldenExplain, two_heads_from_a_file_are_pytorchs) {
   matrices["T"] = golden.at("T");
   place.write("m.json", matrices.dump());
   expect_golden(steps_of(place, "explain --heads 2 --matrices m.json"), golden.at("heads"));
+}
+
+// With biases, and with features and buckets that are given.
+TEST(GoldenExplain, pages_of_the_sub_quadratic_family_are_pytorchs) {
+  const Workplace place;
+  const json golden = json::parse(file("tests/goldens/explain_pages_golden.json"));
+  ASSERT_EQ(golden.size(), 12U);
+  for (const json& page : golden) {
+    const std::string flags = page.at("flags");
+    SCOPED_TRACE(flags);
+    place.write("m.json", page.at("inputs").dump());
+    const auto steps = steps_of(place, "explain --loss none --matrices m.json " + flags);
+    expect_golden(steps, page.at("steps"), 1e-8);  // ten digits
+    EXPECT_GE(page.at("steps").size(), 20U);
+    if (page.contains("shown")) {
+      EXPECT_EQ(largest_difference(steps.at("N").at("value"), page.at("shown")), 0);
+    }
+  }
 }
 
 TEST(GoldenExplain, matrices_come_from_csv_as_well_and_a_given_gradient_is_taken) {

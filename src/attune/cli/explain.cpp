@@ -202,11 +202,12 @@ int explain_mechanism(const Arguments& arguments) {
   std::vector<std::string> sentence;
   OptionTable table(about);
   table.add_positional(&sentence);
-  table.add("matrices", &shown.matrices,
-            "numbers to start from: .json ({\"X\": [[1, 0], ...], \"Wq\": ...}) or .csv (each below a line with its "
-            "name); X, weights by their names, Z that X reads in place of itself, the targets T, dY for --loss none, "
-            "tokens (JSON)",
-            {1, 1, "FILE"});
+  table.add(
+      "matrices", &shown.matrices,
+      "numbers to start from: .json ({\"X\": [[1, 0], ...], \"Wq\": ...}) or .csv (each below a line with its "
+      "name); X, weights by their names, Z that X reads in place of itself, performer's W and lsh's B (buckets from "
+      "1) in place of drawn ones, the targets T, dY for --loss none, tokens (JSON)",
+      {1, 1, "FILE"});
   table.add("view", &shown.view, "matrix (whole matrices) or vector (the first output, term by term)", {1, 1, "NAME"});
   table.add("convention", &shown.convention, "row (X W, tokens are rows) or column (W X, tokens are columns)",
             {1, 1, "NAME"});

@@ -391,29 +391,5 @@ TEST(ModelModule, other_weights_than_the_models_are_refused) {
   EXPECT_NE(message.find("parts that this explanation does not know of"), std::string::npos) << message;
 }
 
-// Z by hand: a query reads rows that are not its own.
-TEST(Explain, cross_attention_and_biases_keep_their_finite_differences) {
-  Given given;
-  const auto matrix = [](const Shape& shape, std::initializer_list<double> values) {
-    return Tensor::of<double>(shape, values);
-  };
-  given.matrices = {{"X", matrix({1, 2}, {1, -1})},         {"Z", matrix({3, 2}, {1, 0, 0.5, 2, -1, 1})},
-                    {"Wq", matrix({2, 2}, {1, 0.5, 0, 1})}, {"bq", matrix({1, 2}, {0.1, 0.2})},
-                    {"bk", matrix({1, 2}, {-0.1, 0.3})},    {"bv", matrix({1, 2}, {0.4, 0})}};
-  int checked = 0;
-  for (const Section& section : explain_mechanism({}, given).sections) {
-    for (const Step& step : section.steps) {
-      for (int64_t i = 0; step.finite_difference && i < step.value.elements(); ++i) {
-        EXPECT_NEAR(step.value.at(i), step.finite_difference.at(i), 1e-9) << step.name;
-      }
-      checked += step.finite_difference ? 1 : 0;
-      if (step.name == "P") {
-        EXPECT_EQ(step.value.shape(), Shape({1, 3}));
-      }
-    }
-  }
-  EXPECT_GE(checked, 14);
-}
-
 }  // namespace
 }  // namespace attune::explain
