@@ -309,6 +309,7 @@ const std::vector<BadInput> bad_inputs{
     {"explain --mechanism sparse --heads 1", 2, {"heads", "sparse", "at least 2"}},
     {"explain --mechanism sparse --sparse-pattern fixed --summary 4", 2, {"summary", "stride (3)", "4"}},
     {"explain --mechanism local --window 3", 2, {"window", "even", "3"}},
+    {"explain --mechanism local --normaliser relu", 2, {"normaliser", "softmax", "--global-tokens 0"}},
     {"explain --mechanism local --dilation 1,2", 2, {"dilation", "1 heads"}},
     {"explain --mechanism bigbird --window-blocks 2", 2, {"window-blocks", "odd", "2"}},
     {"explain --mechanism bigbird --causal", 2, {"causal", "local, sparse"}},

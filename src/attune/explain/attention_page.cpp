@@ -274,13 +274,22 @@ std::span<const MechanismPage> attention_pages() {
        inputs,
        forward,
        lines,
-       {.causal = true, .most_heads = any, .long_example = true, .pattern = local_pattern}},
+       {.normalisers = true, .causal = true, .most_heads = any, .long_example = true, .pattern = local_pattern}},
       {"sparse",
        inputs,
        forward,
        lines,
-       {.causal = true, .most_heads = any, .least_heads = 2, .long_example = true, .pattern = sparse_pattern}},
-      {"bigbird", inputs, forward, lines, {.most_heads = any, .long_example = true, .pattern = bigbird_pattern}}};
+       {.normalisers = true,
+        .causal = true,
+        .most_heads = any,
+        .least_heads = 2,
+        .long_example = true,
+        .pattern = sparse_pattern}},
+      {"bigbird",
+       inputs,
+       forward,
+       lines,
+       {.normalisers = true, .most_heads = any, .long_example = true, .pattern = bigbird_pattern}}};
   return pages;
 }
 

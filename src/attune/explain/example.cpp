@@ -181,6 +181,9 @@ class Maker {
           window == nullptr || window->dilation.size() <= 1 || window->dilation.size() == static_cast<size_t>(s.heads),
           "dilation: expected one number, or one for each of the ", s.heads, " heads");
       s.global_projections = window != nullptr && !s.causal && s.pattern->global.leading > 0;
+      check_usage(!s.global_projections || s.normaliser == attention::Normaliser::softmax,
+                  "normaliser: local attention with global tokens has softmax alone, got ", options_.normaliser,
+                  "; --global-tokens 0 does without them");
     }
     s.draws_given = page_.form.drawn != nullptr && given_.matrices.count(page_.form.drawn) == 1;
     s.lsh_rounds = options_.lsh_hashes;

@@ -38,7 +38,8 @@ struct ExplainOptions {
         "bigbird, lsh, linear, performer, linformer or nystrom; as the attention of a recurrent decoder additive, dot, "
         "general, concat, location, local-m or local-p");
     each("loss", self.loss, "bce (binary cross entropy on a sigmoid), cross-entropy, or none (dY is given, else ones)");
-    each("normaliser", self.normaliser, "of scaled_dot: softmax, relu, relu_mean, relu_sum or sigmoid");
+    each("normaliser", self.normaliser,
+         "of scaled_dot, local, sparse and bigbird: softmax, relu, relu_mean, relu_sum or sigmoid");
     each("width", self.width, "columns of X; 0: 2 in the built-in example, 4 for a sentence");
     each("heads", self.heads,
          "of scaled_dot, local, sparse (at least 2) and bigbird; with several there is a product after their "

@@ -158,6 +158,30 @@ TEST(Explain, options_of_scaled_dot_keep_their_finite_differences) {
   }
 }
 
+TEST(Explain, patterns_keep_their_finite_differences_with_every_normaliser) {
+  for (const char* normaliser : {"relu", "relu_mean", "relu_sum", "sigmoid"}) {
+    for (const char* mechanism : {"local", "bigbird"}) {
+      ExplainOptions options;
+      options.mechanism = mechanism, options.normaliser = normaliser, options.loss = "none";
+      options.global_tokens = 0;
+      SCOPED_TRACE(std::string(mechanism) + ", " + normaliser);
+      const auto steps = steps_of(explain_mechanism(options, {}));
+      for (const Step& step : steps) {
+        if (step.finite_difference) {
+          EXPECT_LT(largest_difference(step.value, step.finite_difference), 1e-9) << step.name;
+        }
+      }
+      double seen = 0, sum = 0;  // of a row in the middle
+      for (int64_t j = 3 * 8; j < 4 * 8; ++j) {
+        seen += step_named(steps, "M").value.at(j), sum += step_named(steps, "P").value.at(j);
+        EXPECT_TRUE(step_named(steps, "M").value.at(j) == 1 || step_named(steps, "P").value.at(j) == 0);
+      }
+      EXPECT_EQ(seen, *mechanism == 'l' ? 3 : 5);
+      EXPECT_GT(std::fabs(sum - 1), std::string(normaliser) == "relu_sum" ? 0 : 0.01);
+    }
+  }
+}
+
 TEST(Explain, a_causal_spatial_gate_hides_what_it_does_not_read_and_keeps_its_finite_differences) {
   ExplainOptions options;
   options.mechanism = "spatial_gating";

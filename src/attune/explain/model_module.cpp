@@ -36,15 +36,14 @@ bool is_one_of(const std::string& word, const Words& words) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// Pages have no steps for positions inside the attention, none for its norm, and one normaliser of sparse patterns.
+// Pages have no steps for positions inside the attention, and none for its norm.
 bool is_explained(const ModelConfig& config, const AttentionPlace& place) {
   if (is_recurrent(config)) return true;
   const std::string mixer = mixer_of(config, place);
   const bool turned =
       stands_in_attention(position_kind_of_name(config.positions)) && place.module.ends_with("self_attention");
   return config.architecture == "transformer" && !turned && config.attention_norm == "none" &&
-         (is_one_of(mixer, by_head) ||
-          (is_one_of(mixer, patterned) && (mixer == "scaled_dot" || config.normaliser == "softmax")));
+         (is_one_of(mixer, patterned) || is_one_of(mixer, by_head));
 }
 
 AttentionPlace place_of(const ModelConfig& config, const ModuleOptions& chosen) {
@@ -52,9 +51,8 @@ AttentionPlace place_of(const ModelConfig& config, const ModuleOptions& chosen) 
   std::erase_if(places, [&](const AttentionPlace& place) { return !is_explained(config, place); });
   check_usage(!places.empty(), "--model: the model (", config.architecture,
               ") has no attention that can be explained: of a transformer scaled_dot, local, sparse, bigbird, lsh, "
-              "linear, performer, linformer and nystrom, without positions inside it, without attention-norm and, but "
-              "for scaled_dot, with the normaliser softmax; or that of bahdanau or luong. --mechanism explains others "
-              "with random weights");
+              "linear, performer, linformer and nystrom, without positions inside it and without attention-norm; or "
+              "that of bahdanau or luong. --mechanism explains others with random weights");
   std::string known;
   for (const AttentionPlace& place : places) {
     known += (known.empty() ? "" : ", ") + place.module;
@@ -114,7 +112,7 @@ class TransformerModule {
     }
     options.mechanism = mixer_;
     options.heads = all() ? place_.heads : 1;
-    options.normaliser = mixer_ == "scaled_dot" ? config_.normaliser : "softmax";
+    options.normaliser = is_one_of(mixer_, patterned) ? config_.normaliser : "softmax";
     options.causal = place_.module.starts_with("decoder.") && given.memory.empty();
     set_pattern(options);
     fill_mechanism(given.matrices, options);
