@@ -342,6 +342,9 @@ const std::vector<BadInput> bad_inputs{
     {"explain --matrices broken/config.json", 1, {"broken/config.json", "JSON"}},
     {"explain --matrices ragged.json", 1, {"ragged.json: X", "row 2 has 1"}},
     {"explain --matrices words.json", 1, {"words.json: X", "a number"}},
+    {"explain --mechanism lsh --lsh-hashes 1 --lsh-chunk 1 --matrices buckets.json",
+     1,
+     {"B holds buckets", "1 to 6", "found 9"}},
     {"explain --matrices unknown.json", 1, {"unknown.json", "Wz", "Wq"}},
     {"explain --matrices shape.json", 1, {"shape.json", "Wq is [3, 2]", "[2, 2]"}},
     {"explain --matrices words.csv", 1, {"words.csv:2", "one"}},
@@ -384,6 +387,7 @@ class CommandLine : public InOnePlace<Workplace> {
     place->write("heads.toml", "width = 100\nheads = 3\n");
     place->write("ragged.json", R"({"X": [[1, 2], [3]]})");
     place->write("words.json", R"({"X": [["one", 2]]})");
+    place->write("buckets.json", R"({"X": [[1, 2], [1, 0], [0, 1]], "B": [[1], [9], [2]]})");
     place->write("unknown.json", R"({"X": [[1, 2]], "Wz": [[1]]})");
     place->write("shape.json", R"({"X": [[1, 2]], "Wq": [[1, 0], [0, 1], [1, 1]]})");
     place->write("words.csv", "1,2\n3,one\n");

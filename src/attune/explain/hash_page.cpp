@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "attune/base/check.h"
 #include "attune/explain/mechanism_page.h"
 #include "attune/ops/matmul.h"
 #include "attune/ops/reshape.h"
@@ -27,7 +28,10 @@ Tensor buckets_of(const Tensor& q, const Tensor& given, const Setting& s) {
   if (given) {
     const Shape shape{s.tokens, 1, s.lsh_rounds};
     Tensor buckets = Tensor::empty(shape, DType::int32);
+    const int count = attention::lsh_bucket_count(static_cast<int>(s.tokens), options_of(s));
     for (int64_t i = 0; i < shape.elements(); ++i) {
+      check(given.at(i) >= 1 && given.at(i) <= count && given.at(i) == std::floor(given.at(i)),
+            "lsh: B holds buckets, whole numbers from 1 to ", count, " for ", s.tokens, " tokens; found ", given.at(i));
       buckets.data<int32_t>()[static_cast<size_t>(i)] = static_cast<int32_t>(given.at(i)) - 1;
     }
     return buckets;
