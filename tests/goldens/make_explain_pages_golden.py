@@ -110,9 +110,10 @@ def longformer():
 # ---- One head -------------------------------------------------------------------------------------------------------
 
 
-def lsh(causal):
+def lsh(causal, itself):
     buckets = torch.tensor([[1, 4], [3, 2], [2, 2], [1, 6], [5, 1], [2, 3]], dtype=torch.float64)  # from 1
-    page = made_page("--mechanism lsh --lsh-hashes 2 --lsh-chunk 2" + causal * " --causal", ("q", "v"), B=buckets)
+    flags = "--mechanism lsh --lsh-hashes 2 --lsh-chunk 2" + causal * " --causal" + itself * " --lsh-sees-itself"
+    page = made_page(flags, ("q", "v"), B=buckets)
     q, v = (page.project(n.upper(), "W" + n, "b" + n, page.branch("X_" + n)) for n in "qv")
     times = torch.zeros(N, N)
     for r in range(2):
@@ -120,7 +121,7 @@ def lsh(causal):
         chunk = {token: place // 2 for place, token in enumerate(order)}
         for i in range(N):
             for j in range(N):
-                shown = chunk[j] in (chunk[i], (chunk[i] - 1) % 3) and i != j and (j < i or not causal)
+                shown = chunk[j] in (chunk[i], (chunk[i] - 1) % 3) and (itself or i != j) and (j <= i or not causal)
                 times[i, j] += 1 if shown else 0
     alone = times.sum(1) == 0
     times += torch.diag(alone.to(times.dtype))
@@ -193,6 +194,6 @@ print(json.dumps([
     pattern("--mechanism sparse --stride 3 --heads 2 --causal", lambda h: strided(0, h, N, 3, True), 2),
     pattern("--mechanism bigbird --block 1 --window-blocks 1 --global-blocks 1 --random-blocks 2 --heads 2 --seed 5",
             lambda h: bigbird(0, h, N, 1, 0, 1, 0, 2, 5), 2),
-    lsh(False), lsh(True), linear(False), linear(True), performer("exponential", False), performer("relu", True),
+    lsh(False, False), lsh(True, False), lsh(True, True), linear(False), linear(True), performer("exponential", False), performer("relu", True),
     linformer(), nystrom(),
 ], separators=(",", ":")))

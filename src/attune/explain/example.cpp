@@ -188,6 +188,7 @@ class Maker {
     s.draws_given = page_.form.drawn != nullptr && given_.matrices.count(page_.form.drawn) == 1;
     s.lsh_rounds = options_.lsh_hashes;
     s.lsh_chunk = options_.lsh_chunk;
+    s.lsh_sees_itself = options_.lsh_sees_itself;
     s.features = options_.features;
     s.feature_kernel =
         options_.feature_kernel == "relu" ? attention::PerformerKernel::relu : attention::PerformerKernel::exponential;

@@ -25,6 +25,7 @@ struct ExplainOptions {
   int stride = 3, summary = 1;
   int block = 1, window_blocks = 3, global_blocks = 1, random_blocks = 1;
   int lsh_hashes = 2, lsh_chunk = 2;
+  bool lsh_sees_itself = false;
   int projected_length = 3, features = 8, landmarks = 3, landmark_rounds = 6, value_kernel = 0;
   std::string feature_kernel = "exponential";
   double learning_rate = 0.1;
@@ -64,6 +65,8 @@ struct ExplainOptions {
     each("random-blocks", self.random_blocks, "of bigbird: drawn for each block of queries");
     each("lsh-hashes", self.lsh_hashes, "of lsh: rounds of hashing");
     each("lsh-chunk", self.lsh_chunk, "of lsh: tokens that are sorted into one chunk; 0: all");
+    each("lsh-sees-itself", self.lsh_sees_itself,
+         "of lsh: a token sees itself as any other; false: only where it sees nothing else");
     each("projected-length", self.projected_length, "of linformer: keys and values after the projection");
     each("features", self.features, "of performer: random ones");
     each("feature-kernel", self.feature_kernel, "of performer: exponential or relu");

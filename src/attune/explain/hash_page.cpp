@@ -13,7 +13,7 @@ namespace attune::explain {
 namespace {
 
 attention::LshOptions options_of(const Setting& s) {
-  return {.causal = s.causal, .rounds = s.lsh_rounds, .chunk = s.lsh_chunk};
+  return {.causal = s.causal, .rounds = s.lsh_rounds, .chunk = s.lsh_chunk, .sees_itself = s.lsh_sees_itself};
 }
 // Else all is one chunk, and nothing is hashed.
 bool hashes(const Setting& s) {
@@ -103,8 +103,9 @@ Tensor shown(const Calculated& run, const Setting& s) {
   for (int64_t pair = 0; pair < scores.elements(); ++pair) {
     if (std::isnan(scores.at(pair))) continue;
     const int64_t i = pair / s.tokens, j = pair % s.tokens;
-    double times = i == j ? 1 : 0;
-    for (int64_t r = 0; r < rounds && i != j; ++r) {
+    const bool alone = i == j && !s.lsh_sees_itself;
+    double times = alone ? 1 : 0;
+    for (int64_t r = 0; r < rounds && !alone; ++r) {
       const auto own = static_cast<int>(in.at(i * rounds + r)), other = static_cast<int>(in.at(j * rounds + r));
       times += other == own || other == (own + count - 1) % count ? 1 : 0;
     }
@@ -137,7 +138,9 @@ void add_hashing(const Setting& s, std::vector<Line>& lines) {
                    .arguments = numbers});
   lines.push_back({.name = "N",
                    .equation = "N",
-                   .text = s.causal ? "lsh.N.causal" : "lsh.N",
+                   .text = s.lsh_sees_itself ? "lsh.N.itself"
+                           : s.causal        ? "lsh.N.causal"
+                                             : "lsh.N",
                    .rows = tokens,
                    .columns = tokens,
                    .all_rows = true,

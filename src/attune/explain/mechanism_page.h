@@ -39,6 +39,7 @@ struct Setting {
   int projected_length = 0;                                  // of linformer
   int landmarks = 0, landmark_rounds = 0, value_kernel = 0;  // of nystrom
   int lsh_rounds = 2, lsh_chunk = 2;
+  bool lsh_sees_itself = false;
   uint64_t seed = 1;
 };
 

@@ -38,6 +38,14 @@ std::span<const Message> hashing_messages() {
        "thấy chính mình khi không còn gì khác.",
        "В скольких раундах токену показан более ранний: где тот в его куске или в предыдущем. Себя он видит, только "
        "если больше ничего нет."},
+      {"lsh.N.itself",
+       "In how many rounds a token is shown each token that it sees: in those where that one is in its own chunk or "
+       "the "
+       "one before. Itself it sees in all of them.",
+       "Một token được cho thấy mỗi token mà nó thấy trong mấy vòng: khi token kia ở cùng đoạn hay đoạn trước. Chính "
+       "mình thì nó thấy trong mọi vòng.",
+       "В скольких раундах токену показан каждый видимый ему: где тот в его куске или в предыдущем. Себя он видит во "
+       "всех раундах."},
       {"lsh.S", "The scores of what is shown, not divided by √d: a query's length decides how sharp its weights are.",
        "Điểm số của những gì được thấy, không chia cho √d: độ dài của truy vấn quyết định trọng số nhọn đến đâu.",
        "Оценки того, что показано, без деления на √d: острота весов зависит от длины запроса."},

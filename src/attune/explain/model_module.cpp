@@ -153,6 +153,7 @@ class TransformerModule {
   void fill_mechanism(Quantities& matrices, ExplainOptions& options) const {
     options.lsh_hashes = config_.lsh_hashes;
     options.lsh_chunk = config_.lsh_chunk;
+    options.lsh_sees_itself = config_.lsh_sees_itself;
     options.feature_kernel = config_.feature_kernel;
     options.landmarks = config_.landmarks;
     options.landmark_rounds = config_.landmark_rounds;

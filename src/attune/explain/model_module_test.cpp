@@ -184,6 +184,7 @@ const std::vector<SubQuadratic>& family() {
        }},
       {"lsh", [](ModelConfig& c) { c.lsh_chunk = 3, c.lsh_hashes = 3; }},
       {"lsh", [](ModelConfig& c) { c.lsh_chunk = 0; }},
+      {"lsh", [](ModelConfig& c) { c.lsh_chunk = 2, c.lsh_sees_itself = true; }},
       {"lsh", [](ModelConfig& c) { c.lsh_chunk = 4, c.biases = false; }},
       {"linear", [](ModelConfig&) {}},
       {"performer", [](ModelConfig& c) { c.features = 6; }},

@@ -34,7 +34,7 @@ inline std::vector<ExplainOptions> forms_of(const MechanismPage& page) {
           options.feature_kernel = "relu";
           options.features = 24;  // so many that no query is without a positive one
           options.value_kernel = 3;
-          options.lsh_chunk = 0;
+          options.lsh_sees_itself = true;
         }
       }
     }
