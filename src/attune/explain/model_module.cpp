@@ -64,7 +64,7 @@ AttentionPlace place_of(const ModelConfig& config, const ModuleOptions& chosen) 
   const std::string mixer = mixer_of(config, *found);
   check_whole("head", chosen.head, {-1, found->heads - 1});
   check_usage(chosen.head >= 0 || is_recurrent(config) || !is_one_of(mixer, by_head), "head: ", mixer,
-              " is explained one head at a time, expected 0 to ", found->heads - 1);
+              " is explained one head at a time, expected 0 to ", found->heads - 1, ", got ", chosen.head);
   check_usage(chosen.head < 0 || (mixer != "sparse" && mixer != "bigbird"), "head: what a head of ", mixer,
               " sees depends on its number, so that all are explained together; expected -1, got ", chosen.head);
   return *found;
