@@ -1,4 +1,5 @@
 // Language models on the command line: train, generate, evaluate, describe, compare and bench.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -227,8 +228,12 @@ TEST_F(LanguageModels, compare_puts_them_into_one_table) {
   place->write("gru.toml", common + "decoder-mixer = \"gru\"\n");
   const Ran ran = place->run(
       "compare --configs scaled.toml gru.toml --train train.txt --valid valid.txt --threads 1 --directory rows "
-      "--format json");
+      "--format json --plot quality.svg");
   ASSERT_EQ(ran.code, 0) << ran.err;
+  const std::string svg = place->read("quality.svg");
+  for (const char* words : {">scaled<", ">gru<", ">loss (nats)<", ">microseconds of training a token<"}) {
+    EXPECT_NE(svg.find(words), std::string::npos) << words;
+  }
   const auto table = json::parse(ran.out);
   ASSERT_EQ(table["rows"].size(), 2U);
   for (const auto& row : table["rows"]) {
@@ -237,6 +242,9 @@ TEST_F(LanguageModels, compare_puts_them_into_one_table) {
     EXPECT_NEAR(row["valid_nll"].get<double>(), last["valid_nll"].get<double>(), 1e-5);
     EXPECT_LT(row["baseline_nll"].get<double>(), row["valid_nll"].get<double>());
     EXPECT_FALSE(row.contains("bleu_beam"));
+    const std::string point =
+        fmt::format(": {:.6g}, {:.6g}<", 1e6 / row["tokens_per_second"].get<double>(), row["valid_nll"].get<double>());
+    EXPECT_NE(svg.find(point), std::string::npos) << point;
   }
 }
 

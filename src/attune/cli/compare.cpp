@@ -70,7 +70,9 @@ OptionTable::Outcome read_settings(Settings& settings, const Arguments& argument
             "score sentences of up to so many source words apart, and those that are longer than the last bound; "
             "otherwise three groups of equal size",
             {1, 100, "N"});
-  table.add("plot", &frame.plot, "draw BLEU against the source's length, a line for each config, as an SVG",
+  table.add("plot", &frame.plot,
+            "draw as an SVG: of translation BLEU against the source's length, a line for each config; of other tasks "
+            "accuracy, F1 or the loss against the time a token of training",
             {1, 1, "FILE"});
   table.section("The search for BLEU");
   SearchOptions::visit(row.search, [&](const char* key, auto& field, const char* help) {
@@ -223,7 +225,7 @@ int run_comparison(const std::vector<ComparisonRow>& rows, const std::string& pl
   }
   print(json ? comparison_json(done) : comparison_text(done));
   if (!plot.empty()) {
-    write_file_atomically(plot, draw(length_plot(done)));
+    write_file_atomically(plot, draw(translates(rows.front().run.config) ? length_plot(done) : quality_plot(done)));
     note("plot: {}", plot);
   }
   return failed ? failure : success;

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "attune/cli/length_buckets.h"
+#include "attune/models/task.h"
 
 namespace attune::cli {
 
@@ -32,6 +33,33 @@ std::vector<Mean> words_by_bucket(const std::vector<LengthBucket>& buckets, cons
   return means;
 }
 
+// In the order of their rows.
+std::vector<std::string> configs_of(const std::vector<ComparedRow>& rows) {
+  std::vector<std::string> configs;
+  for (const ComparedRow& row : rows) {
+    if (std::find(configs.begin(), configs.end(), row.row.config) == configs.end()) {
+      configs.push_back(row.row.config);
+    }
+  }
+  return configs;
+}
+
+std::string name_of(const std::string& config) {
+  return std::filesystem::path(config).stem().string();
+}
+
+// Of a config's rows that have the figure.
+Mean figure_of(const std::vector<ComparedRow>& rows, const std::string& config, const std::string& key) {
+  Mean mean;
+  for (const ComparedRow& row : rows) {
+    const auto figure = row.result.figures.find(key);
+    if (row.row.config == config && figure != row.result.figures.end()) {
+      mean.add(figure->second);
+    }
+  }
+  return mean;
+}
+
 }  // namespace
 
 LinePlot length_plot(const std::vector<ComparedRow>& rows) {
@@ -39,22 +67,10 @@ LinePlot length_plot(const std::vector<ComparedRow>& rows) {
   const ComparisonRow& first = rows.front().row;
   const std::vector<LengthBucket> buckets = length_buckets(first.length_bounds);
   const std::vector<Mean> words = words_by_bucket(buckets, read_corpus(first.test).source);
-  std::vector<std::string> configs;
-  for (const ComparedRow& row : rows) {
-    if (std::find(configs.begin(), configs.end(), row.row.config) == configs.end()) {
-      configs.push_back(row.row.config);
-    }
-  }
-  for (const std::string& config : configs) {
-    LinePlot::Line line{.name = std::filesystem::path(config).stem().string()};
+  for (const std::string& config : configs_of(rows)) {
+    LinePlot::Line line{.name = name_of(config)};
     for (size_t b = 0; b < buckets.size(); ++b) {
-      Mean bleu;
-      for (const ComparedRow& row : rows) {
-        const auto figure = row.result.figures.find("bleu_" + buckets[b].key());
-        if (row.row.config == config && figure != row.result.figures.end()) {
-          bleu.add(figure->second);
-        }
-      }
+      const Mean bleu = figure_of(rows, config, "bleu_" + buckets[b].key());
       if (bleu.count > 0 && words[b].count > 0) {
         line.points.push_back({words[b].value(), bleu.value()});
       }
@@ -69,6 +85,25 @@ LinePlot length_plot(const std::vector<ComparedRow>& rows) {
   }
   if (!words.empty() && words.back().count > 0 && longest < words.back().value()) {
     plot.mark = {static_cast<double>(longest), "longest in training"};
+  }
+  return plot;
+}
+
+LinePlot quality_plot(const std::vector<ComparedRow>& rows) {
+  // Of what is told of labels the score, of text the loss.
+  Axis y{"loss (nats)", Scale::linear, false};
+  std::string key = "valid_nll";
+  if (!task_of_name(rows.front().row.run.config.task).has_perplexity) {
+    const bool spans = figure_of(rows, rows.front().row.config, "valid_f1").count > 0;
+    y.label = spans ? "span F1" : "accuracy";
+    key = spans ? "valid_f1" : "valid_accuracy";
+  }
+  LinePlot plot{.title = "Quality against what it costs", .x = {"microseconds of training a token"}, .y = y};
+  for (const std::string& config : configs_of(rows)) {
+    const Mean score = figure_of(rows, config, key), speed = figure_of(rows, config, "tokens_per_second");
+    if (score.count > 0 && speed.count > 0) {
+      plot.lines.push_back({.name = name_of(config), .points = {{1e6 / speed.value(), score.value()}}});
+    }
   }
   return plot;
 }

@@ -58,7 +58,7 @@ class Scaled {
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
     check(std::isfinite(*low) && std::isfinite(*high) && (!logarithmic_ || *low > 0), "line plot: expected ",
           logarithmic_ ? "numbers above 0" : "numbers", " on the axis ", axis.label);
-    logarithmic_ ? choose_logarithmic(*low, *high) : choose_linear(std::min(0.0, *low), *high);
+    logarithmic_ ? choose_logarithmic(*low, *high) : choose_linear(axis.from_zero ? std::min(0.0, *low) : *low, *high);
   }
 
   double place(double value) const {
@@ -102,24 +102,32 @@ class Scaled {
   std::vector<double> ticks_;
 };
 
-// Four shapes, filled and then hollow.
+// Four shapes, filled and then hollow; two more for lines whose colour another has.
 std::string marker(size_t kind, double x, double y) {
   constexpr double r = 4;
   const char* end = kind % colours.size() < 4 ? "/>" : " class=\"hollow\"/>";
+  const size_t shape = kind < colours.size() ? kind % 4 : 4 + kind % 2;
   const auto polygon = [&](std::initializer_list<std::array<double, 2>> corners) {
     std::string points;
     for (const auto& [cx, cy] : corners) points += fmt::format("{}{:.1f},{:.1f}", points.empty() ? "" : " ", cx, cy);
     return fmt::format("<polygon points=\"{}\"{}", points, end);
   };
-  switch (kind % 4) {
+  switch (shape) {
     case 0:
       return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\"{}", x, y, r, end);
     case 1:
       return polygon({{x - r, y - r}, {x + r, y - r}, {x + r, y + r}, {x - r, y + r}});
     case 2:
       return polygon({{x, y - 1.3 * r}, {x + 1.2 * r, y + r}, {x - 1.2 * r, y + r}});
-    default:
+    case 3:
       return polygon({{x, y - 1.4 * r}, {x + 1.4 * r, y}, {x, y + 1.4 * r}, {x - 1.4 * r, y}});
+    case 4:
+      return polygon({{x, y + 1.3 * r}, {x + 1.2 * r, y - r}, {x - 1.2 * r, y - r}});
+    default:
+      return polygon({{x - 1.6 * r, y - 0.6 * r},
+                      {x + 1.6 * r, y - 0.6 * r},
+                      {x + 1.6 * r, y + 0.6 * r},
+                      {x - 1.6 * r, y + 0.6 * r}});
   }
 }
 

@@ -12,7 +12,8 @@ enum class Scale : uint8_t { linear, logarithmic };
 
 struct Axis {
   std::string label = {};
-  Scale scale = Scale::linear;  // a linear one begins at 0
+  Scale scale = Scale::linear;
+  bool from_zero = true;  // a linear one
 };
 
 struct LinePlot {
