@@ -10,10 +10,11 @@ Runs on a virtual environment with torch 2.13.
 import argparse
 import math
 import time
-import tomllib
 
 import torch
 import torch.nn.functional as F
+
+from pytorch_training import prepared, products, update
 
 
 class GatedBlock(torch.nn.Module):
@@ -131,29 +132,20 @@ def main():
     parser.add_argument("config", type=argparse.FileType("rb"))
     parser.add_argument("sequences", type=int)
     parser.add_argument("length", type=int)
-    parser.add_argument("--updates", type=int, default=10)
-    parser.add_argument("--autocast", action="store_true")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    config = tomllib.load(arguments.config)
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(1)
+    arguments, config = prepared(parser, updates=10)
     kind = ImageModel if config["task"] == "image_classification" else MaskedLanguageModel
     model = kind(config, arguments.length)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01)
     x, labels = model.made(arguments.sequences, arguments.length)
 
     def train():
-        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.autocast):
+        with products(arguments):
             loss = model.loss(x, labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        update(model, optimizer, loss)
 
     @torch.no_grad()
     def infer():
-        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.autocast):
+        with products(arguments):
             model(*x) if isinstance(x, tuple) else model(x)
 
     tokens = arguments.sequences * arguments.length

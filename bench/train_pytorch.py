@@ -10,13 +10,13 @@ Runs on a virtual environment with torch 2.13 and sentencepiece; bench/train_spe
 import argparse
 import gzip
 import time
-import tomllib
 
 import sentencepiece
 import torch
 import torch.nn.functional as F
 
 from pytorch_convolutional import ConvS2S
+from pytorch_training import prepared, products, update
 
 BOS, EOS = 1, 2
 
@@ -142,13 +142,7 @@ def main():
     parser.add_argument("target")
     parser.add_argument("pieces")
     parser.add_argument("config", type=argparse.FileType("rb"))
-    parser.add_argument("--updates", type=int, default=40)
-    parser.add_argument("--autocast", action="store_true")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    config = tomllib.load(arguments.config)
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(1)
+    arguments, config = prepared(parser, updates=40)
     # attune puts a checksum in front of the model, as a protobuf field that SentencePiece ignores
     pieces = sentencepiece.SentencePieceProcessor(model_file=arguments.pieces)
     sides = [[pieces.encode(line.rstrip("\n")) for line in gzip.open(path, "rt", encoding="utf-8")]
@@ -157,21 +151,18 @@ def main():
     model = ARCHITECTURES[config.get("architecture", "transformer")](config)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9)
     real = padded = 0
-    for update, batch in enumerate(batches(pairs, config["batch-tokens"])[: arguments.updates + 5]):
-        if update == 5:  # warmed up
+    for done, batch in enumerate(batches(pairs, config["batch-tokens"])[: arguments.updates + 5]):
+        if done == 5:  # warmed up
             real = padded = 0
             start = time.perf_counter()
         source = padded_rows([pairs[i][0] + [EOS] for i in batch], model.pad)
         inputs = padded_rows([[BOS] + pairs[i][1] for i in batch], model.pad)
         outputs = padded_rows([pairs[i][1] + [EOS] for i in batch], model.pad)
-        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.autocast):
+        with products(arguments):
             logits = model(source, inputs)
         loss = F.cross_entropy(logits.float().flatten(0, 1), outputs.flatten(), label_smoothing=0.1,
                                ignore_index=model.pad)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        update(model, optimizer, loss)
         real += int((source != model.pad).sum() + (outputs != model.pad).sum())
         padded += source.numel() + outputs.numel()
     seconds = time.perf_counter() - start
