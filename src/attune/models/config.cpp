@@ -10,6 +10,7 @@
 #include "attune/models/architecture.h"
 #include "attune/models/task.h"
 #include "attune/nn/initialise.h"
+#include "attune/nn/mixer.h"
 #include "attune/nn/norm.h"
 #include "attune/nn/positions.h"
 #include "attune/ops/activation.h"
@@ -115,18 +116,17 @@ void check_config(const ModelConfig& config) {
 }
 
 bool decoder_ends_at_max_positions(const ModelConfig& config) {
-  return config.positions == "learned" || config.decoder_mixer == "spatial_gating";
+  return config.positions == "learned" || mixer_kind(config.decoder_mixer).ends_at_max_positions;
 }
 
 bool ends_at_max_positions(const ModelConfig& config) {
-  return decoder_ends_at_max_positions(config) || config.encoder_mixer == "spatial_gating" ||
-         config.encoder_mixer == "linformer";
+  return decoder_ends_at_max_positions(config) || mixer_kind(config.encoder_mixer).ends_at_max_positions;
 }
 
 std::string_view what_ends_at_max_positions(const ModelConfig& config) {
-  return config.positions == "learned"                                                     ? "positions = learned"
-         : config.encoder_mixer == "linformer" && config.decoder_mixer != "spatial_gating" ? "linformer"
-                                                                                           : "spatial_gating";
+  return config.positions == "learned"
+             ? "positions = learned"
+             : mixer_kind(decoder_ends_at_max_positions(config) ? config.decoder_mixer : config.encoder_mixer).word;
 }
 
 std::string to_json(const ModelConfig& config) {

@@ -156,9 +156,10 @@ struct ModelConfig {
     each("positions", self.positions,
          "added to embeddings: sinusoidal, sinusoidal_concatenated, sinusoidal_tensor2tensor, learned; in scaled_dot "
          "self-attention: relative, relative_offset, rotary, rotary_halves, alibi; or none");
-    each("max-positions", self.max_positions,
-         "longest sequence, for learned positions, spatial gating and cross-mixer location; relative_offset: offsets "
-         "from it on share a bias");
+    each(
+        "max-positions", self.max_positions,
+        "longest sequence, for learned positions, spatial gating, linformer and cross-mixer location; relative_offset: "
+        "offsets from it on share a bias");
     each("gru-reset", self.gru_reset,
          "the GRU's reset gate acts before or after the product with the candidate's weight");
     each("bidirectional", self.bidirectional, "recurrent encoder both ways, half the width each");
@@ -199,7 +200,8 @@ struct ModelConfig {
     each("patch-size", self.patch_size, "pixels of a patch's side, which must divide the image's");
     each("dropout", self.dropout, "on residual branches");
     each("embedding-dropout", self.embedding_dropout, "on embeddings plus positions; -1: as dropout");
-    each("attention-dropout", self.attention_dropout, "on attention weights; -1: as dropout");
+    each("attention-dropout", self.attention_dropout,
+         "on attention weights, but for those of lsh, performer, linear and nystrom; -1: as dropout");
     each("activation-dropout", self.activation_dropout, "inside the feed-forward layers; -1: as dropout");
     each("initialiser", self.initialiser, "of weights, e.g. xavier_uniform, he_normal, normal(0.02), orthogonal");
     each("tokenizer", self.tokenizer,
@@ -214,11 +216,11 @@ struct ModelConfig {
 // Throws a UsageError naming the key, what was expected and what came (e.g. heads that do not divide the width).
 void check_config(const ModelConfig& config);
 
-// Whether the encoder or the decoder learns something by position (embeddings, spatial gating, Linformer), so that no
+// Whether the encoder or the decoder learns something by position (embeddings, or a mixer: MixerKind), so that no
 // sequence may be longer than max-positions.
 bool ends_at_max_positions(const ModelConfig& config);
 bool decoder_ends_at_max_positions(const ModelConfig& config);
-// Which it is, for a message: "positions = learned".
+// Which it is, for a message: "positions = learned", or the mixer's word; where there is one.
 std::string_view what_ends_at_max_positions(const ModelConfig& config);
 
 // config.json, with the format's version. read_config refuses unknown keys.

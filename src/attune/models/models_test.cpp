@@ -74,6 +74,51 @@ TEST(Transformer, takes_no_mixer_where_it_cannot_work) {
             std::string::npos);
 }
 
+TEST(Transformer, attention_dropout_is_refused_where_no_mixer_has_weights_to_drop) {
+  for (const MixerKind& kind : mixers()) {
+    if (!kind.causal) continue;
+    ModelConfig config = tiny();
+    config.task = "language_model";
+    config.decoder_mixer = kind.word;
+    for (const double harmless : {-1.0, 0.0}) {
+      config.attention_dropout = harmless;
+      EXPECT_NO_THROW(check_config(config)) << kind.word;
+    }
+    config.attention_dropout = 0.1;
+    const std::string said = kind.drops_weights
+                                 ? "no error"
+                                 : "attention-dropout: 0.1 acts on the weights of scaled_dot, local, sparse, "
+                                   "bigbird, linformer and of a tiny attention, but the model has decoder-mixer = " +
+                                       config.decoder_mixer + "; expected 0, or leave it out";
+    EXPECT_EQ(error_of([&] { check_config(config); }), said);
+    config.task = "translation";  // its cross-attention has them
+    EXPECT_NO_THROW(check_config(config)) << kind.word;
+    config.encoder_mixer = "lsh", config.cross_mixer = "mean";
+    EXPECT_EQ(error_of([&] { check_config(config); }).find("encoder-mixer = lsh, ") != std::string::npos,
+              !kind.drops_weights);
+  }
+  ModelConfig amlp = tiny();
+  amlp.task = "classification", amlp.encoder_mixer = "spatial_gating";
+  amlp.attention_dropout = 0.1;
+  EXPECT_THROW(check_config(amlp), UsageError);
+  amlp.tiny_attention = 8;
+  EXPECT_NO_THROW(check_config(amlp));
+}
+
+TEST(Config, says_what_ends_at_max_positions) {
+  ModelConfig config = tiny();
+  EXPECT_FALSE(ends_at_max_positions(config));
+  config.encoder_mixer = "linformer";
+  EXPECT_TRUE(ends_at_max_positions(config));
+  EXPECT_FALSE(decoder_ends_at_max_positions(config));
+  EXPECT_EQ(what_ends_at_max_positions(config), "linformer");
+  config.decoder_mixer = "spatial_gating";
+  EXPECT_TRUE(decoder_ends_at_max_positions(config));
+  EXPECT_EQ(what_ends_at_max_positions(config), "spatial_gating");
+  config.positions = "learned";
+  EXPECT_EQ(what_ends_at_max_positions(config), "positions = learned");
+}
+
 TEST(Convolutional, encoder_gradient_multiplies_what_arrives_at_the_encoder_and_nothing_else) {
   const auto gradients_of = [](double factor) {
     ModelConfig config = testing::tiny("convolutional");

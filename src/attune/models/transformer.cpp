@@ -66,14 +66,42 @@ void check_memory_forms(const ModelConfig& config) {
               ") is odd, got ", config.feed_forward_chunk);
 }
 
-std::string words_with_positions() {
+std::string words_that(bool MixerKind::*can) {
   std::string words;
   for (const MixerKind& kind : mixers()) {
-    if (kind.positions) {
+    if (kind.*can) {
       words.append(words.empty() ? "" : ", ").append(kind.word);
     }
   }
   return words;
+}
+
+bool has_tiny_attention(const std::string& mixer, const ModelConfig& config) {
+  return mixer == "spatial_gating" && config.tiny_attention > 0;
+}
+
+// Inherited from dropout (-1) it acts where it can; asked for, it must be able to act somewhere.
+void check_attention_dropout(const ModelConfig& config) {
+  std::vector<std::pair<std::string, std::string>> mixers_of_model;
+  if (has_encoder(config)) {
+    mixers_of_model.emplace_back("encoder-mixer", config.encoder_mixer);
+  }
+  if (has_decoder(config)) {
+    mixers_of_model.emplace_back("decoder-mixer", config.decoder_mixer);
+  }
+  if (translates(config)) {
+    mixers_of_model.emplace_back("cross-mixer", config.cross_mixer);
+  }
+  std::string found;
+  for (const auto& [key, word] : mixers_of_model) {
+    if (mixer_kind(word).drops_weights || has_tiny_attention(word, config)) {
+      return;
+    }
+    found += (found.empty() ? "" : ", ") + key + " = " + word;
+  }
+  check_usage(config.attention_dropout <= 0, "attention-dropout: ", config.attention_dropout,
+              " acts on the weights of ", words_that(&MixerKind::drops_weights),
+              " and of a tiny attention, but the model has ", found, "; expected 0, or leave it out");
 }
 
 }  // namespace
@@ -94,14 +122,15 @@ void check_transformer(const ModelConfig& config) {
   const bool decodes = !is_encoder_task(config);
   check_usage(!stands_in_attention(positions) || mixer_kind(config.encoder_mixer).positions ||
                   (decodes && mixer_kind(config.decoder_mixer).positions),
-              "positions: ", config.positions, " stands inside attention by scores (", words_with_positions(),
-              "), but encoder-mixer is ", config.encoder_mixer,
+              "positions: ", config.positions, " stands inside attention by scores (",
+              words_that(&MixerKind::positions), "), but encoder-mixer is ", config.encoder_mixer,
               decodes ? " and decoder-mixer " + config.decoder_mixer : "");
   check_usage((positions != PositionKind::rotary && positions != PositionKind::rotary_halves) ||
                   config.width / config.heads % 2 == 0,
               "positions: ", config.positions, " turns pairs of numbers, but a head has ", config.width / config.heads,
               " (width / heads)");
   check_memory_forms(config);
+  check_attention_dropout(config);
   if (has_encoder(config)) {
     mixer_kind(config.encoder_mixer).check(self_mixer_options(config, 0));
   }
@@ -116,7 +145,7 @@ std::vector<AttentionPlace> transformer_attends(const ModelConfig& config) {
     if (mixer_kind(mixer).attends) {
       const int heads = mixer == "mean" ? 1 : config.heads;
       places.push_back({module, heads, {{module + ".output.weight", 0, config.width / heads}}});
-    } else if (mixer == "spatial_gating" && config.tiny_attention > 0) {
+    } else if (has_tiny_attention(mixer, config)) {
       const std::string tiny = module + ".tiny_attention";
       places.push_back({tiny,
                         config.tiny_attention_heads,

@@ -49,26 +49,27 @@ MixerCost convolution_cost(const MixerOptions& options, int) {
 
 std::span<const MixerKind> mixers() {
   using K = MixerKind;
-  constexpr bool causal = true, reads_memory = true, feeds_forward = true, attends = true, positions = true,
-                 regroups = true, no = false;
+  constexpr bool causal = true, reads_memory = true, feeds_forward = true, attends = true, drops = true,
+                 positions = true, regroups = true, ends = true, no = false;
   static constexpr std::array table{
-      K{"scaled_dot", causal, reads_memory, no, attends, positions, make<MultiHeadAttention>, attention_cost, no_check},
-      K{"local", causal, no, no, attends, positions, make_local, local_cost, check_local},
-      K{"sparse", causal, no, no, attends, positions, make_sparse, sparse_cost, check_sparse},
-      K{"bigbird", no, no, no, attends, positions, make_bigbird, bigbird_cost, check_bigbird},
-      K{"lsh", causal, no, no, attends, no, make<LshMixer>, LshMixer::cost, no_check, regroups},
-      K{"linformer", no, no, no, attends, no, make<LinformerMixer>, LinformerMixer::cost, no_check},
-      K{"performer", causal, no, no, attends, no, make<PerformerMixer>, PerformerMixer::cost, no_check},
-      K{"linear", causal, no, no, attends, no, make<LinearAttentionMixer>, LinearAttentionMixer::cost, no_check},
-      K{"nystrom", no, no, no, attends, no, make<NystromMixer>, NystromMixer::cost, check_nystrom},
-      K{"mean", no, reads_memory, no, attends, no, make<MeanMixer>, mean_cost, no_check},
-      K{"rnn", causal, no, no, no, no, make_recurrent<Cell::tanh>, recurrent_cost<Cell::tanh>, no_check},
-      K{"gru", causal, no, no, no, no, make_recurrent<Cell::gru_reset_after>, recurrent_cost<Cell::gru_reset_after>,
+      K{"scaled_dot", causal, reads_memory, no, attends, drops, positions, make<MultiHeadAttention>, attention_cost,
         no_check},
-      K{"lstm", causal, no, no, no, no, make_recurrent<Cell::lstm>, recurrent_cost<Cell::lstm>, no_check},
-      K{"convolution", causal, no, no, no, no, make<ConvolutionMixer>, convolution_cost, no_check},
-      K{"spatial_gating", causal, no, feeds_forward, no, no, make<SpatialGatingMixer>, spatial_gating_cost,
-        check_spatial_gating},
+      K{"local", causal, no, no, attends, drops, positions, make_local, local_cost, check_local},
+      K{"sparse", causal, no, no, attends, drops, positions, make_sparse, sparse_cost, check_sparse},
+      K{"bigbird", no, no, no, attends, drops, positions, make_bigbird, bigbird_cost, check_bigbird},
+      K{"lsh", causal, no, no, attends, no, no, make<LshMixer>, LshMixer::cost, no_check, regroups},
+      K{"linformer", no, no, no, attends, drops, no, make<LinformerMixer>, LinformerMixer::cost, no_check, no, ends},
+      K{"performer", causal, no, no, attends, no, no, make<PerformerMixer>, PerformerMixer::cost, no_check},
+      K{"linear", causal, no, no, attends, no, no, make<LinearAttentionMixer>, LinearAttentionMixer::cost, no_check},
+      K{"nystrom", no, no, no, attends, no, no, make<NystromMixer>, NystromMixer::cost, check_nystrom},
+      K{"mean", no, reads_memory, no, attends, no, no, make<MeanMixer>, mean_cost, no_check},
+      K{"rnn", causal, no, no, no, no, no, make_recurrent<Cell::tanh>, recurrent_cost<Cell::tanh>, no_check},
+      K{"gru", causal, no, no, no, no, no, make_recurrent<Cell::gru_reset_after>, recurrent_cost<Cell::gru_reset_after>,
+        no_check},
+      K{"lstm", causal, no, no, no, no, no, make_recurrent<Cell::lstm>, recurrent_cost<Cell::lstm>, no_check},
+      K{"convolution", causal, no, no, no, no, no, make<ConvolutionMixer>, convolution_cost, no_check},
+      K{"spatial_gating", causal, no, feeds_forward, no, no, no, make<SpatialGatingMixer>, spatial_gating_cost,
+        check_spatial_gating, no, ends},
   };
   return table;
 }

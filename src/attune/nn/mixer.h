@@ -50,7 +50,7 @@ struct MixerOptions {
   int width = 0, heads = 1;
   bool biases = true;
   bool causal = false;
-  double dropout = 0;  // on the attention weights
+  double dropout = 0;  // on attention weights, of mixers that drop some (MixerKind::drops_weights)
   std::string normaliser = "softmax";
   std::string attention_norm = "none";  // of what attention's heads give, in front of the output product
   int kernel_width = 3;                 // of convolutions
@@ -83,6 +83,7 @@ struct MixerKind {
   bool reads_memory;   // can read another sequence than its own: a decoder's source
   bool feeds_forward;  // mixes channels as well: no feed-forward layer follows it
   bool attends;        // by weights that a probe is shown
+  bool drops_weights;  // dropout acts on those; spatial_gating: on those of a tiny attention, where it has one
   bool positions;      // can hold positions (rotary, relative, alibi)
   std::unique_ptr<Mixer> (*make)(const MixerOptions& options);
   MixerCost (*cost)(const MixerOptions& options, int length);
@@ -90,6 +91,8 @@ struct MixerKind {
   // Which earlier tokens a causal one is shown depends on where later ones stand: a step says what the last token of
   // the whole so far says, but a longer whole may say something else of it.
   bool regroups = false;
+  // It learns something by position: no sequence may be longer than max-positions.
+  bool ends_at_max_positions = false;
 };
 std::span<const MixerKind> mixers();
 // Throws a UsageError that names the config key and lists the known words.

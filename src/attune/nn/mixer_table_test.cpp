@@ -138,6 +138,30 @@ TEST_P(EveryMixer, shows_weights_that_mix_its_values) {
   }
 }
 
+TEST_P(EveryMixer, ends_at_max_positions_where_the_table_says_so) {
+  const Ready mixer(kind());
+  const auto of_length = [&](int tokens) {
+    mixer(Tensor::zeros({tokens, width}), Segments::of_lengths(std::vector<int>{tokens}));
+  };
+  of_length(longest);
+  if (kind().ends_at_max_positions) {
+    EXPECT_THROW(of_length(longest + 1), Error);
+  } else {
+    of_length(longest + 1);
+  }
+}
+
+TEST_P(EveryMixer, drops_weights_where_the_table_says_so) {
+  const Segments one = Segments::of_lengths(std::vector<int>{longest});
+  const Tensor x = random_tensor({longest, width}, Rng(3), DType::float32);
+  const auto trained = [&](double rate) {
+    MixerOptions options = options_of(kind());
+    options.dropout = rate;
+    return (*Ready(kind(), options).mixer)(x, one, x, one, {.dropout = Rng(4)});
+  };
+  EXPECT_EQ(same_bits(trained(0), trained(0.5)), !kind().drops_weights);
+}
+
 std::vector<std::string> words(bool all) {
   std::vector<std::string> found;
   for (const MixerKind& kind : mixers()) {
