@@ -4,7 +4,6 @@
 
 #include "attune/attention/linear_attention.h"
 #include "attune/attention/performer.h"
-#include "attune/base/check.h"
 #include "attune/ops/embedding.h"
 #include "attune/ops/reshape.h"
 
@@ -41,8 +40,7 @@ constexpr uint64_t evaluation_seed = 0;
 
 }  // namespace
 
-LinearAttentionMixer::LinearAttentionMixer(const MixerOptions& options)
-    : ProjectedMixer("linear", options), causal_(options.causal) {}
+LinearAttentionMixer::LinearAttentionMixer(const MixerOptions& options) : ProjectedMixer("linear", options) {}
 
 Tensor LinearAttentionMixer::attend(const Rows& rows, const Pass&) const {
   return attention::linear_attention(rows.q, rows.k, rows.v, rows.segments, rows.segments, {.causal = causal_});
@@ -53,8 +51,7 @@ LinearAttentionMixer::Parts LinearAttentionMixer::parts(const Rows& of_one) cons
           {"key_features", by_head(attention::linear_map(of_one.k))}};
 }
 
-std::unique_ptr<MixerState> LinearAttentionMixer::begin(int) const {
-  check(causal_, "the mixer linear that sees the whole sequence cannot read its own past");
+std::unique_ptr<MixerState> LinearAttentionMixer::start(int) const {
   return std::make_unique<CarriedFeatures>();
 }
 
@@ -98,8 +95,7 @@ PerformerMixer::Parts PerformerMixer::parts(const Rows& of_one) const {
           {"key_features", by_head(attention::performer_map(of_one.k, drawn, options_))}};
 }
 
-std::unique_ptr<MixerState> PerformerMixer::begin(int) const {
-  check(options_.causal, "the mixer performer that sees the whole sequence cannot read its own past");
+std::unique_ptr<MixerState> PerformerMixer::start(int) const {
   auto state = std::make_unique<CarriedFeatures>();
   state->features = features({}, DType::float32);
   return state;

@@ -11,17 +11,14 @@ class LinearAttentionMixer : public ProjectedMixer {
  public:
   explicit LinearAttentionMixer(const MixerOptions& options);
 
-  using ProjectedMixer::begin;
-  std::unique_ptr<MixerState> begin(int rows) const override;
   Tensor step(const Tensor& x, MixerState& state, const Pass& pass) const override;
 
   static MixerCost cost(const MixerOptions& options, int length);
 
  private:
   Tensor attend(const Rows& rows, const Pass& pass) const override;
+  std::unique_ptr<MixerState> start(int rows) const override;
   Parts parts(const Rows& of_one) const override;
-
-  bool causal_;
 };
 
 // The features are no parameters: they follow from the layer and, where training draws anew, from the update.
@@ -29,14 +26,13 @@ class PerformerMixer : public ProjectedMixer {
  public:
   explicit PerformerMixer(const MixerOptions& options);
 
-  using ProjectedMixer::begin;
-  std::unique_ptr<MixerState> begin(int rows) const override;
   Tensor step(const Tensor& x, MixerState& state, const Pass& pass) const override;
 
   static MixerCost cost(const MixerOptions& options, int length);
 
  private:
   Tensor attend(const Rows& rows, const Pass& pass) const override;
+  std::unique_ptr<MixerState> start(int rows) const override;
   Parts parts(const Rows& of_one) const override;
   Tensor features(const Pass& pass, DType dtype) const;
 

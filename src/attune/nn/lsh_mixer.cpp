@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "attune/base/check.h"
 #include "attune/nn/attention_state.h"
 
 namespace attune {
@@ -60,8 +59,7 @@ LshMixer::Parts LshMixer::parts(const Rows& of_one) const {
           {"chunks", by_head(attention::lsh_chunks(hashed, of_one.segments, heads_, options_))}};
 }
 
-std::unique_ptr<MixerState> LshMixer::begin(int rows) const {
-  check(options_.causal, "the mixer lsh that sees the whole sequence cannot read its own past");
+std::unique_ptr<MixerState> LshMixer::start(int rows) const {
   return std::make_unique<HashedPast>(rows);
 }
 

@@ -14,8 +14,6 @@ class LshMixer : public ProjectedMixer {
  public:
   explicit LshMixer(const MixerOptions& options);
 
-  using ProjectedMixer::begin;
-  std::unique_ptr<MixerState> begin(int rows) const override;
   // What the last token of the whole sequence so far sees: tokens are sorted anew at each.
   Tensor step(const Tensor& x, MixerState& state, const Pass& pass) const override;
 
@@ -24,6 +22,7 @@ class LshMixer : public ProjectedMixer {
  private:
   Tensor attend(const Rows& rows, const Pass& pass) const override;
   Parts parts(const Rows& of_one) const override;
+  std::unique_ptr<MixerState> start(int rows) const override;
   bool hashes(int longest) const { return options_.chunk > 0 && longest > options_.chunk; }  // or all is one chunk
   Tensor rotations(int longest, const Pass& pass) const;
   Tensor buckets(const Rows& rows, const Pass& pass) const;      // not given where all is one chunk

@@ -175,6 +175,15 @@ const auto by_word = [](const auto& row) { return row.param; };
 INSTANTIATE_TEST_SUITE_P(Table, EveryMixer, ::testing::ValuesIn(words(true)), by_word);
 INSTANTIATE_TEST_SUITE_P(Table, EveryCausalMixer, ::testing::ValuesIn(words(false)), by_word);
 
+TEST(MixerTable, what_sees_the_whole_sequence_says_that_it_cannot_read_its_own_past) {
+  for (const char* word : {"lsh", "performer", "linear", "linformer", "nystrom"}) {
+    MixerOptions options = options_of(mixer_kind(word));
+    options.causal = false;
+    EXPECT_EQ(testing::error_of([&] { make_mixer(word, options)->begin(1); }),
+              "the mixer " + std::string(word) + " that sees the whole sequence cannot read its own past");
+  }
+}
+
 TEST(MixerTable, refuses_to_make_a_causal_mixer_of_what_has_no_causal_form) {
   for (const MixerKind& kind : mixers()) {
     if (!kind.causal) {

@@ -27,6 +27,7 @@ Tensor unit_values(int64_t tokens, int64_t heads, DType dtype) {
 
 ProjectedMixer::ProjectedMixer(std::string_view word, const MixerOptions& options, Keys keys)
     : word_(word),
+      causal_(options.causal),
       heads_(options.heads),
       depth_(options.width / options.heads),
       query_({options.width, options.width, options.biases}, options.initialiser),
@@ -91,7 +92,12 @@ Tensor ProjectedMixer::by_head(const Tensor& x) {
   return result;
 }
 
-std::unique_ptr<MixerState> ProjectedMixer::begin(int) const {
+std::unique_ptr<MixerState> ProjectedMixer::begin(int rows) const {
+  check(causal_, "the mixer ", word_, " that sees the whole sequence cannot read its own past");
+  return start(rows);
+}
+
+std::unique_ptr<MixerState> ProjectedMixer::start(int) const {
   fail("the mixer ", word_, " has no causal form");
 }
 

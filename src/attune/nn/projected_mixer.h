@@ -14,7 +14,7 @@ class ProjectedMixer : public Mixer {
  public:
   Tensor operator()(const Tensor& x, const Segments& queries, const Tensor& memory, const Segments& keys,
                     const Pass& pass) const override;
-  std::unique_ptr<MixerState> begin(int rows) const override;  // throws: no causal form, unless overridden
+  std::unique_ptr<MixerState> begin(int rows) const override;  // throws unless it is causal
   std::unique_ptr<MixerState> begin(const Tensor& memory, const Segments& keys, std::span<const int> source_of,
                                     const Pass& pass) const override;  // throws: it mixes its own sequence only
   Tensor step(const Tensor& x, MixerState& state, const Pass& pass) const override;
@@ -32,6 +32,8 @@ class ProjectedMixer : public Mixer {
     bool unit_values = false;  // v is the identity, so that what comes out are the weights: for a probe
   };
   virtual Tensor attend(const Rows& rows, const Pass& pass) const = 0;
+  // What a causal one remembers of `rows` hypotheses, nothing read yet; throws unless overridden: no causal form.
+  virtual std::unique_ptr<MixerState> start(int rows) const;
   // Whether all queries mix the values v; otherwise a probe is shown weights alone.
   virtual bool has_one_value_each() const { return true; }
   // What stands between a sequence's queries and keys and its weights, [heads or 1, rows, columns] each: for a probe,
@@ -50,6 +52,7 @@ class ProjectedMixer : public Mixer {
   Projected project_step(const Tensor& x, const Pass& pass) const;
 
   std::string word_;
+  bool causal_;
   int64_t heads_, depth_;
   Linear query_, key_, value_, output_;  // no key_ where queries are keys
 
