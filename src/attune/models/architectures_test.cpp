@@ -84,6 +84,19 @@ TEST(Architectures, threads_change_no_bit_of_outputs_and_gradients) {
   }
 }
 
+TEST(Architectures, looking_at_a_training_pass_changes_no_bit) {
+  const Probe probe([](const std::string&, const Tensor&) {});
+  for (const Form& form : forms()) {
+    const auto model = ready(form.config);
+    const auto all = examples();
+    const Batch batch = make_batch(all, std::vector<int>{3, 1, 0, 2});
+    const Tensor trained = model->hidden(batch, {.dropout = Rng(2)});
+    const Tensor looked = model->hidden(batch, {.dropout = Rng(2), .probe = &probe});
+    EXPECT_TRUE(same_bits(trained.data<float>(), looked.data<float>())) << form.name;
+    EXPECT_FALSE(same_bits(trained.data<float>(), model->hidden(batch, {}).data<float>())) << form.name;
+  }
+}
+
 // Rows are repeated, dropped and swapped on the way, as a beam does it.
 TEST(Architectures, decoding_step_by_step_equals_the_whole_pass) {
   for (const Form& form : forms()) {

@@ -19,19 +19,11 @@ struct Pass {
 
   // The pass as a named child module sees it: its own random stream.
   Pass within(std::string_view child) const {
-    Pass inner{dropout ? std::optional<Rng>(dropout->stream(child)) : std::nullopt, probe, compute, {}};
-    if (probe != nullptr) {
-      inner.path = path.empty() ? std::string(child) : path + "." + std::string(child);
-    }
-    return inner;
+    return {dropout ? std::optional<Rng>(dropout->stream(child)) : std::nullopt, probe, compute, named(child)};
   }
   Pass within(int child) const {
-    return probe != nullptr
-               ? within(std::to_string(child))
-               : Pass{dropout ? std::optional<Rng>(dropout->stream(static_cast<uint64_t>(child))) : std::nullopt,
-                      probe,
-                      compute,
-                      {}};
+    return {dropout ? std::optional<Rng>(dropout->stream(static_cast<uint64_t>(child))) : std::nullopt, probe, compute,
+            probe != nullptr ? named(std::to_string(child)) : std::string()};
   }
   // Shows a module's result and hands it on.
   Tensor shown(std::string_view name, Tensor value) const {
@@ -40,8 +32,16 @@ struct Pass {
   }
   void offer(std::string_view name, const Tensor& value) const {
     if (probe != nullptr) {
-      probe->offer(path.empty() ? std::string(name) : path + "." + std::string(name), value);
+      probe->offer(named(name), value);
     }
+  }
+
+ private:
+  std::string named(std::string_view part) const {
+    if (probe == nullptr) {
+      return {};
+    }
+    return path.empty() ? std::string(part) : path + "." + std::string(part);
   }
 };
 
