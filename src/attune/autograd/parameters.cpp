@@ -9,9 +9,19 @@ constexpr int64_t alignment = 16;  // elements: a cache line of float32
 void Parameters::add(const std::string& name, Parameter& parameter) {
   check(names_.emplace(name, entries_.size()).second, "parameter ", name, " is listed twice");
   at_offset_.emplace(flat_size_, static_cast<int>(entries_.size()));
-  entries_.push_back({name, &parameter, flat_size_});
+  entries_.push_back({name, &parameter, flat_size_, name});
   check(parameter.elements() > 0, "parameter ", name, " has the empty shape ", parameter.shape());
   flat_size_ += (parameter.elements() + alignment - 1) / alignment * alignment;
+}
+
+void Parameters::begin_alike(const std::string& copy, const std::string& of) {
+  for (auto entry = entries_.rbegin(); entry != entries_.rend() && entry->name.starts_with(copy + "."); ++entry) {
+    entry->begins_as = of + entry->name.substr(copy.size());
+    const Entry* original = find(entry->begins_as);
+    check(original != nullptr && original->parameter->shape() == entry->parameter->shape(), "parameter ", entry->name,
+          " begins as ", entry->begins_as, ", which is not listed before it with the shape ",
+          entry->parameter->shape());
+  }
 }
 
 int64_t Parameters::count() const {

@@ -44,14 +44,17 @@ struct Parameter : Tensor {
 class Parameters {
  public:
   struct Entry {
-    std::string name;      // "encoder.layers.0.attention.query.weight"
-    Parameter* parameter;  // borrowed from the module
-    int64_t offset;        // in the flat buffers, in elements; each parameter starts at a multiple of 16
+    std::string name;       // "encoder.layers.0.attention.query.weight"
+    Parameter* parameter;   // borrowed from the module
+    int64_t offset;         // in the flat buffers, in elements; each parameter starts at a multiple of 16
+    std::string begins_as;  // the name of the one whose start it copies: its own, unless begin_alike() named another
   };
 
   Parameters() = default;
 
   void add(const std::string& name, Parameter& parameter);  // a name occurs once
+  // The parameters of module `copy`, which was listed last, begin with the values of those of module `of`.
+  void begin_alike(const std::string& copy, const std::string& of);
 
   const std::vector<Entry>& entries() const { return entries_; }
   int64_t count() const;                                // of the elements, padding not counted

@@ -194,7 +194,8 @@ void initialise(const Parameters& parameters, const Rng& rng) {
   for (const auto& entry : parameters.entries()) {
     check(entry.parameter->allocated(), "initialise: parameter ", entry.name,
           " has no elements yet; allocate the parameters first");
-    draw_parameter(*entry.parameter, entry.parameter->initialiser, rng.stream(entry.name));
+    const Initialiser start = parameters.find(entry.begins_as)->parameter->initialiser;
+    draw_parameter(*entry.parameter, start, rng.stream(entry.begins_as));
   }
 }
 

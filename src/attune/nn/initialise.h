@@ -1,5 +1,5 @@
-// How parameters begin. Every parameter draws from its own stream, named after it, so that its start does not depend on
-// which other parameters there are.
+// How parameters begin. Every parameter draws from its own stream, named after it (or after the one that it begins as a
+// copy of), so that its start does not depend on which other parameters there are.
 //
 // fan_in and fan_out of a weight [out, in] are in and out; of a convolution [out, in, kernel...] in and out times the
 // kernel's size; of a vector its size, both. With gain g (argument, 0 meaning 1) the variances are

@@ -17,9 +17,13 @@ LongformerMixer::LongformerMixer(const MixerOptions& options)
 
 void LongformerMixer::collect(Parameters& list, const std::string& name) {
   ProjectedMixer::collect(list, name);
-  detail::collect(list, name + ".global_query", global_query_);
-  detail::collect(list, name + ".global_key", global_key_);
-  detail::collect(list, name + ".global_value", global_value_);
+  const auto add = [&](const std::string& part, Linear& map) {
+    detail::collect(list, name + ".global_" + part, map);
+    list.begin_alike(name + ".global_" + part, name + "." + part);
+  };
+  add("query", global_query_);
+  add("key", global_key_);
+  add("value", global_value_);
 }
 
 Tensor LongformerMixer::attend(const Rows& rows, const Pass& pass) const {

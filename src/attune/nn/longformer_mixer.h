@@ -1,5 +1,6 @@
 // Longformer's attention as a mixer that sees a whole sequence (attention/longformer.h): a sliding window, and the
-// sequence's first tokens as global ones, for which queries, keys and values have maps of their own.
+// sequence's first tokens as global ones, for which queries, keys and values have maps of their own, which begin with
+// the values of the others (Beltagy 2020, section 3.1).
 #pragma once
 
 #include "attune/nn/projected_mixer.h"

@@ -8,6 +8,8 @@
 #include "attune/base/check.h"
 #include "attune/nn/initialise.h"
 #include "attune/nn/mixer.h"
+#include "attune/nn/multi_head_attention.h"
+#include "attune/nn/sparse_mixers.h"
 #include "attune/ops/op_checks.h"
 
 namespace attune {
@@ -181,6 +183,33 @@ TEST(MixerTable, what_sees_the_whole_sequence_says_that_it_cannot_read_its_own_p
     options.causal = false;
     EXPECT_EQ(testing::error_of([&] { make_mixer(word, options)->begin(1); }),
               "the mixer " + std::string(word) + " that sees the whole sequence cannot read its own past");
+  }
+}
+
+MixerOptions window_of(attention::SlidingWindow window, int global_tokens) {
+  MixerOptions options{.width = width, .heads = 2, .causal = true, .max_positions = 20};
+  options.sparse.window = std::move(window);
+  options.sparse.global_tokens = global_tokens;
+  return options;
+}
+
+// Beltagy 2020, 3.1: the projections of global tokens begin as copies.
+TEST(Local, begins_as_if_global_tokens_had_no_projections_of_their_own) {
+  MixerOptions options = window_of({6, {}}, 3);
+  options.causal = false;
+  const Ready longformer(mixer_kind("local"), options);
+  MultiHeadAttention joint(options, sparse_pattern_of("local", options));
+  Parameters list = parameters_of(joint, "mixer");
+  list.allocate(DType::float32);
+  initialise(list, Rng(2));
+  const Segments two = Segments::of_lengths(std::vector<int>{40, 9});
+  const Tensor x = random_tensor({two.rows(), width}, Rng(3), DType::float32), same = joint(x, two, x, two, {});
+  EXPECT_LT(testing::relative_difference(longformer(x, two), same), 1e-6);
+  for (const char* part : {"query", "key", "value"}) {
+    const std::string name = std::string("mixer.global_") + part + ".weight";
+    const Ready other(mixer_kind("local"), options);
+    other.list.find(name)->parameter->rows_view(0, 1).fill(1);
+    EXPECT_GT(testing::relative_difference(other(x, two), same), 1e-3) << name << " is no parameter of its own";
   }
 }
 
