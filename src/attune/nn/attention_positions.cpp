@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "attune/attention/scaled_dot_relative.h"
 #include "attune/ops/rotary.h"
 
 namespace attune {
@@ -31,6 +32,24 @@ attention::Bias AttentionPositions::bias(DType dtype) const {
     default:
       return {};
   }
+}
+
+attention::Bias AttentionPositions::bias_at(std::span<const int> distances) const {
+  const attention::Bias by_distance = bias(DType::float32);
+  if (std::holds_alternative<std::monostate>(by_distance)) {
+    return {};
+  }
+  const auto* slopes = std::get_if<attention::Slopes>(&by_distance);
+  const Tensor& numbers = slopes != nullptr ? slopes->value : table;
+  const auto keys = static_cast<int64_t>(distances.size());
+  Tensor dense = Tensor::empty({options.heads, 1, keys});
+  for (int64_t at = 0; at < dense.elements(); ++at) {
+    const attention::RelativeTerm term =
+        attention::relative_term(by_distance, -int64_t{distances[static_cast<size_t>(at % keys)]});
+    dense.data<float>()[static_cast<size_t>(at)] =
+        static_cast<float>(term.factor * numbers.at(at / keys * attention::numbers_per_head(by_distance) + term.index));
+  }
+  return attention::DenseBias{dense};
 }
 
 Tensor AttentionPositions::turned(const Tensor& x, std::span<const int32_t> at) const {

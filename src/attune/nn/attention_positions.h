@@ -20,6 +20,8 @@ struct AttentionPositions {
 
   // For queries and keys that are aligned at the end, as scaled_dot has them; numbers of the type `dtype`.
   attention::Bias bias(DType dtype) const;
+  // The same for one query a sequence and keys that stand so far behind it, float32, without a gradient.
+  attention::Bias bias_at(std::span<const int> distances) const;
   // x [rows, heads, depth], queries or keys; itself unless the kind is rotary. Row r stands at at[r].
   Tensor turned(const Tensor& x, std::span<const int32_t> at) const;
   bool turns() const { return options.kind == PositionKind::rotary || options.kind == PositionKind::rotary_halves; }

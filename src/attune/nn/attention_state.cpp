@@ -13,6 +13,9 @@ namespace attune {
 
 namespace {
 
+// Tokens are forgotten by so many, so that attention finds those that stay in the same blocks: a step keeps its bits.
+constexpr int64_t together = 64;
+
 constexpr int64_t worth_a_thread = 1 << 14;  // elements copied: some microseconds
 
 int64_t grain_of(int64_t elements_each) {
@@ -56,12 +59,47 @@ void GrowingState::reserve(int64_t token) {
   if (!cache_) {
     capacity_ = 16;
     cache_ = Tensor::empty({int64_t{rows_} * capacity_, token});
+  } else if (length_ == capacity_ && capacity_ == enough()) {
+    forget();
   } else if (length_ == capacity_) {
     const ProfileScope scope("grow_cache");
     std::vector<int> same(static_cast<size_t>(rows_));
     std::iota(same.begin(), same.end(), 0);
-    move_to(same, 2 * capacity_);
+    move_to(same, static_cast<int>(std::min<int64_t>(2 * int64_t{capacity_}, enough())));
   }
+}
+
+int64_t GrowingState::first() const {
+  return (kept_.first + together - 1) / together * together;
+}
+
+int64_t GrowingState::enough() const {
+  return first() + kept_.last + std::max(kept_.last, together);
+}
+
+// The last - 1 tokens before the next one stay.
+void GrowingState::forget() {
+  const ProfileScope scope("forget_cache");
+  const int64_t token = cache_.columns(), spare = length_ - first() - (kept_.last - 1);
+  const int64_t gone = spare / together * together, staying = length_ - first() - gone;
+  float* data = cache_.pointer<float>();
+  count_copied(rows_ * staying * token);
+  parallel_for(rows_, grain_of(staying * token), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      float* to = data + (row * capacity_ + first()) * token;
+      std::copy_n(to + gone * token, staying * token, to);
+    }
+  });
+  length_ -= static_cast<int>(gone);
+  forgotten_ += static_cast<int>(gone);
+}
+
+std::vector<int> GrowingState::distances() const {
+  std::vector<int> result;
+  for (int i = 0; i < length_; ++i) {
+    result.push_back(length_ - 1 - i + (i < first() ? forgotten_ : 0));
+  }
+  return result;
 }
 
 void GrowingState::reorder(std::span<const int> from) {

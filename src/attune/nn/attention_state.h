@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -11,28 +12,46 @@
 
 namespace attune {
 
-// Of what each row has read so far: row i's tokens from i * capacity on. The capacity doubles when it is used up.
+// Which tokens the newest one can see, and later ones no others: so many first ones, and so many last ones, itself
+// among them.
+struct Kept {
+  int64_t first = 0, last = std::numeric_limits<int32_t>::max();
+};
+
+// Of what each row has read so far: row i's tokens from i * capacity on. The capacity doubles when it is used up, until
+// what is kept fits twice; then tokens that none can see any more are forgotten. So a row takes memory for at most
+// first + 2 last + 128 tokens, however many it reads.
 class GrowingState : public MixerState {
  public:
-  explicit GrowingState(int rows) : rows_(rows) {}
+  explicit GrowingState(int rows, const Kept& kept = {}) : rows_(rows), kept_(kept) {}
 
   // Rows that stay where they are are not copied; nothing is allocated where no row is overwritten before it is read.
   void reorder(std::span<const int> from) override;
   // Of what each row has read next: keys and values (or what else is kept of it), float32, [rows, ...] each and a row's
   // numbers side by side; the parts come to stand beside one another.
   void append(std::initializer_list<Tensor> parts);
-  int length() const { return length_; }  // tokens that each row has read
+  int length() const { return forgotten_ + length_; }  // tokens that each row has read
+  // How far each kept token stands behind the last one; not its distance in the cache, once there is a gap behind the
+  // first ones.
+  bool has_gap() const { return kept_.first > 0 && forgotten_ > 0; }
+  std::vector<int> distances() const;
 
   const Tensor& cache() const { return cache_; }
   Segments keys() const;  // of the cache, one sequence a row
 
  private:
   void reserve(int64_t token);
+  int64_t first() const;   // tokens that are never forgotten
+  int64_t enough() const;  // the largest capacity
+  void forget();
   void move_to(std::span<const int> from, int new_capacity);
   bool can_copy_in_place(std::span<const int> from) const;
   void copy_in_place(std::span<const int> from);
 
-  int rows_, length_ = 0, capacity_ = 0;
+  int rows_;
+  Kept kept_;
+  int length_ = 0, capacity_ = 0;  // of the cache, a row
+  int forgotten_ = 0;
   Tensor cache_;  // [at least rows * capacity, a token's numbers]
 };
 

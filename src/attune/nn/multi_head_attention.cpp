@@ -1,5 +1,6 @@
 #include "attune/nn/multi_head_attention.h"
 
+#include <algorithm>
 #include <array>
 
 #include "attune/nn/attention_state.h"
@@ -7,6 +8,23 @@
 #include "attune/ops/reshape.h"
 
 namespace attune {
+
+namespace {
+
+// A window moves on from what it has seen; other patterns show a token that is as old as you like.
+Kept kept_under(const std::optional<attention::SparsePattern>& pattern) {
+  const auto* window = pattern ? std::get_if<attention::SlidingWindow>(&pattern->rule) : nullptr;
+  if (window == nullptr) {
+    return {};
+  }
+  int64_t farthest = 1;
+  for (const int dilation : window->dilation) {
+    farthest = std::max<int64_t>(farthest, dilation);
+  }
+  return {pattern->global.leading, window->window / 2 * farthest + 1};
+}
+
+}  // namespace
 
 void offer_weights(const AttendingRows& rows, const attention::Options& options, const Pass& pass) {
   for (int s = 0; pass.probe != nullptr && s < rows.queries.count(); ++s) {
@@ -70,7 +88,7 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Segments& queries, 
 }
 
 std::unique_ptr<MixerState> MultiHeadAttention::begin(int rows) const {
-  return std::make_unique<GrowingState>(rows);
+  return std::make_unique<GrowingState>(rows, kept_under(pattern_));
 }
 
 std::unique_ptr<MixerState> MultiHeadAttention::begin(const Tensor& memory, const Segments& keys,
@@ -97,6 +115,9 @@ Tensor MultiHeadAttention::step(const Tensor& x, MixerState& state, const Pass& 
   const std::vector<int32_t> at(static_cast<size_t>(x.size(0)), growing.length());
   const Tensor query = positions_.turned(part_in_heads(joined, 0, heads), at);
   growing.append({positions_.turned(part_in_heads(joined, 1, heads), at), part_in_heads(joined, 2, heads)});
+  if (growing.has_gap()) {
+    options.bias = positions_.bias_at(growing.distances());
+  }
   return put_out(attend_to_past(query, growing, options), pass);
 }
 

@@ -2,6 +2,10 @@
 // hold positions, which makes it one of a sequence with itself; and a norm of what all heads give together, in front of
 // the output product, which weights that do not add up to 1 need (Zhang, Titov and Sennrich 2021, section 3). With a
 // pattern a query sees the keys alone that it leaves (local, sparse, bigbird).
+//
+// Decoding its own past it keeps keys and values of what has been read, 2 width float32 numbers a token and row. Under
+// a sliding window of w keys, d apart, and g global tokens these are at most g + w d + 130 tokens (GrowingState),
+// however many are read.
 #pragma once
 
 #include "attune/attention/scaled_dot.h"
