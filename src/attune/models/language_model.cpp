@@ -9,9 +9,6 @@ void check_language_model(const ModelConfig& config) {
   check_usage(config.architecture == "transformer",
               "architecture: a language model is a decoder alone, which only a transformer has, got \"",
               config.architecture, "\"");
-  check_usage(!stands_in_attention(position_kind_of_name(config.positions)) || config.decoder_mixer == "scaled_dot",
-              "positions: ", config.positions, " stands inside scaled_dot attention, but decoder-mixer is ",
-              config.decoder_mixer);
   check_usage(config.tied_embeddings != "all",
               "tied-embeddings: a language model has one table of embeddings; expected decoder (the output layer is "
               "that table) or none, got \"all\"");

@@ -76,32 +76,58 @@ std::string words_that(bool MixerKind::*can) {
   return words;
 }
 
-bool has_tiny_attention(const std::string& mixer, const ModelConfig& config) {
+struct ChosenMixer {
+  std::string_view key, word;
+};
+
+std::vector<ChosenMixer> self_mixers(const ModelConfig& config) {
+  std::vector<ChosenMixer> chosen;
+  if (has_encoder(config)) {
+    chosen.push_back({"encoder-mixer", config.encoder_mixer});
+  }
+  if (has_decoder(config)) {
+    chosen.push_back({"decoder-mixer", config.decoder_mixer});
+  }
+  return chosen;
+}
+
+std::string listed(std::span<const ChosenMixer> chosen) {
+  std::string text;
+  for (const ChosenMixer& mixer : chosen) {
+    text.append(text.empty() ? "" : " and ").append(mixer.key).append(" is ").append(mixer.word);
+  }
+  return text;
+}
+
+bool has_tiny_attention(std::string_view mixer, const ModelConfig& config) {
   return mixer == "spatial_gating" && config.tiny_attention > 0;
 }
 
 // Inherited from dropout (-1) it acts where it can; asked for, it must be able to act somewhere.
 void check_attention_dropout(const ModelConfig& config) {
-  std::vector<std::pair<std::string, std::string>> mixers_of_model;
-  if (has_encoder(config)) {
-    mixers_of_model.emplace_back("encoder-mixer", config.encoder_mixer);
-  }
-  if (has_decoder(config)) {
-    mixers_of_model.emplace_back("decoder-mixer", config.decoder_mixer);
-  }
+  std::vector<ChosenMixer> all = self_mixers(config);
   if (translates(config)) {
-    mixers_of_model.emplace_back("cross-mixer", config.cross_mixer);
+    all.push_back({"cross-mixer", config.cross_mixer});
   }
-  std::string found;
-  for (const auto& [key, word] : mixers_of_model) {
-    if (mixer_kind(word).drops_weights || has_tiny_attention(word, config)) {
-      return;
-    }
-    found += (found.empty() ? "" : ", ") + key + " = " + word;
-  }
-  check_usage(config.attention_dropout <= 0, "attention-dropout: ", config.attention_dropout,
-              " acts on the weights of ", words_that(&MixerKind::drops_weights),
-              " and of a tiny attention, but the model has ", found, "; expected 0, or leave it out");
+  const bool acts = std::any_of(all.begin(), all.end(), [&](const ChosenMixer& mixer) {
+    return mixer_kind(mixer.word).drops_weights || has_tiny_attention(mixer.word, config);
+  });
+  check_usage(config.attention_dropout <= 0 || acts, "attention-dropout: ", config.attention_dropout,
+              " acts on the weights of ", words_that(&MixerKind::drops_weights), " and of a tiny attention, but ",
+              listed(all), "; expected 0, or leave it out");
+}
+
+void check_positions(const ModelConfig& config) {
+  const PositionKind positions = position_kind_of_name(config.positions);
+  const std::vector<ChosenMixer> all = self_mixers(config);
+  const bool held =
+      std::any_of(all.begin(), all.end(), [](const ChosenMixer& mixer) { return mixer_kind(mixer.word).positions; });
+  check_usage(!stands_in_attention(positions) || held, "positions: ", config.positions,
+              " stands inside attention by scores (", words_that(&MixerKind::positions), "), but ", listed(all));
+  check_usage((positions != PositionKind::rotary && positions != PositionKind::rotary_halves) ||
+                  config.width / config.heads % 2 == 0,
+              "positions: ", config.positions, " turns pairs of numbers, but a head has ", config.width / config.heads,
+              " (width / heads)");
 }
 
 }  // namespace
@@ -118,17 +144,7 @@ void check_transformer(const ModelConfig& config) {
   check_usage(mixer_kind(config.cross_mixer).reads_memory,
               "cross-mixer: expected a mixer that can read another sequence than its own, got \"", config.cross_mixer,
               "\"");
-  const PositionKind positions = position_kind_of_name(config.positions);
-  const bool decodes = !is_encoder_task(config);
-  check_usage(!stands_in_attention(positions) || mixer_kind(config.encoder_mixer).positions ||
-                  (decodes && mixer_kind(config.decoder_mixer).positions),
-              "positions: ", config.positions, " stands inside attention by scores (",
-              words_that(&MixerKind::positions), "), but encoder-mixer is ", config.encoder_mixer,
-              decodes ? " and decoder-mixer " + config.decoder_mixer : "");
-  check_usage((positions != PositionKind::rotary && positions != PositionKind::rotary_halves) ||
-                  config.width / config.heads % 2 == 0,
-              "positions: ", config.positions, " turns pairs of numbers, but a head has ", config.width / config.heads,
-              " (width / heads)");
+  check_positions(config);
   check_memory_forms(config);
   check_attention_dropout(config);
   if (has_encoder(config)) {

@@ -143,8 +143,16 @@ TEST(TransformerPositions, refuses_what_cannot_be_and_says_why) {
             std::string::npos);
   EXPECT_NE(message([](ModelConfig& c) { c.positions = "alibi", c.encoder_mixer = c.decoder_mixer = "gru"; })
                 .find("stands inside attention by scores (scaled_dot, local, sparse, bigbird), but encoder-mixer is "
-                      "gru and decoder-mixer gru"),
+                      "gru and decoder-mixer is gru"),
             std::string::npos);
+  for (const MixerKind& kind : mixers()) {
+    if (!kind.causal) continue;
+    ModelConfig alone = with([](ModelConfig& c) { c.task = "language_model", c.positions = "rotary"; });
+    alone.decoder_mixer = kind.word;
+    const std::string said = error_of([&] { check_config(alone); });
+    EXPECT_EQ(said == "no error", kind.positions) << said;
+    EXPECT_EQ(said.ends_with("but decoder-mixer is " + alone.decoder_mixer), !kind.positions) << said;
+  }
   ModelConfig convolutional = testing::tiny("convolutional");
   convolutional.positions = "relative";
   EXPECT_NE(error_of([&] { check_config(convolutional); }).find("does not have"), std::string::npos);
