@@ -149,7 +149,7 @@ std::vector<Damage> config_damages() {
       {"two megabytes", "1048576 at most", [](const std::string& text) { return text + std::string(2 << 20, ' '); }},
       json("not UTF-8", "not valid JSON", "transformer", "\xff"),
       json("unknown key", "widht", "\"width\"", "\"widht\""),
-      json("another version", "format-version", "\"format-version\": 4", "\"format-version\": 99"),
+      json("another version", "format-version", "\"format-version\": 5", "\"format-version\": 99"),
       json("text for a number", "width", "\"width\": 16", "\"width\": \"16\""),
       json("a fraction", "width", "\"width\": 16", "\"width\": 16.5"),
       json("negative", "width", "\"width\": 16", "\"width\": -16"),

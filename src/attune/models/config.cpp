@@ -9,6 +9,7 @@
 #include "attune/base/option_checks.h"
 #include "attune/models/architecture.h"
 #include "attune/models/task.h"
+#include "attune/models/transformer.h"
 #include "attune/nn/initialise.h"
 #include "attune/nn/mixer.h"
 #include "attune/nn/norm.h"
@@ -21,7 +22,7 @@ namespace attune {
 namespace {
 
 // Keys were added after the versions before this one: a config of theirs that lacks a key means its default.
-constexpr int format_version = 4;
+constexpr int format_version = 5;
 constexpr int format_of_images = 3;  // the first that knows of pixels
 constexpr int oldest_format = 1;
 constexpr int deepest_model = 1024;  // layers
@@ -167,6 +168,10 @@ ModelConfig read_config(const std::string& text, const std::string& where) {
     read("pixel-deviation", config.pixel_deviation);
   }
   try {
+    // Earlier versions took a rate that acts nowhere; the model is the same without it.
+    if (version < format_version && config.architecture == "transformer" && !can_drop_weights(config)) {
+      config.attention_dropout = -1;
+    }
     check_config(config);
   } catch (const UsageError& error) {
     fail(where, ": ", error.what());

@@ -158,13 +158,24 @@ TEST(Convolutional, channels_are_listed_layer_by_layer) {
 TEST(Config, keys_that_an_older_file_does_not_have_mean_their_defaults) {
   std::string older = to_json(tiny()), key = "  \"kernel-width\": 3,\n";
   older.erase(older.find(key), key.size());
-  const std::string now = "\"format-version\": 4";
+  const std::string now = "\"format-version\": 5";
   EXPECT_NE(error_of([&] { read_config(older, "here"); }).find("kernel-width is missing"), std::string::npos);
-  for (const char* before : {"\"format-version\": 1", "\"format-version\": 2", "\"format-version\": 3"}) {
+  for (const int version : {1, 2, 3, 4}) {
     std::string text = older;
-    text.replace(text.find(now), now.size(), before);
+    text.replace(text.find(now), now.size(), "\"format-version\": " + std::to_string(version));
     EXPECT_EQ(to_json(read_config(text, "here")), to_json(tiny()));
   }
+}
+
+TEST(Config, an_older_file_may_have_a_dropout_that_never_acted) {
+  ModelConfig config = tiny();
+  config.task = "language_model", config.decoder_mixer = "linear";
+  const std::string wanted = to_json(config);
+  config.attention_dropout = 0.1;
+  std::string text = to_json(config);
+  EXPECT_NE(error_of([&] { read_config(text, "here"); }).find("attention-dropout"), std::string::npos);
+  text.replace(text.find("version\": 5"), 11, "version\": 4");
+  EXPECT_EQ(to_json(read_config(text, "here")), wanted);
 }
 
 TEST(Config, refuses_json_that_nests_deeply_or_holds_numbers_of_64_bits) {

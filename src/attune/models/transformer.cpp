@@ -103,18 +103,21 @@ bool has_tiny_attention(std::string_view mixer, const ModelConfig& config) {
   return mixer == "spatial_gating" && config.tiny_attention > 0;
 }
 
-// Inherited from dropout (-1) it acts where it can; asked for, it must be able to act somewhere.
-void check_attention_dropout(const ModelConfig& config) {
+// All that attend, or stand in attention's place.
+std::vector<ChosenMixer> chosen_mixers(const ModelConfig& config) {
   std::vector<ChosenMixer> all = self_mixers(config);
   if (translates(config)) {
     all.push_back({"cross-mixer", config.cross_mixer});
   }
-  const bool acts = std::any_of(all.begin(), all.end(), [&](const ChosenMixer& mixer) {
-    return mixer_kind(mixer.word).drops_weights || has_tiny_attention(mixer.word, config);
-  });
-  check_usage(config.attention_dropout <= 0 || acts, "attention-dropout: ", config.attention_dropout,
-              " acts on the weights of ", words_that(&MixerKind::drops_weights), " and of a tiny attention, but ",
-              listed(all), "; expected 0, or leave it out");
+  return all;
+}
+
+// Inherited from dropout (-1) it acts where it can; asked for, it must be able to act somewhere.
+void check_attention_dropout(const ModelConfig& config) {
+  check_usage(config.attention_dropout <= 0 || can_drop_weights(config),
+              "attention-dropout: ", config.attention_dropout, " acts on the weights of ",
+              words_that(&MixerKind::drops_weights), " and of a tiny attention, but ", listed(chosen_mixers(config)),
+              "; expected 0, or leave it out");
 }
 
 void check_positions(const ModelConfig& config) {
@@ -131,6 +134,13 @@ void check_positions(const ModelConfig& config) {
 }
 
 }  // namespace
+
+bool can_drop_weights(const ModelConfig& config) {
+  const std::vector<ChosenMixer> all = chosen_mixers(config);
+  return std::any_of(all.begin(), all.end(), [&](const ChosenMixer& mixer) {
+    return mixer_kind(mixer.word).drops_weights || has_tiny_attention(mixer.word, config);
+  });
+}
 
 void check_transformer(const ModelConfig& config) {
   check_usage(config.width % config.heads == 0, "heads: expected a number that divides width (", config.width,

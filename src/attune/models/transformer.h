@@ -160,6 +160,9 @@ class Transformer : public Model {
 
 // Its row of the table of architectures.
 void check_transformer(const ModelConfig& config);
+
+// Whether some mixer of the model has weights that attention-dropout can act on.
+bool can_drop_weights(const ModelConfig& config);
 ModelCost transformer_cost(const ModelConfig& config, const CostOptions& options);
 std::vector<AttentionPlace> transformer_attends(const ModelConfig& config);
 
