@@ -194,7 +194,6 @@ class Sweep {
       if (call_.causal || begin == 0) seen_.pack(state_.matrix().transposed());
       seen_.multiply(g.matrix(), dphi.matrix());
       cpu::add_outer(up.h.data(), state_.vector(), dphi);
-      if (!call_.causal) readers.absorb(phi, g, up.h.data(), products_);
       if (call_.causal) {
         const Written phi_k = map_keys(begin);
         const Given v = of_keys(call_.v, begin);
@@ -209,6 +208,8 @@ class Sweep {
         pairs.hide(log_scales(), highest);
         pairs.add_product(phi_k, dphi, products_);
         absorb_keys(phi_k, v);
+      } else {
+        readers.absorb(phi, g, up.h.data(), products_);
       }
       map_.backward(of_queries(call_.q, begin), phi, dphi, of_queries(dq, begin), false);
     }

@@ -154,51 +154,39 @@ void lsh_lines(const Setting& s, Lines& all) {
                  {"Wq", "Wq", "lsh.Wq", "", {}, {}, true},
                  {"Wv", "Wv", "attention.Wv", "", {}, {}, true}};
   add_biases(s, {"bq", "bv"}, all.forward);
-  for (const Line& line :
-       std::vector<Line>{{"Q", "Q = {X Wq}" + q, "attention.Q", "q_i = {a_i Wq}" + q, tokens},
-                         {.name = "K",
-                         .equation = "K_i = Q_i / |Q_i|",
-                         .text = "lsh.K",
-                         .rows = tokens,
-                         .all_rows = true,
-                         .value = keys},
-                         {"V", "V = {X Wv}" + v, "attention.V", "v_i = {a_i Wv}" + v, tokens, {}, true}}) {
-    all.forward.push_back(line);
-  }
+  append(
+      {{"Q", "Q = {X Wq}" + q, "attention.Q", "q_i = {a_i Wq}" + q, tokens},
+       {.name = "K", .equation = "K_i = Q_i / |Q_i|", .text = "lsh.K", .rows = tokens, .all_rows = true, .value = keys},
+       {"V", "V = {X Wv}" + v, "attention.V", "v_i = {a_i Wv}" + v, tokens, {}, true}},
+      all.forward);
   if (hashes(s)) {
     add_hashing(s, all.forward);
   }
-  for (const Line& line : std::vector<Line>{
-           {"S", "S = {Q K'}", "lsh.S", "alpha_ij = {q_i k_j'}", tokens, tokens},
-           {"P", "P = softmax(S)", "lsh.P", "beta_ij = exp(alpha_ij) / sum_k exp(alpha_ik)", tokens, tokens},
-           {"O", "O = {P V}", "attention.O", "b_i = sum_j beta_ij v_j", tokens}}) {
-    all.forward.push_back(line);
-  }
+  append({{"S", "S = {Q K'}", "lsh.S", "alpha_ij = {q_i k_j'}", tokens, tokens},
+          {"P", "P = softmax(S)", "lsh.P", "beta_ij = exp(alpha_ij) / sum_k exp(alpha_ik)", tokens, tokens},
+          {"O", "O = {P V}", "attention.O", "b_i = sum_j beta_ij v_j", tokens}},
+         all.forward);
   all.output = std::string("O");
   all.backward = {{"dV", "dV = {P' dO}", "attention.dV", "dv_j = sum_i beta_ij db_i", tokens},
                   {"dP", "dP = {dO V'}", "attention.dP", "dbeta_ij = {db_i v_j'}", tokens, tokens}};
   add_jacobian(all.backward, tokens);
-  for (const Line& line :
-       std::vector<Line>{{"dS", "dS_ij = P_ij (dP_ij - sum_k dP_ik P_ik)", "attention.dS.softmax", "", tokens, tokens},
-                         {.name = "dK",
-                         .equation = "dK = {dS' Q}",
-                         .text = "attention.dK",
-                         .vector = "dk_j = sum_i dalpha_ij q_i",
-                         .rows = tokens,
-                         .value = keys_gradient},
-                         {"dQ", "dQ_i = {dS_i K} + (dK_i - ({dK_i K_i'}) K_i) / |Q_i|", "lsh.dQ", "", tokens},
-                         {"dWq", "dWq = {X' dQ}", "gradient.weight", "dWq = sum_i {a_i' dq_i}"},
-                         {"dWv", "dWv = {X' dV}", "gradient.weight", "dWv = sum_i {a_i' dv_i}"}}) {
-    all.backward.push_back(line);
-  }
+  append({{"dS", "dS_ij = P_ij (dP_ij - sum_k dP_ik P_ik)", "attention.dS.softmax", "", tokens, tokens},
+          {.name = "dK",
+           .equation = "dK = {dS' Q}",
+           .text = "attention.dK",
+           .vector = "dk_j = sum_i dalpha_ij q_i",
+           .rows = tokens,
+           .value = keys_gradient},
+          {"dQ", "dQ_i = {dS_i K} + (dK_i - ({dK_i K_i'}) K_i) / |Q_i|", "lsh.dQ", "", tokens},
+          {"dWq", "dWq = {X' dQ}", "gradient.weight", "dWq = sum_i {a_i' dq_i}"},
+          {"dWv", "dWv = {X' dV}", "gradient.weight", "dWv = sum_i {a_i' dv_i}"}},
+         all.backward);
   add_bias_backward(s, "q", "Q", all.backward);
   add_bias_backward(s, "v", "V", all.backward);
-  for (const Line& line :
-       std::vector<Line>{{"dX_q", "dX_q = {dQ Wq'}", "attention.dX_q", "", tokens},
-                         {"dX_v", "dX_v = {dV Wv'}", "attention.dX_v", "", tokens},
-                         {"dX", "dX = dX_q + dX_v", "lsh.dX", "da_i = {dq_i Wq'} + {dv_i Wv'}", tokens}}) {
-    all.backward.push_back(line);
-  }
+  append({{"dX_q", "dX_q = {dQ Wq'}", "attention.dX_q", "", tokens},
+          {"dX_v", "dX_v = {dV Wv'}", "attention.dX_v", "", tokens},
+          {"dX", "dX = dX_q + dX_v", "lsh.dX", "da_i = {dq_i Wq'} + {dv_i Wv'}", tokens}},
+         all.backward);
 }
 
 }  // namespace

@@ -45,45 +45,32 @@ void linformer_lines(const Setting& s, Lines& all) {
   constexpr Axis tokens = Axis::tokens;
   const std::vector<std::string> count{std::to_string(s.projected_length)};
   add_projection(s, all.forward);
-  for (const Line& line : std::vector<Line>{
-           {.name = "E",
-    .equation = "E",
-    .text = "linformer.E",
-    .columns = tokens,
-    .all_rows = true,
-    .arguments = count},
-           {.name = "F",
-           .equation = "F",
-           .text = "linformer.F",
-           .columns = tokens,
-           .all_rows = true,
-           .arguments = count},
-           {"K_E", "K_E = {E K}", "linformer.K", "", {}, {}, true},
-           {"V_F", "V_F = {F V}", "linformer.V", "", {}, {}, true},
-           {"S", "S = {Q K_E'} / sqrt(d)", "attention.S", "alpha_ij = {q_i K_E_j'} / sqrt(d)", tokens},
-           {"P", "P = softmax(S)", "linformer.P", "beta_ij = exp(alpha_ij) / sum_k exp(alpha_ik)", tokens},
-           {.name = "P_F",
-           .equation = "{P F}",
-           .text = "linformer.PF",
-           .rows = tokens,
-           .columns = tokens,
-           .value = projected_back},
-           {"O", "O = {P V_F}", "linformer.O", "b_i = sum_j beta_ij V_F_j", tokens}}) {
-    all.forward.push_back(line);
-  }
+  append(
+      {{.name = "E", .equation = "E", .text = "linformer.E", .columns = tokens, .all_rows = true, .arguments = count},
+       {.name = "F", .equation = "F", .text = "linformer.F", .columns = tokens, .all_rows = true, .arguments = count},
+       {"K_E", "K_E = {E K}", "linformer.K", "", {}, {}, true},
+       {"V_F", "V_F = {F V}", "linformer.V", "", {}, {}, true},
+       {"S", "S = {Q K_E'} / sqrt(d)", "attention.S", "alpha_ij = {q_i K_E_j'} / sqrt(d)", tokens},
+       {"P", "P = softmax(S)", "linformer.P", "beta_ij = exp(alpha_ij) / sum_k exp(alpha_ik)", tokens},
+       {.name = "P_F",
+        .equation = "{P F}",
+        .text = "linformer.PF",
+        .rows = tokens,
+        .columns = tokens,
+        .value = projected_back},
+       {"O", "O = {P V_F}", "linformer.O", "b_i = sum_j beta_ij V_F_j", tokens}},
+      all.forward);
   all.backward = {{"dV_F", "dV_F = {P' dO}", "attention.dV", "", {}},
                   {"dP", "dP = {dO V_F'}", "attention.dP", "", tokens}};
   add_jacobian(all.backward, Axis::nothing);
-  for (const Line& line :
-       std::vector<Line>{{"dS", "dS_ij = P_ij (dP_ij - sum_k dP_ik P_ik)", "attention.dS.softmax", "", tokens},
-                         {"dQ", "dQ = {dS K_E} / sqrt(d)", "attention.dQ", "", tokens},
-                         {"dK_E", "dK_E = {dS' Q} / sqrt(d)", "attention.dK"},
-                         {"dE", "dE = {dK_E K'}", "linformer.dE", "", {}, tokens},
-                         {"dF", "dF = {dV_F V'}", "linformer.dF", "", {}, tokens},
-                         {"dK", "dK = {E' dK_E}", "linformer.dK", "", tokens},
-                         {"dV", "dV = {F' dV_F}", "linformer.dV", "", tokens}}) {
-    all.backward.push_back(line);
-  }
+  append({{"dS", "dS_ij = P_ij (dP_ij - sum_k dP_ik P_ik)", "attention.dS.softmax", "", tokens},
+          {"dQ", "dQ = {dS K_E} / sqrt(d)", "attention.dQ", "", tokens},
+          {"dK_E", "dK_E = {dS' Q} / sqrt(d)", "attention.dK"},
+          {"dE", "dE = {dK_E K'}", "linformer.dE", "", {}, tokens},
+          {"dF", "dF = {dV_F V'}", "linformer.dF", "", {}, tokens},
+          {"dK", "dK = {E' dK_E}", "linformer.dK", "", tokens},
+          {"dV", "dV = {F' dV_F}", "linformer.dV", "", tokens}},
+         all.backward);
   add_projection_backward(s, all.backward);
   all.weights = projected_back;
 }

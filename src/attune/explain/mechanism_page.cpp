@@ -103,38 +103,32 @@ Projected project(Calculation& c, const Setting& s) {
 void add_projection(const Setting& s, std::vector<Line>& lines) {
   constexpr Axis tokens = Axis::tokens;
   const std::string q = plus(s, "bq"), k = plus(s, "bk"), v = plus(s, "bv");
-  for (const Line& line : std::vector<Line>{{"X", "X", "X", "a_i = X_i", tokens, {}, true},
-                                            {"Wq", "Wq", "attention.Wq", "", {}, {}, true},
-                                            {"Wk", "Wk", "attention.Wk", "", {}, {}, true},
-                                            {"Wv", "Wv", "attention.Wv", "", {}, {}, true}}) {
-    lines.push_back(line);
-  }
+  append({{"X", "X", "X", "a_i = X_i", tokens, {}, true},
+          {"Wq", "Wq", "attention.Wq", "", {}, {}, true},
+          {"Wk", "Wk", "attention.Wk", "", {}, {}, true},
+          {"Wv", "Wv", "attention.Wv", "", {}, {}, true}},
+         lines);
   add_biases(s, {"bq", "bk", "bv"}, lines);
-  for (const Line& line :
-       std::vector<Line>{{"Q", "Q = {X Wq}" + q, "attention.Q", "q_i = {a_i Wq}" + q, tokens},
-                         {"K", "K = {X Wk}" + k, "attention.K", "k_i = {a_i Wk}" + k, tokens, {}, true},
-                         {"V", "V = {X Wv}" + v, "attention.V", "v_i = {a_i Wv}" + v, tokens, {}, true}}) {
-    lines.push_back(line);
-  }
+  append({{"Q", "Q = {X Wq}" + q, "attention.Q", "q_i = {a_i Wq}" + q, tokens},
+          {"K", "K = {X Wk}" + k, "attention.K", "k_i = {a_i Wk}" + k, tokens, {}, true},
+          {"V", "V = {X Wv}" + v, "attention.V", "v_i = {a_i Wv}" + v, tokens, {}, true}},
+         lines);
 }
 
 void add_projection_backward(const Setting& s, std::vector<Line>& lines) {
   constexpr Axis tokens = Axis::tokens;
-  for (const Line& line : std::vector<Line>{{"dWq", "dWq = {X' dQ}", "gradient.weight", "dWq = sum_i {a_i' dq_i}"},
-                                            {"dWk", "dWk = {X' dK}", "gradient.weight", "dWk = sum_i {a_i' dk_i}"},
-                                            {"dWv", "dWv = {X' dV}", "gradient.weight", "dWv = sum_i {a_i' dv_i}"}}) {
-    lines.push_back(line);
-  }
+  append({{"dWq", "dWq = {X' dQ}", "gradient.weight", "dWq = sum_i {a_i' dq_i}"},
+          {"dWk", "dWk = {X' dK}", "gradient.weight", "dWk = sum_i {a_i' dk_i}"},
+          {"dWv", "dWv = {X' dV}", "gradient.weight", "dWv = sum_i {a_i' dv_i}"}},
+         lines);
   for (const auto& [letter, output] : {std::pair{"q", "Q"}, {"k", "K"}, {"v", "V"}}) {
     add_bias_backward(s, letter, output, lines);
   }
-  for (const Line& line : std::vector<Line>{
-           {"dX_q", "dX_q = {dQ Wq'}", "attention.dX_q", "", tokens},
-           {"dX_k", "dX_k = {dK Wk'}", "attention.dX_k", "", tokens},
-           {"dX_v", "dX_v = {dV Wv'}", "attention.dX_v", "", tokens},
-           {"dX", "dX = dX_q + dX_k + dX_v", "attention.dX", "da_i = {dq_i Wq'} + {dk_i Wk'} + {dv_i Wv'}", tokens}}) {
-    lines.push_back(line);
-  }
+  append({{"dX_q", "dX_q = {dQ Wq'}", "attention.dX_q", "", tokens},
+          {"dX_k", "dX_k = {dK Wk'}", "attention.dX_k", "", tokens},
+          {"dX_v", "dX_v = {dV Wv'}", "attention.dX_v", "", tokens},
+          {"dX", "dX = dX_q + dX_k + dX_v", "attention.dX", "da_i = {dq_i Wq'} + {dk_i Wk'} + {dv_i Wv'}", tokens}},
+         lines);
 }
 
 std::string of_head(std::string text, bool several) {
@@ -142,6 +136,10 @@ std::string of_head(std::string text, bool several) {
     text.replace(at, 1, several ? "_h" : "");
   }
   return text;
+}
+
+void append(std::initializer_list<Line> more, std::vector<Line>& lines) {
+  lines.insert(lines.end(), more);
 }
 
 void add_jacobian(std::vector<Line>& lines, Axis columns) {

@@ -97,6 +97,7 @@ std::span<const MechanismPage> mechanism_pages();
 Tensor branch(Calculation& calculation, const std::string& name, const Tensor& x);
 // The softmax's Jacobian built out for the first row of P, its product with dP and the difference from the short form.
 void add_jacobian(std::vector<Line>& lines, Axis columns);
+void append(std::initializer_list<Line> more, std::vector<Line>& lines);
 
 // x W, or x W + b, and what an equation and a list of inputs say of b.
 Tensor affine(Calculation& calculation, const Setting& setting, const Tensor& x, const char* weight, const char* bias);

@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "attune/base/dtype.h"
+#include "attune/kernels/bfloat16-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::kernels::HWY_NAMESPACE {
@@ -25,9 +26,7 @@ HWY_INLINE hn::Vec<D> load_floats(D d, const float* from) {
 template <class D>
 HWY_INLINE hn::Vec<D> load_floats(D d, const BFloat16* from) {
   const hn::Rebind<uint16_t, D> d16;
-  const hn::Rebind<uint32_t, D> d32;
-  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(from));
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
+  return widened(d, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(from)));
 }
 
 #if HWY_TARGET == HWY_SCALAR
