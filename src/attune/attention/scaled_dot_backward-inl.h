@@ -30,15 +30,16 @@ class BackwardItem {
         depth_(in.sizes.depth),
         values_(in.sizes.value_depth),
         padded_depth_(round_up(depth_, lanes)),
-        padded_values_(round_up(values_, lanes)),
-        first_query_(in.queries.begin(item.sequence) + item.query_begin) {
+        padded_values_(round_up(values_, lanes)) {
     const int64_t rows = int64_t{item.head_end - item.head_begin} * queries_;
     const int64_t depths = padded_depth_ + padded_values_;
     scratch.begin(2 * int64_t{block_keys} * (2 * padded_depth_ + 2 * padded_values_) + most_queries * depths +
-                  most_queries * (padded_depth_ + 2 * block_keys) + 2 * int64_t{block_keys} * depths + 512);
+                  most_queries * (padded_depth_ + 2 * block_keys) + 2 * int64_t{block_keys} * depths +
+                  int64_t{block_keys} * padded_values_ + 512);
     keys_across_ = scratch.take(int64_t{block_keys} * depth_ + 16);
     values_across_ = scratch.take(int64_t{block_keys} * values_ + 16);
     out_across_ = scratch.take(int64_t{block_keys} * values_ + 16);
+    in_order_ = scratch.take(int64_t{block_keys} * padded_values_);
     keys_ = scratch.take(int64_t{block_keys} * padded_depth_);
     dk_ = scratch.take(int64_t{block_keys} * padded_depth_);
     dv_ = scratch.take(int64_t{block_keys} * padded_values_);
@@ -71,7 +72,17 @@ class BackwardItem {
   static constexpr int most_queries = block_queries;  // of a tile: a pattern's whole block
 
   int64_t row_of(int head, int i) const { return int64_t{head - item_.head_begin} * queries_ + i; }
-  int64_t at(int head, int i) const { return (first_query_ + i) * in_.sizes.heads + head; }
+  // Where a query of the item has its numbers.
+  int64_t at(int head, int i) const {
+    const int64_t lies = row_at(in_.blocks.query_order(item_.sequence, head), item_.query_begin + i);
+    return (in_.queries.begin(item_.sequence) + lies) * in_.sizes.heads + head;
+  }
+  // Of a tensor of the queries' shape, the item's from `first` on.
+  template <class X>
+  Rows<X> query_rows(const Tensor& x, int head, int first) const {
+    return strided<X>(x).rows(in_.queries.begin(item_.sequence), item_.query_begin + first, head,
+                              in_.blocks.query_order(item_.sequence, head));
+  }
 
   // Statistics of all rows, and dq = 0.
   void prepare_rows() {
@@ -97,10 +108,8 @@ class BackwardItem {
   // that sees no other then gets exactly no gradient, as it should.
   void subtract_dots(int head, int first, int count) {
     const Floats d;
-    const auto dout = strided<float>(to_.dout);
-    const auto out = strided<T>(to_.out);
-    pack_across(dout.at(first_query_ + first, head), dout.row, count, values_, values_across_);
-    pack_across(out.at(first_query_ + first, head), out.row, count, values_, out_across_);
+    pack_across(query_rows<float>(to_.dout, head, first), count, values_, in_order_, values_across_);
+    pack_across(query_rows<T>(to_.out, head, first), count, values_, in_order_, out_across_);
     for (int n = 0; n < count; n += lanes) {
       Vector sum = hn::Zero(d);
       for (int c = 0; c < values_; ++c) {
@@ -149,11 +158,12 @@ class BackwardItem {
   void pack(int block) {
     packed_ = true;
     block_rows_ = std::min(block_keys, in_.keys.length(item_.sequence) - block);
-    const int64_t begin = in_.keys.begin(item_.sequence) + block;
-    const auto k = strided<T>(in_.k), v = strided<T>(in_.v);
-    pack_across(k.at(begin, item_.kv_head), k.row, block_rows_, depth_, keys_across_);
-    pack_across(v.at(begin, item_.kv_head), v.row, block_rows_, values_, values_across_);
-    pack_rows(k.at(begin, item_.kv_head), k.row, block_rows_, depth_, keys_, padded_depth_);
+    const int64_t begin = in_.keys.begin(item_.sequence);
+    const int32_t* const order = in_.blocks.key_order(item_.sequence, item_.head_begin);
+    pack_rows(strided<T>(in_.k).rows(begin, block, item_.kv_head, order), block_rows_, depth_, keys_, padded_depth_);
+    pack_across(keys_, padded_depth_, block_rows_, depth_, keys_across_);
+    pack_across(strided<T>(in_.v).rows(begin, block, item_.kv_head, order), block_rows_, values_, in_order_,
+                values_across_);
     keys_finite_ = all_finite(keys_, padded_depth_, block_rows_, padded_depth_);
     std::fill_n(dk_, int64_t{block_keys} * padded_depth_, 0.0f);
     std::fill_n(dv_, int64_t{block_keys} * padded_values_, 0.0f);
@@ -169,10 +179,8 @@ class BackwardItem {
       rows[r].dropout = dropout_[static_cast<size_t>(row_of(head, first + r))];
     }
     if (!packed_) pack(block);
-    const auto q = strided<T>(in_.q);
-    const auto dout = strided<float>(to_.dout);
-    pack_rows(q.at(first_query_ + first, head), q.row, count, depth_, q_, padded_depth_);
-    pack_rows(dout.at(first_query_ + first, head), dout.row, count, values_, dout_, padded_values_);
+    pack_rows(query_rows<T>(in_.q, head, first), count, depth_, q_, padded_depth_);
+    pack_rows(query_rows<float>(to_.dout, head, first), count, values_, dout_, padded_values_);
     // What hidden pairs multiply by 0 must be finite.
     const bool careful = seen.hides() && !(keys_finite_ && all_finite(q_, padded_depth_, count, padded_depth_) &&
                                            all_finite(dout_, padded_values_, count, padded_values_));
@@ -235,13 +243,13 @@ class BackwardItem {
     if (any == 0) return;
     const Extent extent = extent_of(any);
     const float* const grads = grads_ + tile * block_keys;
-    float* const dq = to_.dq + at(head, first + tile) * depth_;
-    const int64_t row = int64_t{in_.sizes.heads} * depth_;
-    const bool direct = depth_ == padded_depth_;
-    float* const sums = direct ? dq : dq_;
-    const int64_t sums_row = direct ? row : padded_depth_;
-    for (int r = 0; r < count && !direct; ++r)
-      pack_rows(dq + r * row, 0, 1, depth_, dq_ + r * padded_depth_, padded_depth_);
+    const bool direct = depth_ == padded_depth_ && in_.blocks.query_order(item_.sequence, head) == nullptr;
+    const auto dq = [&](int r) { return to_.dq + at(head, first + tile + r) * depth_; };
+    float* const sums = direct ? dq(0) : dq_;
+    const int64_t sums_row = direct ? int64_t{in_.sizes.heads} * depth_ : padded_depth_;
+    for (int r = 0; r < count && !direct; ++r) {
+      pack_rows(Rows<float>{dq(r), 0}, 1, depth_, dq_ + r * padded_depth_, padded_depth_);
+    }
     if (careful) {
       for (int r = 0; r < count; ++r) {
         multiply_seen({grads + r * block_keys, 0, 1}, {keys_, padded_depth_}, rows[r].seen, sums + r * sums_row,
@@ -252,7 +260,7 @@ class BackwardItem {
                             {keys_ + extent.begin * padded_depth_, padded_depth_}, extent.end - extent.begin, sums,
                             sums_row, padded_depth_ / lanes);
     }
-    for (int r = 0; r < count && !direct; ++r) std::copy_n(dq_ + r * padded_depth_, depth_, dq + r * row);
+    for (int r = 0; r < count && !direct; ++r) std::copy_n(dq_ + r * padded_depth_, depth_, dq(r));
   }
 
   // dV += W^T dout, dK += dS^T Q
@@ -288,8 +296,10 @@ class BackwardItem {
 
   void finish_keys(int block) {
     const int keys = std::min(block_keys, in_.keys.length(item_.sequence) - block);
+    const int32_t* const order = in_.blocks.key_order(item_.sequence, item_.head_begin);
     for (int j = 0; j < keys; ++j) {
-      const int64_t n = (in_.keys.begin(item_.sequence) + block + j) * in_.sizes.kv_heads + item_.kv_head;
+      const int64_t n =
+          (in_.keys.begin(item_.sequence) + row_at(order, block + j)) * in_.sizes.kv_heads + item_.kv_head;
       float *const dk = to_.dk + n * depth_, *const dv = to_.dv + n * values_;
       for (int c = 0; c < depth_; ++c) dk[c] = packed_ ? w_.scale * dk_[j * padded_depth_ + c] : 0.0f;
       for (int c = 0; c < values_; ++c) dv[c] = packed_ ? dv_[j * padded_values_ + c] : 0.0f;
@@ -320,12 +330,12 @@ class BackwardItem {
   const Item& item_;
   const BackwardOut& to_;
   int queries_, depth_, values_, padded_depth_, padded_values_;
-  int64_t first_query_;
   bool packed_ = false, keys_finite_ = false, sweeping_ = false;
   int block_rows_ = 0;
   float *keys_across_, *values_across_, *out_across_;  // K^T, V^T of a block; out^T of 64 queries
+  float* in_order_;                                    // what goes across, where it is put in order first
   float *keys_, *dk_, *dv_;                            // K, and the sums, of a block
-  float *q_, *dout_, *dq_;   // of a tile of queries; dq_ where the depth is no multiple of the vector
+  float *q_, *dout_, *dq_;   // of a tile of queries; dq_ where its rows do not lie as the products want them
   float *weights_, *grads_;  // [most_queries, 64]: scores, then W; dP, then dS
   std::vector<RowStatistics> statistics_;
   std::vector<RowDropout> dropout_;

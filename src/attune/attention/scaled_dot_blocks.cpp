@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
-#include <map>
-#include <tuple>
 
 #include "attune/attention/scaled_dot_items.h"
 #include "attune/base/parallel.h"
@@ -70,6 +67,10 @@ std::vector<int32_t> order_of(int count, int first, int64_t period) {
   return order;
 }
 
+const int32_t* first_of(const std::vector<int32_t>& order) {
+  return order.empty() ? nullptr : order.data();
+}
+
 class LayoutBuilder {
  public:
   LayoutBuilder(const Mask& mask, int sequence, int head, int queries, int keys, const Periods& periods)
@@ -92,7 +93,8 @@ class LayoutBuilder {
       layout_.first_visit.push_back(layout_.visits.size());
       const int rows = std::min(block_queries, queries_ - first);
       for (row_ = 0; row_ < rows; ++row_) {
-        const int i = layout_.query_at(first + row_), position = i + keys_ - queries_;
+        const int i = static_cast<int>(row_at(first_of(layout_.query_order), first + row_)),
+                  position = i + keys_ - queries_;
         if (row_ > 0 && repeats(position)) {
           for (size_t slot = 0; slot < touched_.size(); ++slot) {
             rows_[slot][static_cast<size_t>(row_)] = rows_[slot][static_cast<size_t>(row_) - 1];
@@ -291,6 +293,13 @@ const BlockLayout& BlockMask::layout(int sequence, int head) const {
       ->layouts[static_cast<size_t>(kind) * static_cast<size_t>(data_->sequences) + static_cast<size_t>(sequence)];
 }
 
+const int32_t* BlockMask::query_order(int sequence, int head) const {
+  return reorders() ? first_of(layout(sequence, head).query_order) : nullptr;
+}
+const int32_t* BlockMask::key_order(int sequence, int head) const {
+  return reorders() ? first_of(layout(sequence, head).key_order) : nullptr;
+}
+
 int64_t BlockMask::visits() const {
   int64_t sum = 0;
   for (size_t head = 0; head < data_->kind_of_head.size(); ++head) {
@@ -307,49 +316,6 @@ int64_t BlockMask::pairs() const {
     for (int s = 0; s < data_->sequences; ++s) sum += layout(s, static_cast<int>(head)).pairs;
   }
   return sum;
-}
-
-namespace {
-
-// `to` row by row from `from`: place t of a sequence and what the layout has there, or the other way round.
-void reorder(const Reordering& by, const Tensor& x, Tensor& y, bool into_order) {
-  const auto heads = static_cast<int>(x.size(1));
-  const int64_t element = bytes_of(x.dtype());
-  const int64_t bytes = (x.rank() == 3 ? x.size(2) : 1) * element;
-  const auto address = [&](const Tensor& t, int64_t row, int head) {
-    return reinterpret_cast<std::byte*>(t.storage()->data()) +
-           (t.offset() + row * t.stride(0) + head * t.stride(1)) * element;
-  };
-  parallel_items(int64_t{by.lying.count()} * heads, [&](int64_t item) {
-    const int s = static_cast<int>(item / heads), head = static_cast<int>(item % heads);
-    const BlockLayout& layout = by.blocks.layout(s, head * by.group);
-    const std::vector<int32_t>& order = by.of_keys ? layout.key_order : layout.query_order;
-    for (int t = 0; t < by.lying.length(s); ++t) {
-      const int64_t place = by.ordered.begin(s) + t;
-      const int64_t lies = by.lying.begin(s) + (order.empty() ? t : order[static_cast<size_t>(t)]);
-      const int64_t from = into_order ? lies : place, to = into_order ? place : lies;
-      std::memcpy(address(y, to, head), address(x, from, head), static_cast<size_t>(bytes));
-    }
-  });
-}
-
-Tensor with_rows(const Tensor& x, const Segments& rows) {
-  Shape shape = x.rank() == 3 ? Shape{rows.rows(), x.size(1), x.size(2)} : Shape{rows.rows(), x.size(1)};
-  return rows.packed() ? Tensor::empty(shape, x.dtype()) : Tensor::zeros(shape, x.dtype());
-}
-
-}  // namespace
-
-Tensor in_order(const Reordering& reordering, const Tensor& x) {
-  Tensor y = with_rows(x, reordering.ordered);
-  reorder(reordering, x, y, true);
-  return y;
-}
-
-Tensor as_it_lay(const Reordering& reordering, const Tensor& x) {
-  Tensor y = with_rows(x, reordering.lying);
-  reorder(reordering, x, y, false);
-  return y;
 }
 
 }  // namespace attune::attention::cpu

@@ -3,7 +3,8 @@
 // grow with the visible pairs, not with their square. Internal to this room.
 //
 // Keys that lie a stride apart are made neighbours: such a head takes the keys of a sequence (and its queries) in the
-// order of their residues, so that every stride-th key is a stretch of whole blocks.
+// order of their residues, so that every stride-th key is a stretch of whole blocks. Nothing moves for that: a block's
+// rows are read from where they lie, and its results are written there.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +40,12 @@ struct BlockLayout {
   std::span<const Visit> visits_of(int query_block) const;
   std::span<const int> query_blocks_of(int key_block) const;
   const Visit* find(int query_block, int key_block) const;  // null: not visited
-  int query_at(int place) const { return query_order.empty() ? place : query_order[static_cast<size_t>(place)]; }
 };
+
+// Which row of a sequence stands at a place; without an order they stand as they lie.
+inline int64_t row_at(const int32_t* order, int64_t place) {
+  return order == nullptr ? place : order[place];
+}
 
 class BlockMask {  // a value handle; default = not given
  public:
@@ -51,6 +56,8 @@ class BlockMask {  // a value handle; default = not given
   explicit operator bool() const { return data_ != nullptr; }
   const BlockLayout& layout(int sequence, int head) const;
   bool reorders() const { return data_ != nullptr && data_->reorders; }
+  const int32_t* query_order(int sequence, int head) const;  // null: none
+  const int32_t* key_order(int sequence, int head) const;
   // Over all sequences and heads: pairs of blocks to visit, pairs of a query and a key that it sees.
   int64_t visits() const;
   int64_t pairs() const;
@@ -64,16 +71,5 @@ class BlockMask {  // a value handle; default = not given
   };
   std::shared_ptr<const Data> data_;  // a value: never changes once made, so copies may share it
 };
-
-// The rows of x [rows, heads, ...] by the places of a layout's queries or keys, and back. Each sequence stands in
-// `lying` as the caller has it, in `ordered` by places.
-struct Reordering {
-  const BlockMask& blocks;
-  bool of_keys = false;
-  int group = 1;  // heads of the layouts for one of x
-  Segments lying, ordered;
-};
-Tensor in_order(const Reordering& reordering, const Tensor& x);
-Tensor as_it_lay(const Reordering& reordering, const Tensor& x);
 
 }  // namespace attune::attention::cpu

@@ -97,28 +97,8 @@ Fused paired(const Fused& in) {
   return result;
 }
 
-Reordering of_queries(const Fused& in) {
-  return {in.blocks, false, 1, in.queries, in.queries};
-}
-Reordering of_keys(const Fused& in, const Segments& ordered) {
-  return {in.blocks, true, in.sizes.group(), in.keys, ordered};
-}
-
-// Queries, keys and values in the order that the pattern wants; keys then one sequence after another.
-Fused ordered(const Fused& in) {
-  Fused result = in;
-  if (!in.blocks.reorders()) return result;
-  std::vector<int> lengths;
-  for (int s = 0; s < in.keys.count(); ++s) lengths.push_back(in.keys.length(s));
-  result.keys = Segments::of_lengths(lengths);
-  result.q = in_order(of_queries(in), in.q);
-  result.k = in_order(of_keys(in, result.keys), in.k);
-  result.v = in_order(of_keys(in, result.keys), in.v);
-  return result;
-}
-
-FusedForward fused_forward(const Fused& as_it_lies) {
-  const Fused in = paired(ordered(as_it_lies));
+FusedForward fused_forward(const Fused& call) {
+  const Fused in = paired(call);
   const auto& sizes = in.sizes;
   const bool packed = in.queries.packed();
   const DType dtype = in.q.dtype();
@@ -150,30 +130,23 @@ FusedForward fused_forward(const Fused& as_it_lies) {
     HWY_DYNAMIC_DISPATCH(merge_item)(in, weighing, item, to);
   });
   result.visited_blocks = visited;
-  if (in.blocks.reorders()) {
-    result.out = as_it_lay(of_queries(in), result.out);
-    if (result.log_sum_exp) result.log_sum_exp = as_it_lay(of_queries(in), result.log_sum_exp);
-  }
   return result;
 }
 
-FusedGradients fused_backward(const Fused& as_it_lies, const FusedForward& forward, const Tensor& dout,
-                              const Tensor& dlse, bool wants_bias) {
-  check(as_it_lies.keys.disjoint(), "scaled_dot: key segments overlap; the backward needs disjoint ones");
-  const Fused in = ordered(as_it_lies);
-  const bool reorders = in.blocks.reorders();
-  const auto by_place = [&](const Tensor& x) { return x && reorders ? in_order(of_queries(in), x) : x; };
+FusedGradients fused_backward(const Fused& in, const FusedForward& forward, const Tensor& dout, const Tensor& dlse,
+                              bool wants_bias) {
+  check(in.keys.disjoint(), "scaled_dot: key segments overlap; the backward needs disjoint ones");
   FusedGradients result;
   result.q = in.queries.packed() ? Tensor::empty(in.q.shape()) : Tensor::zeros(in.q.shape());
   result.k = in.keys.packed() ? Tensor::empty(in.k.shape()) : Tensor::zeros(in.k.shape());
   result.v = in.keys.packed() ? Tensor::empty(in.v.shape()) : Tensor::zeros(in.v.shape());
   const RelativeTable relative = relative_table(in.options, in.queries, in.keys);
   const Weighing weighing = weighing_of(in, relative);
-  const Tensor dl = dlse ? by_place(dlse).compact() : Tensor();
+  const Tensor dl = dlse ? dlse.compact() : Tensor();
   std::atomic<int64_t> visited = 0;
   BackwardOut to{};
-  to.out = by_place(forward.out);
-  to.dout = dout ? by_place(dout) : Tensor::zeros(forward.out.shape());
+  to.out = forward.out;
+  to.dout = dout ? dout : Tensor::zeros(forward.out.shape());
   to.visited = in.blocks ? &visited : nullptr;
   to.statistics = forward.statistics.pointer<float>();
   to.dlse = dl ? dl.pointer<float>() : nullptr;
@@ -220,10 +193,6 @@ FusedGradients fused_backward(const Fused& as_it_lies, const FusedForward& forwa
     }
   }
   result.visited_blocks = visited;
-  if (reorders) {
-    result.q = as_it_lay(of_queries(in), result.q);
-    for (Tensor* x : {&result.k, &result.v}) *x = as_it_lay(of_keys(as_it_lies, in.keys), *x);
-  }
   return result;
 }
 

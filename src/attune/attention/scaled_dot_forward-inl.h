@@ -45,15 +45,17 @@ class ForwardItem {
                depth_) {
     plain_ = w_.normaliser == Normaliser::softmax && !w_.modifies() && w_.allowed == nullptr && w_.drop_below == 0;
     // Few queries read the values where they are; many are worth a copy that stays in the first cache.
-    packs_values_ = !std::is_same_v<T, float> || values_ != padded_values_ || sharing_ > most_rows_of_direct_values;
+    packs_values_ = !std::is_same_v<T, float> || values_ != padded_values_ || sharing_ > most_rows_of_direct_values ||
+                    in.blocks.reorders();
     const int64_t rows = rows_, gathered = Gathered::floats(values_);
     const bool merges = spans_of(item) > 1;
-    scratch.begin(rows * (padded_depth_ + (merges ? 2 : 1) * gathered) + block_keys * (depth_ + padded_values_) +
-                  rows_together * block_keys + 256);
+    scratch.begin(rows * (padded_depth_ + (merges ? 2 : 1) * gathered) +
+                  block_keys * (depth_ + padded_depth_ + padded_values_) + rows_together * block_keys + 256);
     q_ = scratch.take(rows * padded_depth_);
     gathered_ = {item.part < 0 ? scratch.take(rows * gathered) : to.parts + item.part * gathered, gathered};
     span_ = {merges ? scratch.take(rows * gathered) : nullptr, gathered};
     keys_across_ = scratch.take(int64_t{block_keys} * depth_);
+    keys_in_order_ = scratch.take(int64_t{block_keys} * padded_depth_);
     packed_values_ = scratch.take(int64_t{block_keys} * padded_values_);
     scores_ = scratch.take(rows_together * block_keys);
     dropout_.resize(w_.drop_below != 0 ? static_cast<size_t>(rows_) : 0);
@@ -71,14 +73,12 @@ class ForwardItem {
     }
     if (to_.visited != nullptr) to_.visited->fetch_add(visited_, std::memory_order_relaxed);
     if (item_.part >= 0) return;
-    const int64_t query = in_.queries.begin(item_.sequence);
     for (int first = 0; first < rows_; first += lanes) {
       const int count = std::min(lanes, rows_ - first);
       const Sums sums(gathered_, first, count);
       for (int r = 0; r < count; ++r) {
         const int row = first + r;
-        finish_row<T>(w_, gathered_, row, sums.sum[r], sums.log[r], query + query_of(row), head_of(row), in_.sizes,
-                      to_);
+        finish_row<T>(w_, gathered_, row, sums.sum[r], sums.log[r], lies(row), head_of(row), in_.sizes, to_);
       }
     }
   }
@@ -90,6 +90,7 @@ class ForwardItem {
   void look_ahead(const Item& next) {
     const int heads = next.head_end - next.head_begin, kv_heads = heads / in_.sizes.group();
     const int64_t keys = in_.keys.begin(next.sequence) + next.key_begin;
+    if (in_.blocks.reorders()) return;
     upcoming_.add(strided<T, K>(in_.q), in_.queries.begin(next.sequence) + next.query_begin,
                   next.query_end - next.query_begin, next.head_begin, heads, depth_);
     if (in_.blocks) return;  // its blocks lie anywhere
@@ -99,12 +100,17 @@ class ForwardItem {
 
   int head_of(int row) const { return item_.head_begin + row / queries_; }
   int query_of(int row) const { return item_.query_begin + row % queries_; }
+  // Where a row lies, as the call counts queries.
+  int64_t lies(int row) const {
+    return in_.queries.begin(item_.sequence) +
+           row_at(in_.blocks.query_order(item_.sequence, head_of(row)), query_of(row));
+  }
 
   void prepare_rows() {
     const auto q = strided<T, K>(in_.q);
-    const int64_t begin = in_.queries.begin(item_.sequence) + item_.query_begin;
+    const int64_t begin = in_.queries.begin(item_.sequence);
     for (int head = item_.head_begin; head < item_.head_end; ++head) {
-      pack_rows(q.at(begin, head), q.row, queries_, depth_,
+      pack_rows(q.rows(begin, item_.query_begin, head, in_.blocks.query_order(item_.sequence, head)), queries_, depth_,
                 q_ + int64_t{head - item_.head_begin} * queries_ * padded_depth_, padded_depth_);
     }
     for (int row = 0; row < rows_ && w_.drop_below != 0; ++row) {
@@ -165,13 +171,16 @@ class ForwardItem {
     keys_packed_ = values_packed_ = finite_known_ = false;
     block_rows_ = std::min(block_keys, in_.keys.length(item_.sequence) - block);
     block_begin_ = in_.keys.begin(item_.sequence) + block;
+    key_order_ = in_.blocks.key_order(item_.sequence, kv_head_ * in_.sizes.group());
     if constexpr (std::is_same_v<T, float>) right_ = {v_.at(block_begin_, kv_head_), v_.row};
   }
 
   void pack_keys(int block) {
     if (keys_packed_) return;
     keys_packed_ = true;
-    pack_across(k_.at(block_begin_, kv_head_), k_.row, block_rows_, depth_, keys_across_);
+    pack_across(k_.rows(block_begin_ - block, block, kv_head_, key_order_), block_rows_, depth_, keys_in_order_,
+                keys_across_);
+    if (key_order_ != nullptr) return;
     const int next = std::clamp(item_.key_end - next_block_, 0, block_keys);
     prefetch(k_, next_block_ - block, next, depth_);
     prefetch(v_, next_block_ - block, next, values_);
@@ -186,9 +195,10 @@ class ForwardItem {
     }
   }
 
-  void pack_values() {
+  void pack_values(int block) {
     if (packs_values_ && !values_packed_) {
-      pack_rows(v_.at(block_begin_, kv_head_), v_.row, block_rows_, values_, packed_values_, padded_values_);
+      pack_rows(v_.rows(block_begin_ - block, block, kv_head_, key_order_), block_rows_, values_, packed_values_,
+                padded_values_);
       right_ = {packed_values_, padded_values_};
     }
     values_packed_ = true;
@@ -221,7 +231,7 @@ class ForwardItem {
       pack_keys(block);
       for (int r = 0; r < count; r += tile_rows) score_tile(rows + r, first + r, std::min(tile_rows, count - r), r);
     }
-    pack_values();
+    pack_values(block);
     const bool last = next_block_ >= item_.key_end && item_.part < 0;
     for (int r = 0; r < count; r += tile_rows) {
       if (last) ask_for_results(first + r, std::min(tile_rows, count - r));
@@ -265,7 +275,7 @@ class ForwardItem {
                                        vectors, &w_.scale, upcoming_.take(depth_));
       }
     }
-    pack_values();
+    pack_values(block);
     const bool last = next_block_ >= item_.key_end && item_.part < 0;
     for (int r = 0; r < count; r += tile_rows) {
       const int together = std::min(tile_rows, count - r);
@@ -298,7 +308,7 @@ class ForwardItem {
   // block is weighed.
   void ask_for_results(int first, int count) const {
     for (int row = first; row < first + count; ++row) {
-      const int64_t at = (in_.queries.begin(item_.sequence) + query_of(row)) * in_.sizes.heads + head_of(row);
+      const int64_t at = lies(row) * in_.sizes.heads + head_of(row);
       const T* const out = static_cast<T*>(to_.out) + at * values_;
       for (int c = 0; c < values_; c += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(out + c, 1);
       __builtin_prefetch(to_.statistics + 2 * at, 1);
@@ -307,7 +317,9 @@ class ForwardItem {
   }
 
   // A whole block of keys, for so few rows that packing it would not pay.
-  bool reads_in_place() const { return sharing_ <= most_rows_in_place && depth_ % 4 == 0 && block_rows_ == block_keys; }
+  bool reads_in_place() const {
+    return sharing_ <= most_rows_in_place && depth_ % 4 == 0 && block_rows_ == block_keys && key_order_ == nullptr;
+  }
 
   void score(int first, int count, const Extent& extent) {
     for (int n = extent.first; n < extent.last; ++n) {
@@ -375,12 +387,13 @@ class ForwardItem {
   int kv_head_ = 0, block_rows_ = 0;
   int next_block_ = 0;
   int64_t block_begin_ = 0;
+  const int32_t* key_order_ = nullptr;
   bool keys_packed_ = false, values_packed_ = false, finite_known_ = false, finite_ = false;
   Right right_{nullptr, 0};
-  float* q_;                           // [rows, padded depth]
-  Gathered gathered_, span_, into_{};  // all rows; their share of a later span; the one of both at work
-  float* keys_across_;                 // K^T of a block [D, 64]
-  float *packed_values_, *scores_;     // [64, padded values], [rows_together, 64]
+  float* q_;                             // [rows, padded depth]
+  Gathered gathered_, span_, into_{};    // all rows; their share of a later span; the one of both at work
+  float *keys_across_, *keys_in_order_;  // K^T of a block [D, 64]; K, where it is put in order first
+  float *packed_values_, *scores_;       // [64, padded values], [rows_together, 64]
   std::vector<RowDropout> dropout_;
   // Of a pattern: the blocks that some row visits; what the rows at work see of the one at work; how many were visited.
   std::vector<int> visits_;

@@ -77,11 +77,24 @@ class Scratch {
   float* next_ = nullptr;
 };
 
+// Rows of one head, by their places.
+template <class T>
+struct Rows {
+  const T* data;
+  int64_t row;
+  const int32_t* order = nullptr;  // null: they stand as they lie
+  const T* at(int64_t place) const { return data + row_at(order, place) * row; }
+};
+
 template <class T>
 struct Strided {  // [rows, heads, depth]
   const T* data;
   int64_t row, head;
   const T* at(int64_t r, int h) const { return data + r * row + h * head; }
+  // Those of a sequence that begins with row `begin`, from a place on.
+  Rows<T> rows(int64_t begin, int64_t place, int h, const int32_t* order) const {
+    return order == nullptr ? Rows<T>{at(begin + place, h), row} : Rows<T>{at(begin, h), row, order + place};
+  }
 };
 
 // Of a tensor of T, seen as K: T itself, or pairs of T in the bits of a float (pairs_up()).

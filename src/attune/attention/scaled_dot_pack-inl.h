@@ -21,9 +21,14 @@ using attune::kernels::HWY_NAMESPACE::load_floats;
 
 // to[r, 0 ... columns-1] = from[r, :], the rest of the row's whole vectors 0.
 template <class T>
-void pack_rows(const T* from, int64_t from_row, int rows, int columns, float* to, int to_row) {
+void pack_rows(const Rows<T>& rows, int count, int columns, float* to, int to_row) {
+  constexpr int ahead = 8;  // no hardware foresees where rows in an order lie
   const Floats d;
-  for (int r = 0; r < rows; ++r, from += from_row, to += to_row) {
+  for (int r = 0; r < count; ++r, to += to_row) {
+    const T* const from = rows.at(r);
+    if (rows.order != nullptr && r + ahead < count) {
+      for (int c = 0; c < columns; c += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(rows.at(r + ahead) + c);
+    }
     int c = 0;
     for (; c + lanes <= columns; c += lanes) hn::StoreU(load_floats(d, from + c), d, to + c);
     for (; c < columns; ++c) to[c] = static_cast<float>(from[c]);
@@ -165,6 +170,14 @@ void pack_across(const T* from, int64_t from_row, int rows, int columns, float* 
   for (int c = columns / 4 * 4; c < columns; ++c) {
     for (int n = 0; n < rows; ++n) to[c * block_keys + n] = static_cast<float>(from[n * from_row + c]);
   }
+}
+
+// The same of rows in an order, which go through `copy` [rows, columns as whole vectors].
+template <class T>
+void pack_across(const Rows<T>& from, int rows, int columns, float* copy, float* to) {
+  if (from.order == nullptr) return pack_across(from.data, from.row, rows, columns, to);
+  pack_rows(from, rows, columns, copy, round_up(columns, lanes));
+  pack_across(copy, round_up(columns, lanes), rows, columns, to);
 }
 
 // Whether no element is NaN or infinite: 0 times anything else is 0.

@@ -55,10 +55,8 @@ struct RowDropout {
 // Query `i` of a head stands where the pattern put it; dropout knows it and the keys by where they lay.
 inline RowDropout row_dropout(const Fused& in, int sequence, int head, int i) {
   const Rng& rng = *in.options.dropout.rng;
-  if (!in.blocks) return {dropout_key(rng, sequence, head, i), nullptr};
-  const BlockLayout& layout = in.blocks.layout(sequence, head);
-  return {dropout_key(rng, sequence, head, layout.query_at(i)),
-          layout.key_order.empty() ? nullptr : layout.key_order.data()};
+  const int64_t lies = row_at(in.blocks.query_order(sequence, head), i);
+  return {dropout_key(rng, sequence, head, lies), in.blocks.key_order(sequence, head)};
 }
 
 // One query's side of the row passes.

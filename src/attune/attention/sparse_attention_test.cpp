@@ -122,10 +122,10 @@ TEST(SparseBlocks, hold_the_pairs_of_the_definition_and_no_block_without_one) {
             const int n = keys.length(s), rows = queries.length(s);
             std::vector<std::vector<int>> in_block((static_cast<size_t>(n) + 63) / 64);
             for (int t = 0; t < rows; ++t) {
-              const int i = layout.query_at(t);
+              const int i = static_cast<int>(cpu::row_at(blocks.query_order(s, head), t));
               const KeyRange range = visible_keys(mask, i, rows, n);
               for (int place = 0; place < n; ++place) {
-                const int j = layout.key_order.empty() ? place : layout.key_order[static_cast<size_t>(place)];
+                const int j = static_cast<int>(cpu::row_at(blocks.key_order(s, head), place));
                 const bool expected =
                     may_see(*mask.pattern, {s, head, i + n - rows, j, n}) && j >= range.begin && j < range.end;
                 const auto* visit = layout.find(t / 64, place / 64);
