@@ -263,16 +263,10 @@ void norm_backward(const Call& call, const Stretch& stretch, const Saved& saved,
   });
 }
 
-// One of the two sums of norm_backward over all sequences, in their order.
+// One of the two sums of norm_backward over all sequences.
 void add_sequences(const Call& call, const Tensor& sums, int64_t which, const Destination& into) {
-  if (into.to == nullptr) return;
-  for (int64_t c = 0; c < call.channels; ++c) {
-    double total = into.add ? static_cast<double>(into.to[c]) : 0;
-    for (int64_t s = 0; s < call.segments.count(); ++s) {
-      total += static_cast<double>(sums.pointer<float>()[(s * 2 + which) * call.channels + c]);
-    }
-    into.to[c] = static_cast<float>(total);
-  }
+  attune::cpu::sum_parts(into.to, into.add, sums.pointer<float>() + which * call.channels, call.segments.count(),
+                         2 * call.channels, call.channels);
 }
 
 template <class Operand>

@@ -4,13 +4,13 @@
 #include <array>
 #include <utility>
 
-#include "attune/attention/performer.h"
 #include "attune/base/check.h"
 #include "attune/base/option_checks.h"
 #include "attune/decode/translator.h"
 #include "attune/explain/seen_module.h"
 #include "attune/inspect/attention_module.h"
 #include "attune/models/architecture.h"
+#include "attune/nn/feature_mixer.h"
 #include "attune/nn/positions.h"
 #include "attune/ops/matmul.h"
 
@@ -165,10 +165,7 @@ class TransformerModule {
     }
     if (mixer_ == "performer") {
       options.features = static_cast<int>(seen_.part("query_features", head_).columns());
-      // Those that evaluation draws (nn/feature_mixer.h).
-      matrices["W"] = attention::random_features({options.features, depth_},
-                                                 Rng(0).stream(static_cast<uint64_t>(layer())), 0, {}, DType::float32)
-                          .to(DType::float64);
+      matrices["W"] = evaluation_features({options.features, depth_}, layer(), DType::float32).to(DType::float64);
     }
     if (mixer_ == "linformer") {
       matrices["E"] = seen_.part("key_projection", head_);

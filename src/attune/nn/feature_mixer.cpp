@@ -69,6 +69,10 @@ MixerCost LinearAttentionMixer::cost(const MixerOptions& options, int) {
   return cost;
 }
 
+Tensor evaluation_features(const Shape& shape, int layer, DType dtype) {
+  return attention::random_features(shape, Rng(evaluation_seed).stream(static_cast<uint64_t>(layer)), 0, {}, dtype);
+}
+
 PerformerMixer::PerformerMixer(const MixerOptions& options)
     : ProjectedMixer("performer", options), form_(options.performer), layer_(options.layer) {
   form_.features = features_of(options);
@@ -80,8 +84,7 @@ Tensor PerformerMixer::features(const Pass& pass, DType dtype) const {
   const Shape shape{form_.features, depth_};
   return pass.dropout && form_.redraw
              ? attention::random_features(shape, pass.dropout->stream("features"), 0, {}, dtype)
-             : attention::random_features(shape, Rng(evaluation_seed).stream(static_cast<uint64_t>(layer_)), 0, {},
-                                          dtype);
+             : evaluation_features(shape, layer_, dtype);
 }
 
 Tensor PerformerMixer::attend(const Rows& rows, const Pass& pass) const {

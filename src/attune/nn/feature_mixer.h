@@ -21,6 +21,9 @@ class LinearAttentionMixer : public ProjectedMixer {
   Parts parts(const Rows& of_one) const override;
 };
 
+// What a performer's layer draws outside training.
+Tensor evaluation_features(const Shape& shape, int layer, DType dtype);
+
 // The features are no parameters: they follow from the layer and, where training draws anew, from the update.
 class PerformerMixer : public ProjectedMixer {
  public:

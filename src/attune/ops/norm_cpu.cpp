@@ -170,18 +170,18 @@ namespace {
 
 constexpr int64_t chunk_rows = 64;  // fixed, so that the sums over rows do not depend on the number of threads
 
-// into (+)= the sum over chunks of parts[chunk * stride + 0 ... count-1], in their order and in double
-template <class T>
-void sum_chunks(T* into, bool add, const std::vector<T>& parts, size_t offset, size_t stride, size_t count) {
-  if (into == nullptr) return;
-  std::vector<double> total(count, 0.0);
-  for (size_t at = offset; at < parts.size(); at += stride) {
-    for (size_t j = 0; j < count; ++j) total[j] += static_cast<double>(parts[at + j]);
-  }
-  for (size_t j = 0; j < count; ++j) into[j] = static_cast<T>(add ? static_cast<double>(into[j]) + total[j] : total[j]);
-}
-
 }  // namespace
+
+template <class T>
+void sum_parts(T* into, bool add, const T* parts, int64_t count, int64_t stride, int64_t columns) {
+  if (into == nullptr) return;
+  std::vector<double> total(static_cast<size_t>(columns), 0.0);
+  if (add) std::copy_n(into, columns, total.begin());
+  for (int64_t p = 0; p < count; ++p, parts += stride) {
+    for (int64_t j = 0; j < columns; ++j) total[static_cast<size_t>(j)] += static_cast<double>(parts[j]);
+  }
+  for (int64_t j = 0; j < columns; ++j) into[j] = static_cast<T>(total[static_cast<size_t>(j)]);
+}
 
 template <class T>
 void norm_backward(const NormRows& size, const NormGradients<T>& into, const T* x, const RowStatistics<T>* statistics,
@@ -209,8 +209,9 @@ void norm_backward(const NormRows& size, const NormGradients<T>& into, const T* 
       }
     }
   });
-  sum_chunks(into.weight, into.add_to_weight, parts, 0, 2 * columns, columns);
-  sum_chunks(into.bias, into.add_to_bias, parts, columns, 2 * columns, columns);
+  if (parts.empty()) return;
+  sum_parts(into.weight, into.add_to_weight, parts.data(), chunks, 2 * size.columns, size.columns);
+  sum_parts(into.bias, into.add_to_bias, parts.data() + columns, chunks, 2 * size.columns, size.columns);
 }
 
 template void norm<float, float>(const NormRows&, float*, RowStatistics<float>*, const float*, const float*,
@@ -221,6 +222,8 @@ template void norm<double, double>(const NormRows&, double*, RowStatistics<doubl
                                    const double*);
 template void norm_backward<float>(const NormRows&, const NormGradients<float>&, const float*,
                                    const RowStatistics<float>*, const float*, const float*);
+template void sum_parts<float>(float*, bool, const float*, int64_t, int64_t, int64_t);
+template void sum_parts<double>(double*, bool, const double*, int64_t, int64_t, int64_t);
 template void norm_backward<double>(const NormRows&, const NormGradients<double>&, const double*,
                                     const RowStatistics<double>*, const double*, const double*);
 

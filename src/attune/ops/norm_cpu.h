@@ -37,4 +37,9 @@ template <class T>
 void norm_backward(const NormRows& size, const NormGradients<T>& into, const T* x, const RowStatistics<T>* statistics,
                    const T* weight, const T* dy);
 
+// into[j] (+)= the sum over p of parts[p * stride + j], in their order and in float64; j < columns. into: null: not
+// wanted.
+template <class T>
+void sum_parts(T* into, bool add, const T* parts, int64_t count, int64_t stride, int64_t columns);
+
 }  // namespace attune::cpu
