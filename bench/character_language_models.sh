@@ -3,8 +3,8 @@
 # have a causal form, as many parameters and updates each. One table: loss, accuracy, tokens/s, beside the best table of
 # n-grams (all of them are in the log); then the pieces a second that each generates at some positions of a text.
 #   bench/character_language_models.sh DATA DIRECTORY [FLAGS OF compare...]
-# DATA has input.txt.gz. In the environment FORMS: some of exact, local, sparse, lsh, performer and linear; UPDATES (1200) of
-# 4,096 characters; POSITIONS ("1 1024 16384"). What was trained is not trained again.
+# DATA has input.txt.gz. In the environment FORMS: some of exact, local, sparse, lsh, performer and linear; UPDATES (2000) of
+# 2,048 characters; POSITIONS ("1 1024 16384"). What was trained is not trained again.
 set -euo pipefail
 usage='usage: bench/character_language_models.sh DATA DIRECTORY [FLAGS OF compare...]'
 data=${1:?$usage} directory=${2:?$usage}
@@ -21,10 +21,10 @@ mkdir -p "$directory/configs"
 }
 # Positions that every mechanism can have. Hashing shares queries and keys: what it saves goes into the feed-forward layers.
 common="sequence-length = 1024
-batch-tokens = 4096
+batch-tokens = 2048
 positions = \"sinusoidal\"
 max-minutes = 0
-max-update = ${UPDATES:-1200}"
+max-update = ${UPDATES:-2000}"
 configs=()
 for form in $forms; do
   mixer=$(form_lines "$form" decoder-mixer)

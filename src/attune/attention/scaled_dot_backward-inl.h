@@ -32,10 +32,8 @@ class BackwardItem {
         padded_depth_(round_up(depth_, lanes)),
         padded_values_(round_up(values_, lanes)) {
     const int64_t rows = int64_t{item.head_end - item.head_begin} * queries_;
-    const int64_t depths = padded_depth_ + padded_values_;
-    scratch.begin(2 * int64_t{block_keys} * (2 * padded_depth_ + 2 * padded_values_) + most_queries * depths +
-                  most_queries * (padded_depth_ + 2 * block_keys) + 2 * int64_t{block_keys} * depths +
-                  int64_t{block_keys} * padded_values_ + 512);
+    scratch.begin(block_keys * (depth_ + 2 * values_ + padded_values_ + 2 * padded_depth_ + padded_values_) +
+                  most_queries * (2 * padded_depth_ + padded_values_ + 2 * block_keys) + 512);
     keys_across_ = scratch.take(int64_t{block_keys} * depth_ + 16);
     values_across_ = scratch.take(int64_t{block_keys} * values_ + 16);
     out_across_ = scratch.take(int64_t{block_keys} * values_ + 16);
@@ -79,7 +77,7 @@ class BackwardItem {
   }
   // Of a tensor of the queries' shape, the item's from `first` on.
   template <class X>
-  Rows<X> query_rows(const Tensor& x, int head, int first) const {
+  PlacedRows<X> query_rows(const Tensor& x, int head, int first) const {
     return strided<X>(x).rows(in_.queries.begin(item_.sequence), item_.query_begin + first, head,
                               in_.blocks.query_order(item_.sequence, head));
   }
@@ -248,7 +246,7 @@ class BackwardItem {
     float* const sums = direct ? dq(0) : dq_;
     const int64_t sums_row = direct ? int64_t{in_.sizes.heads} * depth_ : padded_depth_;
     for (int r = 0; r < count && !direct; ++r) {
-      pack_rows(Rows<float>{dq(r), 0}, 1, depth_, dq_ + r * padded_depth_, padded_depth_);
+      pack_rows(PlacedRows<float>{dq(r), 0}, 1, depth_, dq_ + r * padded_depth_, padded_depth_);
     }
     if (careful) {
       for (int r = 0; r < count; ++r) {

@@ -34,7 +34,8 @@ struct BlockLayout {
   std::vector<int> query_blocks;  // by key block
   std::vector<size_t> first_query_block;
   std::vector<Word> words;
-  std::vector<int32_t> query_order, key_order;  // which stands at a place; empty: they stay. key_order: whole blocks
+  // Which stands at a place; empty: they stay as they lie. Whole blocks of keys, since dropout reads them by vectors.
+  std::vector<int32_t> query_order, key_order;
   int64_t pairs = 0;
 
   std::span<const Visit> visits_of(int query_block) const;

@@ -127,4 +127,23 @@ inline void expect_as_exact_as_the_definition(const Problem& p, const Options& o
   }
 }
 
+// Of a problem in bfloat16: at most so much worse than what the float32 definition gives once it is rounded.
+inline void expect_as_exact_as_rounded(const Problem& rounded, const Options& options, const std::string& what) {
+  Problem wide = rounded;
+  for (Tensor* x : {&wide.q, &wide.k, &wide.v, &wide.dout}) *x = x->to(DType::float32);
+  Problem narrow = rounded;
+  narrow.dout = wide.dout;  // gradients are float32
+  narrow.dlse = wide.dlse = rounded.dlse.to(DType::float32);
+  const Results exact = run(scaled_dot_definition, in_float64(wide), options);
+  const Results plain = run(scaled_dot_definition, wide, options), fused = run(scaled_dot, narrow, options);
+  for (size_t i = 0; i < 5; ++i) {
+    ASSERT_EQ(fused.all[i].dtype(), i == 0 ? DType::bfloat16 : DType::float32) << result_names[i];
+    // Gradients are float32, but rest on the rounded out (dout . out); log-sum-exp does not.
+    const Tensor reference = plain.all[i].to(i == 1 ? DType::float32 : DType::bfloat16);
+    const double error = largest_difference(reference, exact.all[i]);
+    EXPECT_LE(largest_difference(fused.all[i], exact.all[i]), (i < 2 ? 2 : 3) * error + 1e-6 * largest_of(exact.all[i]))
+        << what << " " << result_names[i];
+  }
+}
+
 }  // namespace attune::attention::testing

@@ -1,6 +1,5 @@
 // The fused attention on the CPU: a call is cut into items (scaled_dot_plan.h), which run in any order on any thread.
 #include <cmath>
-#include <vector>
 
 #include "attune/attention/scaled_dot_items.h"
 #include "attune/attention/scaled_dot_plan.h"

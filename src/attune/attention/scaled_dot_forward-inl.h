@@ -90,7 +90,7 @@ class ForwardItem {
   void look_ahead(const Item& next) {
     const int heads = next.head_end - next.head_begin, kv_heads = heads / in_.sizes.group();
     const int64_t keys = in_.keys.begin(next.sequence) + next.key_begin;
-    if (in_.blocks.reorders()) return;
+    if (in_.blocks.query_order(next.sequence, next.head_begin) != nullptr) return;
     upcoming_.add(strided<T, K>(in_.q), in_.queries.begin(next.sequence) + next.query_begin,
                   next.query_end - next.query_begin, next.head_begin, heads, depth_);
     if (in_.blocks) return;  // its blocks lie anywhere

@@ -79,7 +79,7 @@ class Scratch {
 
 // Rows of one head, by their places.
 template <class T>
-struct Rows {
+struct PlacedRows {
   const T* data;
   int64_t row;
   const int32_t* order = nullptr;  // null: they stand as they lie
@@ -92,8 +92,9 @@ struct Strided {  // [rows, heads, depth]
   int64_t row, head;
   const T* at(int64_t r, int h) const { return data + r * row + h * head; }
   // Those of a sequence that begins with row `begin`, from a place on.
-  Rows<T> rows(int64_t begin, int64_t place, int h, const int32_t* order) const {
-    return order == nullptr ? Rows<T>{at(begin + place, h), row} : Rows<T>{at(begin, h), row, order + place};
+  PlacedRows<T> rows(int64_t begin, int64_t place, int h, const int32_t* order) const {
+    return order == nullptr ? PlacedRows<T>{at(begin + place, h), row}
+                            : PlacedRows<T>{at(begin, h), row, order + place};
   }
 };
 

@@ -21,7 +21,7 @@ using attune::kernels::HWY_NAMESPACE::load_floats;
 
 // to[r, 0 ... columns-1] = from[r, :], the rest of the row's whole vectors 0.
 template <class T>
-void pack_rows(const Rows<T>& rows, int count, int columns, float* to, int to_row) {
+void pack_rows(const PlacedRows<T>& rows, int count, int columns, float* to, int to_row) {
   constexpr int ahead = 8;  // no hardware foresees where rows in an order lie
   const Floats d;
   for (int r = 0; r < count; ++r, to += to_row) {
@@ -174,7 +174,7 @@ void pack_across(const T* from, int64_t from_row, int rows, int columns, float* 
 
 // The same of rows in an order, which go through `copy` [rows, columns as whole vectors].
 template <class T>
-void pack_across(const Rows<T>& from, int rows, int columns, float* copy, float* to) {
+void pack_across(const PlacedRows<T>& from, int rows, int columns, float* copy, float* to) {
   if (from.order == nullptr) return pack_across(from.data, from.row, rows, columns, to);
   pack_rows(from, rows, columns, copy, round_up(columns, lanes));
   pack_across(copy, round_up(columns, lanes), rows, columns, to);

@@ -83,10 +83,9 @@ struct Fused {
   BlockMask blocks = {};  // of a pattern
 };
 struct FusedForward {
-  Tensor out;          // [Nq, Hq, Dv]
-  Tensor log_sum_exp;  // [Nq, Hq], softmax only
-  Tensor statistics;   // [Nq, Hq, 2]: what rebuilds P: softmax P = exp(s - first) second, else P = f(s) second; queries
-                       // stand in the order of `blocks`
+  Tensor out;                  // [Nq, Hq, Dv]
+  Tensor log_sum_exp;          // [Nq, Hq], softmax only
+  Tensor statistics;           // [Nq, Hq, 2]: what rebuilds P: softmax P = exp(s - first) second, else P = f(s) second
   int64_t visited_blocks = 0;  // of a pattern: pairs of 64 queries and 64 keys that were worked on
 };
 struct FusedGradients {

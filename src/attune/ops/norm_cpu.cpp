@@ -189,13 +189,14 @@ void norm_backward(const NormRows& size, const NormGradients<T>& into, const T* 
   if (size.columns == 0) return;
   const auto columns = static_cast<size_t>(size.columns);
   const int64_t chunks = (size.rows + chunk_rows - 1) / chunk_rows;
-  // per chunk: its share of dweight, then of dbias
-  std::vector<T> parts(into.weight || into.bias ? static_cast<size_t>(chunks) * 2 * columns : 0, T{0});
+  const bool sums = into.weight != nullptr || into.bias != nullptr;
+  // Per chunk its share of dweight, then of dbias; one where there are no rows, whose gradients are 0.
+  std::vector<T> parts(sums ? static_cast<size_t>(std::max<int64_t>(chunks, 1)) * 2 * columns : 0, T{0});
   parallel_for(chunks, std::max<int64_t>(1, 16384 / (chunk_rows * size.columns)), [&](int64_t first, int64_t last) {
     for (int64_t chunk = first; chunk < last; ++chunk) {
       const int64_t row = chunk * chunk_rows, at = row * size.columns, from = row * size.x_stride;
       const auto rows = static_cast<size_t>(std::min(chunk_rows, size.rows - row));
-      T* part = parts.empty() ? nullptr : parts.data() + static_cast<size_t>(chunk) * 2 * columns;
+      T* part = !sums ? nullptr : parts.data() + static_cast<size_t>(chunk) * 2 * columns;
       const NormGradients<T> here{into.x != nullptr ? into.x + from : nullptr,
                                   into.weight != nullptr ? part : nullptr,
                                   into.bias != nullptr ? part + columns : nullptr,
@@ -209,7 +210,7 @@ void norm_backward(const NormRows& size, const NormGradients<T>& into, const T* 
       }
     }
   });
-  if (parts.empty()) return;
+  if (!sums) return;
   sum_parts(into.weight, into.add_to_weight, parts.data(), chunks, 2 * size.columns, size.columns);
   sum_parts(into.bias, into.add_to_bias, parts.data() + columns, chunks, 2 * size.columns, size.columns);
 }

@@ -7,6 +7,7 @@
 #include "attune/base/parallel.h"
 #include "attune/ops/arithmetic.h"
 #include "attune/ops/layer_norm.h"
+#include "attune/ops/norm_cpu.h"
 #include "attune/ops/op_checks.h"
 #include "attune/ops/rms_norm.h"
 
@@ -32,6 +33,19 @@ TEST(Norm, gradients_of_x_weight_and_bias_equal_finite_differences) {
     const auto rms = gradient_error([&](auto& x) { return rms_norm(x[0], x[1], options); }, inputs);
     EXPECT_LT(rms.error, 1e-7) << shape.text() << rms.where;
   }
+}
+
+TEST(Norm, of_no_rows_has_gradients_of_0) {
+  std::vector<float> weight(3, 7.0f), bias(3, 7.0f);
+  const cpu::NormRows size{.rows = 0, .columns = 3, .epsilon = 1e-5, .centred = true};
+  const auto sums = [&](bool add) {
+    cpu::norm_backward<float>(size, {nullptr, weight.data(), bias.data(), false, add, add}, nullptr, nullptr,
+                              weight.data(), nullptr);
+  };
+  sums(true);
+  for (const auto* sum : {&weight, &bias}) EXPECT_EQ(*sum, std::vector<float>(3, 7.0f));
+  sums(false);
+  for (const auto* sum : {&weight, &bias}) EXPECT_EQ(*sum, std::vector<float>(3, 0.0f));
 }
 
 TEST(Norm, is_the_textbook_formula_for_every_row_length) {
