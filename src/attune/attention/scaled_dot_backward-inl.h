@@ -32,7 +32,7 @@ class BackwardItem {
         padded_depth_(round_up(depth_, lanes)),
         padded_values_(round_up(values_, lanes)) {
     const int64_t rows = int64_t{item.head_end - item.head_begin} * queries_;
-    scratch.begin(block_keys * (depth_ + 2 * values_ + padded_values_ + 2 * padded_depth_ + padded_values_) +
+    scratch.begin(block_keys * (depth_ + 2 * values_ + 2 * padded_depth_ + 2 * padded_values_) +
                   most_queries * (2 * padded_depth_ + padded_values_ + 2 * block_keys) + 512);
     keys_across_ = scratch.take(int64_t{block_keys} * depth_ + 16);
     values_across_ = scratch.take(int64_t{block_keys} * values_ + 16);

@@ -170,35 +170,35 @@ class ForwardItem {
   void begin_block(int block) {
     keys_packed_ = values_packed_ = finite_known_ = false;
     block_rows_ = std::min(block_keys, in_.keys.length(item_.sequence) - block);
-    block_begin_ = in_.keys.begin(item_.sequence) + block;
-    key_order_ = in_.blocks.key_order(item_.sequence, kv_head_ * in_.sizes.group());
-    if constexpr (std::is_same_v<T, float>) right_ = {v_.at(block_begin_, kv_head_), v_.row};
+    const int64_t begin = in_.keys.begin(item_.sequence);
+    const int32_t* const order = in_.blocks.key_order(item_.sequence, kv_head_ * in_.sizes.group());
+    key_rows_ = k_.rows(begin, block, kv_head_, order);
+    value_rows_ = v_.rows(begin, block, kv_head_, order);
+    if constexpr (std::is_same_v<T, float>) right_ = {value_rows_.data, value_rows_.row};
   }
 
   void pack_keys(int block) {
     if (keys_packed_) return;
     keys_packed_ = true;
-    pack_across(k_.rows(block_begin_ - block, block, kv_head_, key_order_), block_rows_, depth_, keys_in_order_,
-                keys_across_);
-    if (key_order_ != nullptr) return;
+    pack_across(key_rows_, block_rows_, depth_, keys_in_order_, keys_across_);
+    if (key_rows_.order != nullptr) return;
     const int next = std::clamp(item_.key_end - next_block_, 0, block_keys);
-    prefetch(k_, next_block_ - block, next, depth_);
-    prefetch(v_, next_block_ - block, next, values_);
+    prefetch(key_rows_, next_block_ - block, next, depth_);
+    prefetch(value_rows_, next_block_ - block, next, values_);
   }
 
   // The next block comes while this one is worked on: rows lie apart, where no hardware foresees them.
   template <class X>
-  void prefetch(const Strided<X>& x, int distance, int rows, int depth) const {
-    for (int r = 0; r < rows; ++r) {
-      const X* const row = x.at(block_begin_ + distance + r, kv_head_);
+  static void prefetch(const PlacedRows<X>& rows, int distance, int count, int depth) {
+    for (int r = 0; r < count; ++r) {
+      const X* const row = rows.at(distance + r);
       for (int c = 0; c < depth; c += 64 / static_cast<int>(sizeof(X))) __builtin_prefetch(row + c, 0, 2);
     }
   }
 
-  void pack_values(int block) {
+  void pack_values() {
     if (packs_values_ && !values_packed_) {
-      pack_rows(v_.rows(block_begin_ - block, block, kv_head_, key_order_), block_rows_, values_, packed_values_,
-                padded_values_);
+      pack_rows(value_rows_, block_rows_, values_, packed_values_, padded_values_);
       right_ = {packed_values_, padded_values_};
     }
     values_packed_ = true;
@@ -231,7 +231,7 @@ class ForwardItem {
       pack_keys(block);
       for (int r = 0; r < count; r += tile_rows) score_tile(rows + r, first + r, std::min(tile_rows, count - r), r);
     }
-    pack_values(block);
+    pack_values();
     const bool last = next_block_ >= item_.key_end && item_.part < 0;
     for (int r = 0; r < count; r += tile_rows) {
       if (last) ask_for_results(first + r, std::min(tile_rows, count - r));
@@ -275,7 +275,7 @@ class ForwardItem {
                                        vectors, &w_.scale, upcoming_.take(depth_));
       }
     }
-    pack_values(block);
+    pack_values();
     const bool last = next_block_ >= item_.key_end && item_.part < 0;
     for (int r = 0; r < count; r += tile_rows) {
       const int together = std::min(tile_rows, count - r);
@@ -318,14 +318,13 @@ class ForwardItem {
 
   // A whole block of keys, for so few rows that packing it would not pay.
   bool reads_in_place() const {
-    return sharing_ <= most_rows_in_place && depth_ % 4 == 0 && block_rows_ == block_keys && key_order_ == nullptr;
+    return sharing_ <= most_rows_in_place && depth_ % 4 == 0 && block_rows_ == block_keys && key_rows_.order == nullptr;
   }
 
   void score(int first, int count, const Extent& extent) {
     for (int n = extent.first; n < extent.last; ++n) {
-      score_in_place<Step>(count, {q_ + int64_t{first} * padded_depth_, padded_depth_, 1},
-                           k_.at(block_begin_ + n * lanes, kv_head_), k_.row, depth_, w_.scale, scores_ + n * lanes,
-                           ahead_);
+      score_in_place<Step>(count, {q_ + int64_t{first} * padded_depth_, padded_depth_, 1}, key_rows_.at(n * lanes),
+                           key_rows_.row, depth_, w_.scale, scores_ + n * lanes, ahead_);
     }
   }
 
@@ -386,8 +385,8 @@ class ForwardItem {
   // The block and kv head at work.
   int kv_head_ = 0, block_rows_ = 0;
   int next_block_ = 0;
-  int64_t block_begin_ = 0;
-  const int32_t* key_order_ = nullptr;
+  PlacedRows<K> key_rows_{};
+  PlacedRows<T> value_rows_{};
   bool keys_packed_ = false, values_packed_ = false, finite_known_ = false, finite_ = false;
   Right right_{nullptr, 0};
   float* q_;                             // [rows, padded depth]
